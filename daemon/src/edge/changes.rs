@@ -12,14 +12,14 @@ impl Edge {
     /// Applies the changes of the state since the last call.
     pub fn sync(&mut self, state: &State, changes: &mut Vec<Change>) {
         for change in changes.drain(..) {
-            self.take_in(state, change);
+            self.apply_change(state, change);
         }
         if changes.capacity() > KEPT {
             *changes = Vec::new();
         }
     }
 
-    fn take_in(&mut self, state: &State, change: Change) {
+    fn apply_change(&mut self, state: &State, change: Change) {
         match change {
             Change::Said { chunk, audience, own } => {
                 let to = self.listeners.of(audience);

@@ -240,7 +240,7 @@ impl Edge {
     ///
     /// # Errors
     /// The refusal: the command must not be proposed.
-    pub fn takes_wish(&self) -> Result<(), UserCommandError> {
+    pub fn takes_user_command(&self) -> Result<(), UserCommandError> {
         if self.hold.fails { Err(UserCommandError::StoreFails) } else { Ok(()) }
     }
 

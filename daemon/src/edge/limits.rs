@@ -198,7 +198,7 @@ impl Edge {
         if charge.stranger == Stranger::Yes {
             // The session may have ended in this turn: its limits are gone.
             if let Some(limits) = self.limits.get_mut(&session) {
-                limits.buckets.is_no_stranger();
+                limits.buckets.remove_stranger();
             }
             charge.pair.into_iter().for_each(|(mine, theirs)| self.gathering.part(mine, theirs));
         }
@@ -222,7 +222,7 @@ impl Edge {
             if let Some(limits) = self.limits.get_mut(other)
                 && limits.unanswered.remove(&mine)
             {
-                limits.buckets.is_no_stranger();
+                limits.buckets.remove_stranger();
             }
         }
     }

@@ -36,7 +36,7 @@ use connections::Connection;
 use gathering::Gathering;
 use hold::Hold;
 use networks::Networks;
-use presence::Untold;
+use presence::PendingPresence;
 use quotas::{Quotas, SessionLimits};
 use recipients::Listeners;
 use tcp_chat_protocol::Refusal;
@@ -67,7 +67,7 @@ pub struct Edge {
     /// The connections of each room and user,
     listeners: Listeners,
     /// and the presence lines that they get later.
-    untold: Untold,
+    pending_presence: PendingPresence,
     /// The effects of the turn so far.
     effects: Vec<Effect>,
     /// The turns that the store could not keep yet.
@@ -100,7 +100,7 @@ impl Edge {
     /// The turn is over: the effects to deliver once it is kept.
     #[must_use]
     pub fn finish(&mut self) -> Vec<Effect> {
-        self.untold.next_turn();
+        self.pending_presence.next_turn();
         std::mem::take(&mut self.effects)
     }
 

@@ -32,7 +32,7 @@ struct Pending {
 
 /// The presence that is not announced yet.
 #[derive(Debug)]
-pub(super) struct Untold {
+pub(super) struct PendingPresence {
     /// In the order of the first change.
     order: VecDeque<(UserId, ConversationId)>,
     pending: IdMap<(UserId, ConversationId), Pending>,
@@ -42,13 +42,13 @@ pub(super) struct Untold {
     most: usize,
 }
 
-impl Default for Untold {
+impl Default for PendingPresence {
     fn default() -> Self {
         Self { order: VecDeque::new(), pending: IdMap::default(), copies: 0, most: COPIES }
     }
 }
 
-impl Untold {
+impl PendingPresence {
     /// The turn is over.
     pub(super) fn next_turn(&mut self) {
         self.copies = 0;
@@ -60,7 +60,7 @@ impl Untold {
     }
 
     /// Does presence of that user in that room wait already? Then it will be announced as it is now.
-    fn renew(&mut self, of: (UserId, ConversationId), is: Option<MemberState>, face: &Face) -> bool {
+    fn update(&mut self, of: (UserId, ConversationId), is: Option<MemberState>, face: &Face) -> bool {
         if self.order.is_empty() {
             return false;
         }
@@ -90,17 +90,17 @@ impl Edge {
         let connection = origin.and_then(|origin| self.here(origin));
         let face = Face { name, color, connection };
         for SeenIn { room, was, is, is_told } in rooms {
-            if self.untold.renew((user, room), is, &face) {
+            if self.pending_presence.update((user, room), is, &face) {
                 continue;
             }
             let Some(change) = change_of(was, is) else { continue };
             if !is_told || !self.has_others(room, &face) {
                 continue;
             }
-            if self.untold.order.is_empty() && self.untold.tells_more() {
+            if self.pending_presence.order.is_empty() && self.pending_presence.tells_more() {
                 self.tell_room(room, &face, change);
             } else {
-                self.untold.add((user, room), Pending { was, is, face: face.clone() });
+                self.pending_presence.add((user, room), Pending { was, is, face: face.clone() });
             }
         }
     }
@@ -111,28 +111,28 @@ impl Edge {
         for step in 0..self.gathering.steps {
             // Presence costs its time later, at its delivery. One step is always done: a room with constant joins and
             // leaves does not delay the others for ever.
-            if !self.is_telling() || (step > 0 && !self.untold.tells_more()) {
+            if !self.has_pending_presence() || (step > 0 && !self.pending_presence.tells_more()) {
                 break;
             }
-            self.tell_next(state);
+            self.announce_next(state);
         }
     }
 
     /// Is presence pending that this turn could still announce?
     #[must_use]
     pub fn tells_more(&self) -> bool {
-        self.untold.tells_more() && self.is_telling()
+        self.pending_presence.tells_more() && self.has_pending_presence()
     }
 
     /// Is presence pending? Slow work would add to it.
     #[must_use]
-    pub fn is_telling(&self) -> bool {
-        !self.untold.order.is_empty()
+    pub fn has_pending_presence(&self) -> bool {
+        !self.pending_presence.order.is_empty()
     }
 
     /// Announces the oldest pending presence, if it is still true.
-    fn tell_next(&mut self, state: &State) {
-        if let Some((room, Pending { was, is, face })) = self.untold.next()
+    fn announce_next(&mut self, state: &State) {
+        if let Some((room, Pending { was, is, face })) = self.pending_presence.next()
             && let Some(change) = change_of(was, is)
             && state.is_presence_told(room)
             && self.has_others(room, &face)
@@ -151,13 +151,13 @@ impl Edge {
         let Some(Room { name, to }) = self.listeners.of_room(room) else { return };
         let line = presence(name.as_str(), face.name.as_str(), face.color, change);
         let to = to.clone();
-        self.untold.copies += to.len();
+        self.pending_presence.copies += to.len();
         self.effects.push(Effect::Event { to, except: face.connection, line: line.into() });
     }
 
     #[cfg(test)]
     pub(crate) fn tells_at_once(&mut self, copies: usize) {
-        self.untold.most = copies;
+        self.pending_presence.most = copies;
     }
 }
 

@@ -74,7 +74,7 @@ impl SessionBuckets {
     }
 
     /// That user has answered, and is no longer a stranger.
-    pub(super) fn is_no_stranger(&mut self) {
+    pub(super) fn remove_stranger(&mut self) {
         self.strangers.give_back(1);
     }
 }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((buckets.stranger(rates, 0), buckets.stranger(rates, 0)), (Ok(()), Ok(())));
         assert_eq!(buckets.stranger(rates, 0), Err(30_000));
         assert_eq!(buckets.stranger(rates, 30_000), Ok(()));
-        buckets.is_no_stranger();
+        buckets.remove_stranger();
         assert_eq!(buckets.stranger(rates, 30_000), Ok(()));
     }
 }

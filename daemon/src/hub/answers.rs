@@ -45,7 +45,7 @@ pub(super) struct Answer {
 #[cfg(test)]
 impl Answer {
     /// It has waited for the time limit.
-    pub(super) fn is_due_now(&mut self) {
+    pub(super) fn make_due(&mut self) {
         if let After::Kept(until) = &mut self.after {
             *until = Instant::now();
         }
@@ -78,7 +78,7 @@ impl Hub {
             Control::Listing(at, from, to) => {
                 self.reply(After::Turn, to, move |hub, _| hub.state.list(at, &from, &hub.edge));
             }
-            Control::User(uid, wish, to) => match self.edge.takes_wish() {
+            Control::User(uid, wish, to) => match self.edge.takes_user_command() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
                 Ok(()) => self.operate(Intent::Grant(uid, wish), OperatorReply::User(to)),
             },

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 /// Time between two checks for messages to remove from the store.
-pub(super) const TIDY_EVERY: Duration = Duration::from_secs(5);
+pub(super) const RETENTION_EVERY: Duration = Duration::from_secs(5);
 /// The same while there is more to remove.
-const TIDY_AGAIN: Duration = Duration::from_millis(20);
+const RETENTION_AGAIN: Duration = Duration::from_millis(20);
 /// Slices that are removed in a row while the history is above its size limit: a turn must not write more than is
 /// removed.
 const SLICES: usize = 8;
@@ -31,24 +31,24 @@ impl Hub {
     /// Does the work that is due.
     pub(super) fn chores(&mut self) {
         let now = Instant::now();
-        self.wake_unhurried(now);
+        self.wake_deferred(now);
         let fails = self.failing.is_some();
-        if now >= self.tidy_at || (!fails && self.store.has_grown()) {
+        if now >= self.retention_at || (!fails && self.store.has_grown()) {
             log::tell_left_out();
             // A store that fails is probed, and nothing else waits for it.
-            let tidied = if fails { Ok(false) } else { self.tidy() };
-            self.tidy_at = now
-                + match tidied {
-                    Ok(true) if self.is_over() => Duration::ZERO,
-                    Ok(true) => TIDY_AGAIN,
-                    Ok(false) => TIDY_EVERY,
+            let removed = if fails { Ok(false) } else { self.remove_old() };
+            self.retention_at = now
+                + match removed {
+                    Ok(true) if self.is_above_limit() => Duration::ZERO,
+                    Ok(true) => RETENTION_AGAIN,
+                    Ok(false) => RETENTION_EVERY,
                     Err(why) => {
                         warn!(
                             event = "tidy_failed",
                             error = why.to_string(),
                             "old messages could not be removed"
                         );
-                        TIDY_EVERY
+                        RETENTION_EVERY
                     }
                 };
         }
@@ -78,10 +78,10 @@ impl Hub {
     /// Retries a failed store: first whether it has room for a message, then whether it keeps the held turns.
     fn try_again(&mut self, now: Instant) {
         // Room that retention can make is made first.
-        let probed = self.store.probe().and_then(|()| self.tidy());
+        let probed = self.store.probe().and_then(|()| self.remove_old());
         let kept = probed.and_then(|is_more| {
             if is_more {
-                self.tidy_at = now;
+                self.retention_at = now;
             }
             self.store.check_disk_space()?;
             self.keep_held(Some(now + HELD_TIME))
@@ -125,23 +125,23 @@ impl Hub {
         self.failing = Some((why, Instant::now() + PROBE_EVERY));
     }
 
-    fn is_over(&self) -> bool {
+    fn is_above_limit(&self) -> bool {
         let bytes = self.store.history_bytes();
         bytes.most.is_some_and(|most| bytes.taken > most)
     }
 
     /// Removes one slice, or several if the history is above its limit or the store fails. Then proposes the next
     /// retention. True: there may be more.
-    fn tidy(&mut self) -> Result<bool, StoreError> {
+    fn remove_old(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
-        let mut is_more = self.tidy_once()?;
+        let mut is_more = self.remove_slice()?;
         // The size was read before the slice was removed: the next check may find room again.
-        self.tell_if_full();
+        self.log_if_full();
         for _ in 1..SLICES {
             if !is_more || !self.is_urgent() || began.elapsed() >= SLICES_TIME {
                 break;
             }
-            is_more = self.tidy_once()?;
+            is_more = self.remove_slice()?;
         }
         let slices = if self.is_urgent() { SLICES } else { 1 };
         let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
@@ -152,16 +152,16 @@ impl Hub {
 
     /// Must room be made at once?
     fn is_urgent(&self) -> bool {
-        self.is_over() || self.failing.is_some()
+        self.is_above_limit() || self.failing.is_some()
     }
 
     /// Logs once that messages were removed for the disk space that they took.
-    fn tell_if_full(&mut self) {
+    fn log_if_full(&mut self) {
         let HistoryBytes { taken, most } = self.store.history_bytes();
         let Some(most) = most else { return };
-        let is_full = taken > most || std::mem::take(&mut self.is_cut);
-        if is_full && !self.is_full_told {
-            self.is_full_told = true;
+        let is_full = taken > most || std::mem::take(&mut self.was_above_limit);
+        if is_full && !self.is_full_logged {
+            self.is_full_logged = true;
             warn!(
                 event = "history_full",
                 bytes = taken,
@@ -169,16 +169,16 @@ impl Hub {
                 "the history takes all of history.max_bytes: the oldest messages go before history.retain"
             );
         } else if taken < most / 2 {
-            self.is_full_told = false;
+            self.is_full_logged = false;
         }
     }
 
     /// Removes a slice of the messages that the state has decided to remove. True: there may be more.
-    fn tidy_once(&mut self) -> Result<bool, StoreError> {
+    fn remove_slice(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.at_least(self.now());
         let Some(removed) = self.store.remove_slice(now, self.state.oldest())? else { return Ok(false) };
         let Removed { age, number, bytes, gone } = removed;
-        self.is_cut |= bytes > 0;
+        self.was_above_limit |= bytes > 0;
         self.metrics.hub.removed([age, number, bytes, gone]);
         Ok(true)
     }

@@ -56,7 +56,7 @@ impl Hub {
                         if let Some(outbox) = self.outboxes.get(connection)
                             && outbox.push_unhurried(&line)
                         {
-                            self.unhurried.push(*connection);
+                            self.deferred.push(*connection);
                         }
                     }
                 }
@@ -71,7 +71,7 @@ impl Hub {
                     );
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
-                Effect::BannedRanges(barred) => self.bars.store(barred),
+                Effect::BannedRanges(barred) => self.banned_addresses.store(barred),
                 // The connection sees the delay before its next read.
                 Effect::Slow(to, ms) => {
                     if let Some(outbox) = self.outboxes.get(&to) {
@@ -97,13 +97,13 @@ impl Hub {
     }
 
     /// Wakes the connections with lines in no hurry, unless the last time was too recent.
-    pub(super) fn wake_unhurried(&mut self, now: Instant) {
-        if self.unhurried.is_empty() || now < self.unhurried_at {
+    pub(super) fn wake_deferred(&mut self, now: Instant) {
+        if self.deferred.is_empty() || now < self.deferred_at {
             return;
         }
-        self.unhurried_at = now + UNHURRIED;
+        self.deferred_at = now + UNHURRIED;
         let outboxes = &self.outboxes;
-        self.unhurried.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).for_each(Waker::wake);
+        self.deferred.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).for_each(Waker::wake);
     }
 
     fn with(&self, to: ConnectionId, act: impl FnOnce(&Outbox) -> Option<Waker>) -> Option<Waker> {

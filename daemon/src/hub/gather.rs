@@ -131,7 +131,7 @@ impl Hub {
     /// The slow work of the turn. The hub proposes which sessions end and the number of steps before the turn is
     /// applied, so that every state that applies the turn does the same.
     fn gather_work(&mut self, now: Now, taken: &mut Taken) {
-        taken.steps = match self.edge.is_telling() {
+        taken.steps = match self.edge.has_pending_presence() {
             // Presence lines come first.
             true => Pace::LEAST,
             false => self.pace.steps(TURN_TIME.saturating_sub(self.heavy_pace.time(taken.weight))),

@@ -43,7 +43,7 @@ use waiting::Waiting;
 const HELD: Duration = Duration::from_millis(20);
 
 /// How many times the hub yields before a turn, so that running connections can add their entries.
-const LOOKS: u32 = 8;
+const YIELDS: u32 = 8;
 
 /// How the hub ended.
 #[derive(Debug)]
@@ -65,20 +65,20 @@ struct Hub {
     /// Connections that reported in this turn that they are lost.
     lost: Vec<ConnectionId>,
     /// Connections with lines for which they were not woken yet,
-    unhurried: Vec<ConnectionId>,
+    deferred: Vec<ConnectionId>,
     /// and the moment to wake them.
-    unhurried_at: Instant,
+    deferred_at: Instant,
     /// The moment of the next check of held connections.
     held_at: Instant,
     began: Instant,
     clock: Clock,
-    tidy_at: Instant,
+    retention_at: Instant,
     /// The moment of the next check that the store's files still exist.
     check_at: Instant,
     /// Messages were removed for the disk space that they took.
-    is_cut: bool,
+    was_above_limit: bool,
     /// The log has said that the oldest messages are removed for their disk space.
-    is_full_told: bool,
+    is_full_logged: bool,
     /// The retention that the next turn applies: all messages below this number are removed.
     retains: Option<Seq>,
     /// The moment of the next retention without a removed message, for certificates and removed users.
@@ -92,13 +92,13 @@ struct Hub {
     pace: Pace,
     /// and the time that requests other than messages take.
     heavy_pace: Pace,
-    bars: Bars,
+    banned_addresses: BannedAddresses,
     directory: Directory,
     metrics: Arc<Metrics>,
 }
 
 /// The addresses whose connections are refused. The hub writes it; the listeners read it. Cheap to clone.
-pub type Bars = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
+pub type BannedAddresses = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
 /// Starts the hub on its own thread. The receiver gets how the hub ended; it is dropped without a value if the hub
 /// panicked.
@@ -112,16 +112,16 @@ pub fn spawn(
     entries: mpsc::Receiver<Entry>,
     directory: Directory,
     metrics: Arc<Metrics>,
-) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
+) -> std::io::Result<(oneshot::Receiver<Ended>, BannedAddresses)> {
     let (sender, receiver) = oneshot::channel();
     // Before the first connection is accepted.
-    let bars: Bars = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
-    let hub = Hub::new(rules, store, found, directory, bars.clone(), metrics);
+    let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
+    let hub = Hub::new(rules, store, found, directory, banned_addresses.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
     })?;
-    Ok((receiver, bars))
+    Ok((receiver, banned_addresses))
 }
 
 impl Hub {
@@ -130,7 +130,7 @@ impl Hub {
         mut store: Store,
         found: Snapshot,
         directory: Directory,
-        bars: Bars,
+        banned_addresses: BannedAddresses,
         metrics: Arc<Metrics>,
     ) -> Self {
         let began = Instant::now();
@@ -150,16 +150,16 @@ impl Hub {
             outboxes: IdMap::default(),
             heard: Vec::new(),
             lost: Vec::new(),
-            unhurried: Vec::new(),
-            unhurried_at: began,
+            deferred: Vec::new(),
+            deferred_at: began,
             held_at: began,
             began,
             clock,
             // At once, because the first STATUS has these sizes.
-            tidy_at: began,
+            retention_at: began,
             check_at: began + CHECK_EVERY,
-            is_cut: false,
-            is_full_told: false,
+            was_above_limit: false,
+            is_full_logged: false,
             retains: None,
             forget_at: began + FORGET_EVERY,
             failing: None,
@@ -167,7 +167,7 @@ impl Hub {
             operators: VecDeque::new(),
             pace: Pace::default(),
             heavy_pace: Pace::default(),
-            bars,
+            banned_addresses,
             metrics,
         }
     }
@@ -199,7 +199,7 @@ impl Hub {
 
     /// Is slow work left?
     fn has_work(&self) -> bool {
-        self.state.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
+        self.state.is_sweeping() || self.edge.has_pending_presence() || self.edge.has_proposals()
     }
 
     fn now(&self) -> Now {
@@ -211,12 +211,12 @@ impl Hub {
     fn next_due(&self, waiting: &Waiting) -> Instant {
         let ending = self.edge.next_ending().map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
-        let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
+        let deferred = (!self.deferred.is_empty()).then_some(self.deferred_at);
         let held = waiting.holds().then_some(self.held_at);
-        [ending, probe, unhurried, held, self.next_answer()]
+        [ending, probe, deferred, held, self.next_answer()]
             .into_iter()
             .flatten()
-            .fold(self.tidy_at.min(self.check_at), Instant::min)
+            .fold(self.retention_at.min(self.check_at), Instant::min)
     }
 
     fn finish(mut self) -> Ended {
@@ -236,7 +236,7 @@ impl Hub {
 /// Yields to connections that are about to add an entry: a commit costs about the same for one message and for a
 /// hundred. Costs nothing if no connection is running.
 fn take_more(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
-    for _ in 0..LOOKS {
+    for _ in 0..YIELDS {
         std::thread::yield_now();
         let mut came = 0;
         while came < TURN_COMMANDS

@@ -63,7 +63,7 @@ struct Inner {
     /// The task that waits for an item.
     waker: Option<Waker>,
     /// There is an item for which the task was not woken.
-    unhurried: bool,
+    has_deferred: bool,
     session: Option<SessionId>,
     /// Batches of the connection in the inbox that the hub has not taken yet.
     asked: usize,
@@ -124,14 +124,14 @@ impl Outbox {
             return false;
         }
         inner.append(Item::Shared(line.clone()));
-        !std::mem::replace(&mut inner.unhurried, true)
+        !std::mem::replace(&mut inner.has_deferred, true)
     }
 
     /// The waker for the lines in no hurry.
     #[must_use]
     pub fn wake(&self) -> Option<Waker> {
         let mut inner = self.lock();
-        inner.unhurried = false;
+        inner.has_deferred = false;
         inner.waker.take()
     }
 

@@ -94,14 +94,14 @@ impl Waiting {
             }
         }
         if let Entry::Open(connection, ..) | Entry::Commands(connection, _) = &entry {
-            self.leave_first(*connection);
+            self.count_taken(*connection);
         }
         Some((entry, true))
     }
 
     /// Counts an entry that was taken out of `first`. After its last one, a connection with other requests gets into
     /// the line.
-    fn leave_first(&mut self, connection: ConnectionId) {
+    fn count_taken(&mut self, connection: ConnectionId) {
         let Some(left) = self.in_first.get_mut(&connection) else { return };
         *left -= 1;
         if *left == 0 {

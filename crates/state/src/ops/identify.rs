@@ -80,7 +80,7 @@ impl State {
         shown: Presented,
         owner: Option<(UserId, Name)>,
     ) -> Result<Who, Refusal> {
-        self.is_accepted(&shown)?;
+        self.check_certificate(&shown)?;
         let shown = shown.certificate;
         let who = match owner {
             Some((id, name)) => Who { user: Some(id), name },
@@ -111,12 +111,12 @@ impl State {
     }
 
     /// Does the certificate count now?
-    pub(crate) fn is_accepted(&mut self, shown: &Presented) -> Result<(), Refusal> {
+    pub(crate) fn check_certificate(&mut self, shown: &Presented) -> Result<(), Refusal> {
         let Presented { certificate, issued } = shown;
         let Certificate { key, name, until, .. } = certificate;
         let known = self.users.certificate(key, name).is_some();
         if self.users.is_revoked(key, name) {
-            self.is_revoked_until(key, *until);
+            self.extend_revocation(key, *until);
             return Err(Self::auth_failed());
         }
         if *until < self.turn.time {
@@ -135,7 +135,7 @@ impl State {
 
     /// A client has shown a revoked key in a certificate with a later end than the known ones. The revocation is
     /// remembered until that end.
-    pub(crate) fn is_revoked_until(&mut self, key: &Digest, until: u64) {
+    pub(crate) fn extend_revocation(&mut self, key: &Digest, until: u64) {
         let shorter =
             self.users.certificates_with(key).filter(|c| c.revoked != Revocation::None && c.until < until);
         let longer: Vec<_> = shorter.map(|c| Certificate { until, ..c.clone() }).collect();
@@ -161,7 +161,7 @@ impl State {
     /// Refuses to resume a session with the certificate of another user, whatever the token.
     pub(crate) fn may_resume(&mut self, session: SessionId, proof: &Evidence) -> Result<(), Refusal> {
         let Some(shown) = proof.certificate() else { return Ok(()) };
-        self.is_accepted(shown)?;
+        self.check_certificate(shown)?;
         let holder = &shown.certificate.name;
         if self.sessions.get(session).is_none_or(|held| held.row.name.key() != holder.key()) {
             return Err(Self::auth_failed());

@@ -55,18 +55,18 @@ impl<T> ByUser<T> {
         if there.is_empty() {
             self.all.remove(&scope);
         }
-        self.is_nowhere(scope, user);
+        self.remove_scope(scope, user);
         Some(name)
     }
 
     /// Removes all entries of one scope.
     pub(crate) fn remove_all(&mut self, scope: Scope) {
         for user in self.all.remove(&scope).unwrap_or_default().into_keys() {
-            self.is_nowhere(scope, &user);
+            self.remove_scope(scope, &user);
         }
     }
 
-    fn is_nowhere(&mut self, scope: Scope, user: &NameKey) {
+    fn remove_scope(&mut self, scope: Scope, user: &NameKey) {
         if let Some(scopes) = self.scopes.get_mut(user) {
             scopes.remove(&scope);
             if scopes.is_empty() {

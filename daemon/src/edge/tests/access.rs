@@ -92,7 +92,7 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
         assert!(world.hears(who).is_empty(), "it may yet be kept");
         world.sends(who, &enrol("c1", "other"));
         assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
-        assert_eq!(world.wishes(UserCommand::Remove(name("cy"))), Err(UserCommandError::StoreFails));
+        assert_eq!(world.commands(UserCommand::Remove(name("cy"))), Err(UserCommandError::StoreFails));
         world.disk_is_full = false;
         if is_killed {
             world.is_killed();
@@ -293,17 +293,18 @@ fn a_banned_user_cannot_use_a_code() {
 #[test]
 fn the_audit_log_has_the_commands_of_operators_about_users() {
     let mut world = World::new(|_| {});
-    let (wish, until) = (|wish| move |state: &mut State| drop(state.run_user_command(7, wish)), u64::MAX);
-    world.operator(wish(UserCommand::Add(name("cy"), code("c1", until))));
-    world.operator(wish(UserCommand::Reset(name("cy"), code("c2", until))));
-    world.operator(wish(UserCommand::Issued(certificate(1, "cy"))));
-    world.operator(wish(UserCommand::RevokeAll(name("cy"))));
-    world.operator(wish(UserCommand::Remove(name("nobody"))));
+    let (command, until) =
+        (|command| move |state: &mut State| drop(state.run_user_command(7, command)), u64::MAX);
+    world.operator(command(UserCommand::Add(name("cy"), code("c1", until))));
+    world.operator(command(UserCommand::Reset(name("cy"), code("c2", until))));
+    world.operator(command(UserCommand::Issued(certificate(1, "cy"))));
+    world.operator(command(UserCommand::RevokeAll(name("cy"))));
+    world.operator(command(UserCommand::Remove(name("nobody"))));
     world.disk_is_full = true;
-    world.operator(wish(UserCommand::Remove(name("cy"))));
+    world.operator(command(UserCommand::Remove(name("cy"))));
     world.disk_is_full = false;
     world.recovers();
-    world.operator(wish(UserCommand::Remove(name("cy"))));
+    world.operator(command(UserCommand::Remove(name("cy"))));
     let lines = world
         .disk
         .audit

@@ -96,8 +96,8 @@ impl World {
     }
 
     /// A command of an operator that must be granted.
-    pub(super) fn grants(&mut self, wish: UserCommand) {
-        self.wishes(wish).unwrap();
+    pub(super) fn grants(&mut self, command: UserCommand) {
+        self.commands(command).unwrap();
     }
 
     /// Registers a user with the password `pw`.

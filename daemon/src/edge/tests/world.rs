@@ -151,12 +151,12 @@ impl World {
 
     /// Is slow work left?
     pub(super) fn has_work(&self) -> bool {
-        self.state.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
+        self.state.is_sweeping() || self.edge.has_pending_presence() || self.edge.has_proposals()
     }
 
     /// Is no work in slices left?
     pub(super) fn is_at_rest(&self) -> bool {
-        self.state.is_at_rest() && !self.edge.is_telling()
+        self.state.is_at_rest() && !self.edge.has_pending_presence()
     }
 
     fn finish(&mut self) {

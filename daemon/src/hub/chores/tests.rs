@@ -101,7 +101,7 @@ fn an_operator_is_told_that_a_command_is_not_kept_yet_and_it_is_kept_later() {
         let due = hub.next_answer().expect("somebody waits");
         assert!(due <= Instant::now() + KEPT_TIMEOUT);
         if !patient {
-            hub.answers.iter_mut().for_each(|answer| answer.is_due_now());
+            hub.answers.iter_mut().for_each(|answer| answer.make_due());
             turn(&mut hub, vec![Entry::Commands(ConnectionId(0), vec![Command::Read(1)])]);
             let why = first.try_recv().unwrap().unwrap_err();
             assert!(why.starts_with("it is done, but not kept yet: "), "{why}");

@@ -4,7 +4,7 @@ use crate::edge::Ask;
 use crate::edge::Command;
 use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
-use crate::hub::{Bars, Directory, Entry, Item, Outbox, Taken};
+use crate::hub::{BannedAddresses, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
@@ -39,7 +39,7 @@ pub(in crate::hub) fn hub_at(path: Option<PathBuf>, connections: u64) -> (Hub, V
     (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
     (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
     let (rules, metrics) = (Rules::from(&settings), Arc::new(Metrics::new().unwrap()));
-    let mut hub = Hub::new(rules, store, found, Directory::default(), Bars::default(), metrics);
+    let mut hub = Hub::new(rules, store, found, Directory::default(), BannedAddresses::default(), metrics);
     let mut waiting = Waiting::default();
     let mut outboxes = Vec::new();
     for n in 0..connections {

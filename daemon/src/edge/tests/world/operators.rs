@@ -34,16 +34,16 @@ impl World {
 
     /// The whole listing, page by page.
     pub(in crate::edge::tests) fn sees(&self, at: Listing) -> Vec<Row> {
-        let mut page = self.looks(at, &Cursor::default());
+        let mut page = self.page(at, &Cursor::default());
         let mut rows = page.rows;
         while let Some(next) = page.next {
-            page = self.looks(at, &next);
+            page = self.page(at, &next);
             rows.append(&mut page.rows);
         }
         rows
     }
 
-    fn looks(&self, at: Listing, from: &Cursor) -> Page {
+    fn page(&self, at: Listing, from: &Cursor) -> Page {
         self.state.list(at, from, &self.edge)
     }
 
@@ -67,10 +67,13 @@ impl World {
     }
 
     /// An operator sends a command about a user.
-    pub(in crate::edge::tests) fn wishes(&mut self, wish: UserCommand) -> Result<usize, UserCommandError> {
+    pub(in crate::edge::tests) fn commands(
+        &mut self,
+        command: UserCommand,
+    ) -> Result<usize, UserCommandError> {
         self.begin();
-        self.edge.takes_wish()?;
-        let at = self.edge.propose(Intent::Grant(0, wish));
+        self.edge.takes_user_command()?;
+        let at = self.edge.propose(Intent::Grant(0, command));
         self.finish();
         match self.results.swap_remove(at) {
             Ok(Done::Granted(done)) => done,
