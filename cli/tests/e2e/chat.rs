@@ -1,4 +1,5 @@
-//! The chat without a screen: talking, commands, lost connections, restarts of either side.
+//! Tests of the chat without a screen: messages, commands, lost connections, and restarts of the client and the
+//! daemon.
 
 use crate::client::Home;
 use crate::daemon::Daemon;

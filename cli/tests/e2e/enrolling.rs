@@ -1,4 +1,5 @@
-//! A registered user's first time: the join line of `tcp-chatd user add`, and what is stored of it.
+//! Tests of the first login of a registered user: the join line of `tcp-chatd user add`, and the credentials that the
+//! client stores.
 
 use crate::client::{Client, Ended, Home};
 use crate::daemon::Daemon;

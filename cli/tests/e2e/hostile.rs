@@ -1,4 +1,4 @@
-//! What others write cannot do anything to the terminal, whichever way it comes.
+//! Tests of hostile text: a message cannot control the terminal, in any output of the client.
 
 use crate::client::Home;
 use crate::daemon::Daemon;

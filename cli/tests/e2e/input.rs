@@ -1,4 +1,4 @@
-//! Standard input: nothing of it is lost without a word and an exit code.
+//! Tests of standard input: the client reports every part that it does not send, and exits with a code.
 
 use crate::client::{Ended, Home};
 use crate::daemon::Daemon;

@@ -1,4 +1,4 @@
-//! Joining with one paste, and whom the client refuses.
+//! Tests of the first connection by an invitation, and of the servers that the client refuses.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;

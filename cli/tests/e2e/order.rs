@@ -1,5 +1,5 @@
-//! Keeping order from the full screen: a registered user owns the room that she opens, and what she does there
-//! reaches the other one.
+//! Tests of moderation from the full screen: a registered user owns the room that she opens, and her actions reach the
+//! other user.
 
 use crate::client::Home;
 use crate::daemon::Daemon;

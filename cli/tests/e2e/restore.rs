@@ -1,5 +1,4 @@
-//! A backup is restored while clients stay, or before they come back: nothing of what is said from then on
-//! is lost to them.
+//! Tests of a restored backup while clients stay, or before they come back: they lose no later message.
 
 use crate::client::Home;
 use crate::daemon::Daemon;

@@ -124,7 +124,7 @@ fn a_message_under_another_id_is_not_taken_for_the_same() {
     let send = |id| home.run(&daemon, &["--name", "ci", "send", "--id", id, "disk full", "--json"]);
     let seq = |end: crate::client::Ended| objects(&end.out)[0]["seq"].as_u64().unwrap();
     let other = seq(send("b"));
-    // A run under another id, before that one, that got no answer and whose message did not arrive.
+    // An earlier run under another id, which got no answer and whose message did not arrive.
     let file = home.0.path().join(format!("state/tcp-chat/send-localhost_3a{}-ci.json", daemon.port));
     let mut notes: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let mut note = notes["sent"][0].clone();

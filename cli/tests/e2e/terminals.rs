@@ -1,5 +1,5 @@
-//! Terminals that are not what most are: one screen, no name, few colours, no UTF-8; and signals that
-//! end the program at once.
+//! Tests of unusual terminals: one screen, no name, few colours, no UTF-8. Also of signals that end the program at
+//! once.
 
 use crate::client::Home;
 use crate::daemon::Daemon;

@@ -1,4 +1,4 @@
-//! How long the client waits, and what it leaves behind where its state cannot be written.
+//! Tests of the time that the client waits, and of the sessions that it leaves behind if its state cannot be written.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
@@ -84,7 +84,7 @@ fn state(home: &Home) -> PathBuf {
 fn a_state_that_has_no_place_is_named_before_anything_is_done() {
     let daemon = Daemon::start();
     let home = Home::new();
-    // Also for root, whom no permission stops.
+    // Also for root, whom no file permission stops.
     std::fs::create_dir(home.0.path().join("state")).unwrap();
     std::fs::write(state(&home), "").unwrap();
     let folder = state(&home).display().to_string();

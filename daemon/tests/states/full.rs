@@ -1,5 +1,5 @@
-//! Owns scripts that must end in equal states although the store of a state cannot be written: what the disk of one node
-//! can do decides nothing.
+//! Owns scripts that must end in equal states although the store of a state cannot be written: the disk of one node
+//! must not decide about a state. Never makes a script at random.
 
 use super::same::stay_the_same;
 

@@ -1,6 +1,6 @@
-//! Owns scripts about what differs between processes and must decide nothing: clocks, the pace of slow work, the time of
-//! retention, rate limits and the errors of a connection. The states must be equal at the end of each. Never makes a
-//! script at random.
+//! Owns scripts about clocks, the pace of slow work, the time of retention, rate limits and the errors of a
+//! connection. These differ between processes and must not change a state: the states must be equal at the end of each
+//! script. Never makes a script at random.
 
 use super::same::stay_the_same;
 

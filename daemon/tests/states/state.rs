@@ -1,5 +1,5 @@
-//! Owns one of the three states: a chat, its store and its connections. It applies a turn as the hub does. Used by the
-//! proof and by the fuzz target. Never decides which inputs a turn has.
+//! Owns one of the three states: a state, its store and its connections. It applies a turn as the hub does. Used by
+//! the proof and by the fuzz target. Never decides which inputs a turn has.
 
 use super::disk::Disk;
 use std::collections::HashSet;
@@ -93,7 +93,7 @@ impl Replica {
         replica
     }
 
-    /// One turn that another node has proposed: nobody is connected here.
+    /// One turn of another node: no client is connected here.
     pub(crate) fn turn(&mut self, turn: &Turn) {
         self.prepare(turn);
         let mut told = Vec::new();
@@ -208,7 +208,8 @@ impl Replica {
         self.node.store_works();
     }
 
-    /// The process ends, and another one goes on with the same store. The connections belong to another node, and stay.
+    /// The process ends, and another one continues with the same store. The connections belong to another node, and
+    /// stay.
     pub(crate) fn rebuild(&mut self) {
         // What was held is applied again from the log of turns, which a store is not: here it is written first.
         self.keep_held();

@@ -136,7 +136,7 @@ fn at(origin: &Origin) -> Value {
     json!([origin.node.0, origin.connection.0])
 }
 
-/// A request as on the wire. Of an ENROL, which is secret there, only whose code it is.
+/// A request as on the wire. An ENROL is secret there, so only its user's name is written.
 fn request(ask: &Ask) -> Value {
     let request = match ask.clone() {
         Ask::Login { login, .. } => Request::Login(login),

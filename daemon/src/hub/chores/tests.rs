@@ -1,4 +1,4 @@
-//! What the hub does with a store that another program keeps locked, and once it does not.
+//! Tests of the hub with a store that another program keeps locked, and after the lock is released.
 
 use super::*;
 use crate::edge::Command;
@@ -15,7 +15,7 @@ use tcp_chat_protocol::{ErrorKind, Name, Role};
 use tcp_chat_state::{ConnectionId, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
 
-/// A hub whose store is locked, with those who are logged in.
+/// A hub with a locked store, and its logged-in clients.
 fn locked(at: &Path, connections: u64) -> (Hub, Vec<Arc<Outbox>>, Connection) {
     let (hub, outboxes) = hub_at(Some(at.to_owned()), connections);
     let other = Connection::open(at).unwrap();
@@ -41,7 +41,7 @@ fn tries_again(hub: &mut Hub) {
     hub.chores();
 }
 
-/// The kinds of the refusals that the connection hears.
+/// The kinds of the refusals that the connection receives.
 fn refusals(outbox: &Outbox) -> Vec<ErrorKind> {
     let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
     else {

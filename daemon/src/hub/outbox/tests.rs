@@ -1,5 +1,5 @@
-//! The outbox as a property: whatever is offered, taken and read from the store, the connection
-//! gets each message once and in order, and what waits stays within the bound.
+//! Tests the outbox as a property: for all sequences of offered, taken and read items, the connection gets each
+//! message once and in order, and the waiting items stay within the bound.
 
 use super::*;
 use proptest::prelude::*;
@@ -24,11 +24,11 @@ fn take(outbox: &Outbox, bytes: usize) -> Vec<Item> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many messages in a conversation; heard, or said while the session was not in it.
+    /// So many messages in a conversation, with or without the session in it.
     Say(i64, u64, bool),
     /// A reply.
     Reply,
-    /// The connection takes up to so many bytes, and reads what is to be read.
+    /// The connection takes up to so many bytes, and reads the ranges from the store.
     Take(usize),
 }
 
@@ -187,7 +187,7 @@ fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
         let outbox = Outbox::new(BOUND);
         let _ = outbox.logged_in(SessionId(1));
         let _ = outbox.push(Item::Line(vec![0; BOUND]));
-        // A gap that a resume asked for is widened, too.
+        // A gap of a resume is extended, too.
         let from = |room| Range { conversation: ConversationId(room), first: 1, last: 0 };
         let _ = outbox.push(Item::Read(Read::Gap(SessionId(1), (0..rooms).map(from).collect())));
         let chunks: Vec<_> = (0..3 * rooms)
@@ -217,7 +217,7 @@ fn a_closed_outbox_takes_no_further_items() {
     let _ = outbox.logged_in(SessionId(1));
     let _ = outbox.push(Item::Line(b"before\n".to_vec()));
     let _ = outbox.close(Closed::By(Closing::Kicked));
-    // As long as its session is noted in rooms it is offered what is said there.
+    // A session that is noted in rooms is offered their messages.
     assert!(!outbox.offer(&chunk(1, 1, 1, 0), Vec::new()).1);
     assert!(!outbox.push_unhurried(&Arc::from(&b"presence\n"[..])));
     let _ = outbox.push(Item::Line(b"after\n".to_vec()));

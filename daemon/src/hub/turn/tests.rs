@@ -19,7 +19,7 @@ use tcp_chat_state::{ConnectionId, Evidence, Rules, Secret, Snapshot};
 /// Messages of [`fill`].
 const FILL: u64 = 20;
 
-/// A hub without limits on what is sent, in memory, and so many who are logged in.
+/// A hub in memory without limits on sent lines, with so many logged-in clients.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     hub_at(None, connections)
 }
@@ -73,14 +73,14 @@ pub(in crate::hub) fn say(bytes: usize) -> Command {
     Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
 }
 
-/// Talk of the first connection that fills more than two turns.
+/// Messages of the first connection that fill more than two turns.
 fn fill(waiting: &mut Waiting) {
     for _ in 0..FILL {
         waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
     }
 }
 
-/// Turns until nothing waits: how many messages each has said.
+/// Turns until no command waits: how many messages of each connection they have.
 fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
     let mut said = Vec::new();
     while !waiting.is_empty() || hub.has_work() {
@@ -92,7 +92,7 @@ fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
     said
 }
 
-/// The numbers of the messages that the connection hears.
+/// The numbers of the messages that the connection receives.
 pub(in crate::hub) fn heard(outbox: &Outbox) -> Vec<u64> {
     let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
     else {
@@ -137,7 +137,7 @@ fn a_request_proceeds_beside_messages_that_fill_the_turn() {
     assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
 }
 
-/// A room that nobody is in is answered in microseconds: many of them are less than the time of a turn.
+/// A WHO of an empty room is answered in microseconds: many of them take less than a turn.
 #[test]
 fn many_requests_share_a_turn_beside_messages_that_fill_it() {
     const MANY: u64 = 100;
@@ -184,10 +184,10 @@ fn a_turn_may_end_within_a_batch_and_its_rest_is_first_in_the_next() {
         let (mut hub, outboxes) = hub(2);
         let mut waiting = Waiting::default();
         waiting.add(Entry::Commands(ConnectionId(0), vec![say(bytes); count]));
-        // Its own next request, and the talk of another one.
+        // Its own next request, and the messages of another connection.
         waiting.add(Entry::Commands(ConnectionId(0), vec![Command::Ask(None, Ask::Quit)]));
         waiting.add(Entry::Commands(ConnectionId(1), vec![say(10)]));
-        // So many that it may not ask for more until one of them is taken.
+        // So many that its next batch waits until one of them is taken.
         let may_ask = || outboxes[0].poll_may_ask(&Context::from_waker(Waker::noop())).is_ready();
         while may_ask() {
             outboxes[0].asks();

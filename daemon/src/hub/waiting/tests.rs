@@ -23,14 +23,14 @@ fn told(command: Option<Command>) -> String {
     }
 }
 
-/// All that is left of those who wait among each other.
+/// The remaining commands of the connections that take turns.
 fn steps(waiting: &mut Waiting) -> Vec<(u64, String, bool)> {
     std::iter::from_fn(|| waiting.next_step(|_| false, |_, _| false))
         .map(|s| (s.connection.0, told(s.command), s.ends_batch))
         .collect()
 }
 
-/// The next of what comes first, all of it.
+/// The next entry of those that come first, complete.
 fn first(waiting: &mut Waiting) -> Option<Entry> {
     waiting.next_first(|_| true).map(|(entry, _)| entry)
 }
@@ -71,7 +71,7 @@ fn the_order_of_a_connection_is_kept() {
         steps(&mut waiting),
         [(1, "r1".into(), false), (1, "r2".into(), true), (1, "ping".into(), true)]
     );
-    // Once all is done, its talk goes first again.
+    // Once all is done, its messages come first again.
     waiting.add(Entry::Commands(A, vec![ping()]));
     assert!(first(&mut waiting).is_some());
 }
