@@ -76,7 +76,7 @@ pub enum Change {
     Opened(ConversationId, IpAddr),
     /// The conversation is removed.
     Gone(ConversationId),
-    /// A range of addresses is banned: the sessions that came from there are to end.
+    /// A range of addresses is banned: the sessions from there must end.
     Banned {
         /// The range.
         range: IpNet,

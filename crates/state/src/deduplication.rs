@@ -70,8 +70,8 @@ impl Deduplication {
 }
 
 impl State {
-    /// Has a proposer to look in its store, before this becomes part of a turn, for a message that the session may have
-    /// sent under this id, and which the window of that turn will not have? It has not begun yet.
+    /// Must a proposer search its store, before this becomes part of a turn, for a message that the session may have
+    /// sent under this id? Yes if the window of that turn will not have the id. That turn has not begun yet.
     pub fn asks_past(&mut self, session: SessionId, id: &RequestId) -> bool {
         self.sessions.get(session).is_some_and(|held| held.used.may_have(id))
             && !self.turn.is_unsealed(session, id)
@@ -182,7 +182,7 @@ mod tests {
                     let _ = window.find(BO, &RequestId::Number(0), 0);
                 }
                 println!("{what}, {ids}: {listed} bytes, {} with the index", resident() - before);
-                // What the next one takes must be new memory.
+                // The next allocation must be new memory.
                 std::mem::forget(all);
             }
         }

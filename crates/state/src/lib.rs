@@ -1,23 +1,23 @@
-//! The state of a chat server: rooms, sessions, users and permissions, as pure code. No socket, runtime, clock, disk or
-//! setting is in it: the time is an argument, and so is everything that another part has found out.
+//! The state of a chat server: rooms, sessions, users and permissions, as pure code. It knows no socket, runtime, clock,
+//! disk or setting: the time is an argument, and so are the results of checks and searches.
 //!
 //! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its time, and
 //! the [`Intent`]s that change the state. It gives two things:
 //!
-//! * [`Writes`]: what the store writes, all of it in one transaction;
-//! * [`Change`]s: what has happened, in order. The edge of each node turns them into lines for its connections, once the
-//!   turn is stored.
+//! * [`Writes`]: the changes of the store, all of them in one transaction;
+//! * [`Change`]s: the events of the turn, in order. The edge of each node turns them into lines for its connections, once
+//!   the turn is stored.
 //!
-//! So the state never delivers anything, and never knows which connection hears what. [`State::restore`] makes a state from
+//! So the state never delivers a line, and never knows the recipients of a message. [`State::restore`] makes a state from
 //! a [`Snapshot`], and [`State::snapshot`] gives it back. [`State::query`] and [`State::list`] read, and change nothing.
 //!
-//! | folder or file | what |
+//! | folder or file | content |
 //! | --- | --- |
 //! | `ops/` | one op per file: check, then apply |
 //! | `users`, `sessions`, `rooms`, `permissions/` | the nouns, each with its own invariants |
-//! | `permissions/authorize.rs` | the one function that decides who may do what |
-//! | `queries.rs`, `listings.rs`, `edge_queries.rs` | what clients, operators and the edge read |
-//! | `deduplication.rs` | which messages a client may send again |
+//! | `permissions/authorize.rs` | the one function that decides whether a user has a permission |
+//! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
+//! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form, the changes of it, and its digest for tests |
 //!
@@ -146,7 +146,7 @@ fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> R
 
 impl State {
     /// Takes a request into the turn, which the edge has let in. A query changes nothing: see [`State::query`].
-    /// `past`: what its proposer has found of [`State::asks_past`].
+    /// `past`: the proposer's answer to [`State::asks_past`].
     ///
     /// # Errors
     /// It is refused.

@@ -1,6 +1,6 @@
-//! Owns an index by name: which id has exactly this name, and which ids a new name could not be told apart from. Used by
-//! rooms, sessions and users. Never finds anything by its look. A store of an earlier version may hold equal names: the
-//! oldest id has the name, and when that is gone the next one.
+//! Owns an index by name: the id that has exactly this name, and the ids that a new name must not resemble. Used by
+//! rooms, sessions and users. Never finds an id by a look-alike name. A store of an earlier version may hold equal
+//! names: the oldest id has the name, and when that is gone the next one.
 
 use super::{ConversationId, UserId, steps};
 use std::collections::{BTreeSet, HashMap};

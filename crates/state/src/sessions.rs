@@ -22,7 +22,8 @@ pub(super) struct Session {
     pub(super) used: UsedIds,
 }
 
-/// What this process knows of the used ids of a session. It can only save a search: the result of a search decides.
+/// The knowledge of this process about the used ids of a session. It can only save a search: the result of a search
+/// decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UsedIds {
     /// The greatest number. Greater numbers are certainly new: a client that counts up causes no search.

@@ -253,21 +253,21 @@ impl State {
     /// banned user has left already.
     pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
         if !self.permissions.is_private(room) {
-            return !self.is_half_out(session, room);
+            return !self.must_be_evicted(session, room);
         }
         let subject = self.subject(session, room);
         subject.is_in && authorize(subject, Permission::Enter).is_ok()
     }
 
     /// Has the session lost the right to be in the room, without an eviction so far?
-    pub(super) fn is_half_out(&self, session: SessionId, room: ConversationId) -> bool {
+    pub(super) fn must_be_evicted(&self, session: SessionId, room: ConversationId) -> bool {
         self.conversations.get(room).is_some_and(|c| c.members.is_lost(session))
     }
 
     /// Evicts a session from a room that it lost the right to be in, even if it has the right again: it has received
     /// nothing since then. It may have left already, and joined again.
     pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
-        if self.is_half_out(session, room) {
+        if self.must_be_evicted(session, room) {
             self.evict_without_right(session, room);
         }
     }

@@ -73,7 +73,7 @@ pub enum Read {
 /// Why the daemon ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Closing {
-    /// The client said goodbye.
+    /// The client sent QUIT.
     Quit,
     /// The session was resumed on another connection.
     TakenOver,

@@ -94,7 +94,7 @@ impl Hub {
                 self.answer();
             }
             Ok(false) => self.failing.iter_mut().for_each(|(_, at)| *at = now),
-            // What the next turn decides to remove gives room.
+            // The removal that the next turn decides makes room.
             Err(why) if self.retains.is_some() => self.failing = Some((why.to_string(), now)),
             Err(why) => self.failing = Some((why.to_string(), now + PROBE_EVERY)),
         }

@@ -15,7 +15,7 @@ use tcp_chat_state::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries that may wait. Each is at most what one read of a connection brought.
+/// The number of entries that may wait. Each has at most the commands of one read of a connection.
 const ENTRIES: usize = 1024;
 
 /// One entry of the inbox.

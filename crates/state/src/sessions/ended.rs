@@ -1,7 +1,7 @@
-//! Owns the sessions that have ended and are still noted in rooms. A session ends at once: its name is free, its token
-//! is worth nothing, its connection is closed and the store knows of it. Only its rooms are left one after the other, a
-//! slice in each turn, since there may be a thousand. Called by the ops, presence and the sweeps. The store has what a turn
-//! leaves, so that a restart goes on with it. Never keeps a session from ending.
+//! Owns the sessions that have ended and are still noted in rooms. Such a session is over: its token is invalid, its
+//! connection is closed and its name is free. It leaves its rooms a slice in each turn, since there may be a thousand.
+//! Called by the ops, presence and the sweeps. The store has the rooms that a turn leaves over, so a restart
+//! continues. Never delays the end of a session.
 
 use crate::presence::Face;
 use crate::rooms::Members;

@@ -21,7 +21,7 @@ pub struct Certificate {
     pub revoked: Revocation,
 }
 
-/// What a revocation covers.
+/// The extent of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revocation {
     /// Nothing: it is accepted.

@@ -1,5 +1,5 @@
-//! Owns the list of registered users, as an operator sees it. The hub takes what the list needs; another task makes the
-//! list, which costs too much for the hub. Never changes anything.
+//! Owns the listing of registered users, as an operator sees it. The hub takes the data for it; another task makes the
+//! listing, which costs too much for the hub. Never changes anything.
 
 use crate::users::certificates::Certificate;
 use crate::users::{User, Users};
