@@ -1,12 +1,9 @@
 //! Owns the commands of connections: plain data. The net makes them, the hub keeps their order, and the edge decides
 //! which of them reach the state. Never decides anything.
 
-use crate::auth::Proof;
+use super::ask::Ask;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Refusal, RequestId};
-
-/// A request of a client. A LOGIN has a proof, which only a check makes.
-pub type Ask = tcp_chat_state::Ask<Proof>;
 
 /// A command of a connection, in the order of its connection.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 
 mod turns;
 
-use super::command::Ask;
+use super::ask::Ask;
 use super::{Answer, Edge, Effect, Outcome, Read};
 use std::collections::{HashMap, HashSet, VecDeque};
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};

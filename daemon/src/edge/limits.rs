@@ -3,7 +3,7 @@
 //! they count too, but only delay the next read, so that refusing a flood costs almost nothing.
 
 use super::admit::Peer;
-use super::command::Ask;
+use super::ask::Ask;
 use super::quotas::{Rates, SessionLimits};
 use super::{Answer, Command, Edge, Effect};
 use std::net::IpAddr;

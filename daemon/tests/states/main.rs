@@ -11,7 +11,7 @@
 
 mod decode;
 #[path = "../../src/edge/tests/disk.rs"]
-#[allow(dead_code, reason = "the chat's own tests read what was said, too")]
+#[allow(dead_code, reason = "the edge's own tests read the messages, too")]
 mod disk;
 mod full;
 mod paced;
@@ -37,7 +37,7 @@ fn run(steps: &[Step]) -> Result<(), Difference> {
     Recorder::new(shelves).run(steps.iter().cloned())
 }
 
-/// The same, but much faster: the state is rebuilt from the model of the store that the chat's own tests use.
+/// The same, but much faster: the state is rebuilt from the model of the store that the edge's own tests use.
 fn run_in_memory(steps: &[Step]) -> Result<(), Difference> {
     let shelves: [Box<dyn Shelf>; 3] =
         [Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()];

@@ -1,22 +1,13 @@
-//! Owns what a client asks, with all that its net has found out for it, and the word for it on the wire: plain data. Made by
-//! the net of what connections read; the edge hands it to the state. Never decides anything.
+//! Owns what a client asks, with all that the net has found out for it, and the word for it on the wire: plain data. Made by
+//! the net of what connections read; the edge makes an [`tcp_chat_state::Op`] of what changes the state. Never decides
+//! anything.
 
-use super::steps::counted_id;
-use super::{ConversationId, Digest, Evidence, NewCredential};
-use std::collections::HashMap;
+use crate::auth::Proof;
+use tcp_chat_protocol::Name;
 use tcp_chat_protocol::event::json_text;
-use tcp_chat_protocol::request::{Action, Enrol, History, Login, Place, Request, Search, Target};
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::request::{Action, Enrol, Login, Place, Request, Target};
+use tcp_chat_state::{Digest, NewCredential, Query};
 use zeroize::Zeroizing;
-
-counted_id! {
-    /// A connection, from its handshake to its end. Never used again.
-    ConnectionId(u64)
-}
-
-/// A table by numbers that the daemon gives out itself: nobody can choose them to collide, so
-/// hashing may be cheap. Names keep the standard hasher.
-pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A fresh secret for a session, in case this login begins one.
 #[derive(Clone)]
@@ -33,10 +24,9 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A request. `P`: what stands for the check of a LOGIN. The state takes [`Evidence`]; what a transport makes holds the
-/// proof of the daemon, which only a check can make.
+/// A request. A LOGIN has a proof, which only a check makes.
 #[derive(Debug, Clone)]
-pub enum Ask<P = Evidence> {
+pub enum Ask {
     /// Open a session, or resume one.
     Login {
         /// What the client sent.
@@ -46,7 +36,7 @@ pub enum Ask<P = Evidence> {
         /// SHA-256 of the token that the client sent, if it was one.
         resumes: Option<[u8; 32]>,
         /// What a check has shown about the sender.
-        proof: P,
+        proof: Proof,
     },
     /// Turn a code into a password or a certificate.
     Enrol {
@@ -73,19 +63,6 @@ pub enum Ask<P = Evidence> {
     Quit,
 }
 
-/// A request that changes nothing. The edge answers it at its place among the requests of its connection.
-#[derive(Debug, Clone)]
-pub enum Query {
-    /// The members of a room, or the users on the server.
-    Who(Option<Place>),
-    /// Which rooms are there.
-    Rooms,
-    /// A page of a conversation.
-    History(History),
-    /// Messages that contain words.
-    Search(Box<Search>),
-}
-
 /// What a request asks that needs more than was sent: secrets, and proofs.
 #[derive(Debug)]
 pub enum Proving {
@@ -95,7 +72,7 @@ pub enum Proving {
     Enrol(Box<Enrol>),
 }
 
-impl<P> Ask<P> {
+impl Ask {
     /// A request, its text encoded as it will be stored.
     ///
     /// # Errors
@@ -116,25 +93,6 @@ impl<P> Ask<P> {
             Request::Quit => Self::Quit,
         })
     }
-}
-
-impl<P> Ask<P> {
-    /// The same request with something else in the place of its proof.
-    pub fn map_proof<Q>(self, map: impl FnOnce(P) -> Q) -> Ask<Q> {
-        match self {
-            Self::Login { login, fresh, resumes, proof } => {
-                Ask::Login { login, fresh, resumes, proof: map(proof) }
-            }
-            Self::Enrol { name, code, made } => Ask::Enrol { name, code, made },
-            Self::Join(name) => Ask::Join(name),
-            Self::Leave(place) => Ask::Leave(place),
-            Self::Say(target, json) => Ask::Say(target, json),
-            Self::Query(query) => Ask::Query(query),
-            Self::Action(action) => Ask::Action(action),
-            Self::Ping => Ask::Ping,
-            Self::Quit => Ask::Quit,
-        }
-    }
 
     /// The word for it on the wire.
     #[must_use]
@@ -151,32 +109,4 @@ impl<P> Ask<P> {
             Self::Action(action) => action.op(),
         }
     }
-}
-
-impl Query {
-    /// The word for it on the wire.
-    #[must_use]
-    pub fn op(&self) -> &'static str {
-        match self {
-            Self::Who(_) => "WHO",
-            Self::Rooms => "ROOMS",
-            Self::History(_) => "HISTORY",
-            Self::Search(_) => "SEARCH",
-        }
-    }
-}
-
-/// What the proposer of a turn has found in its store of a message that its session may have sent before. It stands in
-/// the turn, so that all who apply it come to the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Past {
-    /// There is none under that id, or nothing was asked because none can be there.
-    #[default]
-    Absent,
-    /// There is one, in that conversation under that number.
-    Kept(ConversationId, Seq),
-    /// The store could not be asked: nothing may be kept under that id now.
-    Unknown,
-    /// There is none, and the store cannot be written: nothing new may be kept now.
-    Unwritable,
 }

@@ -1,0 +1,116 @@
+//! Owns [`Op`]: a request of a client that changes the state, with all that its node has found out for it; and [`Query`], which
+//! changes nothing. Plain data: the edge makes it after it has applied its limits. Never decides anything.
+
+use super::steps::counted_id;
+use super::{ConversationId, Digest, Evidence, NewCredential};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use tcp_chat_protocol::request::{Action, History, Login, Place, Search, Target};
+use tcp_chat_protocol::{Name, Seq};
+
+counted_id! {
+    /// A connection, from its handshake to its end. Never used again.
+    ConnectionId(u64)
+}
+
+/// A table by numbers that the daemon gives out itself: nobody can choose them to collide, so
+/// hashing may be cheap. Names keep the standard hasher.
+pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A request that changes the state. The parts that only few requests need are boxed, because most are messages.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Begin a session, or resume one.
+    Login(Box<LoginOp>),
+    /// Turn a code into a password or a certificate.
+    Enrol(Box<EnrolOp>),
+    /// Enter a room.
+    Join(Name, Box<Allowance>),
+    /// Leave a room.
+    Leave(Place),
+    /// Send a message; the text as a JSON string, quotes included. And what the proposer's store has of an earlier one under
+    /// its id.
+    Say(Target, Box<str>, Past),
+    /// Moderate.
+    Action(Box<Action>),
+    /// End the session.
+    Quit,
+}
+
+/// A LOGIN, without its secrets.
+#[derive(Debug, Clone)]
+pub struct LoginOp {
+    /// What the client sent.
+    pub login: Login,
+    /// SHA-256 of the token for a new session.
+    pub token_hash: [u8; 32],
+    /// SHA-256 of the token that the client sent, if it was one.
+    pub resumes: Option<[u8; 32]>,
+    /// What a check has shown about the sender.
+    pub evidence: Evidence,
+    /// What its network may still take.
+    pub allowance: Allowance,
+}
+
+/// An ENROL, without its secrets.
+#[derive(Debug, Clone)]
+pub struct EnrolOp {
+    /// The user of the code.
+    pub name: Name,
+    /// SHA-256 of the code, if it can be one.
+    pub code: Option<Digest>,
+    /// What was made for it.
+    pub made: NewCredential,
+}
+
+/// What a network may still take. Its node counts it, and reserves it until the turn ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// The network, as [`super::network`] makes it.
+    pub network: IpAddr,
+    /// Sessions that it may still begin.
+    pub sessions: usize,
+    /// Rooms that it may still open.
+    pub rooms: usize,
+}
+
+/// A request that changes nothing. The edge answers it at its place among the requests of its connection.
+#[derive(Debug, Clone)]
+pub enum Query {
+    /// The members of a room, or the users on the server.
+    Who(Option<Place>),
+    /// Which rooms are there.
+    Rooms,
+    /// A page of a conversation.
+    History(History),
+    /// Messages that contain words.
+    Search(Box<Search>),
+}
+
+impl Query {
+    /// The word for it on the wire.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Who(_) => "WHO",
+            Self::Rooms => "ROOMS",
+            Self::History(_) => "HISTORY",
+            Self::Search(_) => "SEARCH",
+        }
+    }
+}
+
+/// What the proposer of a turn has found in its store of a message that its session may have sent before. It stands in
+/// the turn, so that all who apply it come to the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Past {
+    /// There is none under that id, or nothing was asked because none can be there.
+    #[default]
+    Absent,
+    /// There is one, in that conversation under that number.
+    Kept(ConversationId, Seq),
+    /// The store could not be asked: nothing may be kept under that id now.
+    Unknown,
+    /// There is none, and the store cannot be written: nothing new may be kept now.
+    Unwritable,
+}
