@@ -140,12 +140,12 @@ impl Gathering {
 impl Edge {
     /// The process begins: the connections of the process before it are gone, so the sessions on them are away from the
     /// next turn on. Those that were away before have their whole time again.
-    pub fn start(&mut self, chat: &State, now: Now) {
+    pub fn start(&mut self, state: &State, now: Now) {
         self.now = now.mono;
         let node = self.node;
         self.gathering.propose_next(Intent::NodeUp(node));
-        for session in chat.sessions_away() {
-            self.away.add(session, self.now, chat.ttl_of(session));
+        for session in state.sessions_away() {
+            self.away.add(session, self.now, state.ttl_of(session));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Owns what the hub looks for in the store before it puts a request into the turn: whether it was sent before. Called by
-//! the turn. Never writes, and never decides: the chat does.
+//! Owns the search of the store for an earlier message, before a request enters the turn. Called by the turn. Never
+//! writes, and never decides: the state does.
 
 use super::Hub;
 use crate::edge::Command;
@@ -8,9 +8,9 @@ use tcp_chat_state::{ConnectionId, Past};
 use tracing::error;
 
 impl Hub {
-    /// What the store has of a message that may have been sent before.
+    /// The store's answer about a message that may be a resend.
     pub(super) fn past(&mut self, connection: ConnectionId, command: &Command) -> Past {
-        let Some((session, id)) = self.edge.asks_past(&mut self.chat, connection, command) else {
+        let Some((session, id)) = self.edge.asks_past(&mut self.state, connection, command) else {
             return Past::Absent;
         };
         match self.store.find_sent(session, &id) {

@@ -140,7 +140,7 @@ impl Recorder {
                 self.happens.push(Happens::Else(Intent::Policy(Box::new(policy))));
             }
             Step::Retain(left) => {
-                let head = self.states[STEADY].chat.counts().head;
+                let head = self.states[STEADY].state.counts().head;
                 self.retain = self.retain.max(Some((head + 1).saturating_sub(left)));
             }
             Step::Pass(ms) => {
@@ -152,7 +152,7 @@ impl Recorder {
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Restart => {
                 self.edge = Edge::default();
-                self.edge.start(&self.states[STEADY].chat, self.now);
+                self.edge.start(&self.states[STEADY].state, self.now);
                 self.slots.clear();
                 // What the connections before it sent is lost, too.
                 self.happens.clear();
@@ -275,7 +275,7 @@ impl Recorder {
             let certificate = self.certificate(&name.parse().expect("a name"));
             return Evidence::Certificate(Box::new(Presented { certificate, issued: self.now.wall }));
         }
-        let user = login.name.as_ref().and_then(|name| self.states[STEADY].chat.users().by_name(name));
+        let user = login.name.as_ref().and_then(|name| self.states[STEADY].state.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password.as_deref() == Some(&password_hash(password)) => {
                 Evidence::Password(user.id, password_hash(password).into())

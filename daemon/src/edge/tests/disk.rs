@@ -1,12 +1,12 @@
-//! A disk for the chat: the store, as simple as it can be said. It keeps what a turn writes, holds it
-//! against what must be so, and gives it back as the store does.
+//! Owns a model of the store: it keeps the writes of a turn, checks their invariants, and gives them back as the store
+//! does. Never writes a file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tcp_chat_protocol::event::{seq_of, write_with_id};
 use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chat_state::*;
 
-/// The store, as simple as it can be said.
+/// The model of the store.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Disk {
     conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
@@ -55,7 +55,7 @@ impl Disk {
         }
         for sent in writes.sent {
             let (session, id) = (sent.session, sent.id);
-            // A message that retention took in the state may still be here.
+            // The model may still have a message that retention has removed from the state.
             let before = self.sent(session, &id).filter(|(_, seq)| *seq >= self.oldest);
             assert_eq!(before, None, "an id is used once");
             self.sent.insert((session, id), (sent.conversation, sent.seq));
@@ -203,26 +203,26 @@ impl Disk {
         window
     }
 
-    /// The message that the session once sent under this id, if it is still there.
+    /// The message that the session has sent under this id, if it still exists.
     pub(super) fn sent(&self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
         let found @ (_, seq) = *self.sent.get(&(session, id.clone()))?;
         let at = self.chunks.partition_point(|chunk| chunk.last < seq);
         self.chunks.get(at).filter(|chunk| chunk.first <= seq).map(|_| found)
     }
 
-    /// What a proposer finds here.
+    /// The proposer's answer about an earlier message.
     pub(super) fn past(&self, asked: Option<(SessionId, RequestId)>) -> Past {
         let found = asked.and_then(|(session, id)| self.sent(session, &id));
         found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
     }
 
-    /// Retention: what is below this number goes.
+    /// Retention: removes the messages below this number.
     pub(super) fn forget(&mut self, oldest: Seq) {
         self.chunks.retain(|c| c.first >= oldest);
         self.oldest = self.oldest.max(oldest);
     }
 
-    /// The lines of a gap, in order, one's own with their ids.
+    /// The lines of a gap, in order; the session's own ones with their ids.
     pub(super) fn gap(&self, session: SessionId, ranges: &[Range]) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         for chunk in &self.chunks {
