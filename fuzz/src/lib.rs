@@ -9,6 +9,7 @@ use tcp_chatd::chat;
 #[path = "../../daemon/src/chat/tests/disk.rs"]
 #[allow(dead_code, reason = "the tests read what was said, too")]
 mod disk;
+pub mod entry;
 pub mod incoming;
 pub mod lines;
 pub mod request;
