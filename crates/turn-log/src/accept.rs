@@ -179,7 +179,7 @@ impl Reader {
     }
 
     /// Takes the last sequence of the stream, as the leader of the stream gives it after a reconnect. A follower may be
-    /// behind, so its answer must not be used. `applied` is what [`Self::claim`] said when the caller asked: an answer that
+    /// behind, and so may a leader without a quorum, which still answers: their answers must not be used. `applied` is what [`Self::claim`] said when the caller asked: an answer that
     /// comes late says nothing about what was read since. If the stream is long enough, [`Halt::Shorter`] ends.
     ///
     /// # Errors

@@ -4,6 +4,9 @@
 //!
 //! Records come from the stream's RePublish subject, which may lose, repeat and reorder them. A hole is filled by direct
 //! requests. A loss at the end shows no hole, so after a second of silence the feed asks for what comes next.
+//!
+//! A stream may remove records only at its front ([`Feed::begins_at`]). One that is deleted within would be asked for again
+//! and again, so the stream must be made with `deny_delete` and `deny_purge`.
 
 use crate::time::LogTime;
 use std::collections::BTreeMap;
