@@ -6,6 +6,7 @@
 #[path = "../../daemon/src/edge/tests/disk.rs"]
 #[allow(dead_code, reason = "the tests read what was said, too")]
 mod disk;
+pub mod entry;
 pub mod incoming;
 pub mod lines;
 pub mod request;

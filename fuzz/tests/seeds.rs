@@ -21,6 +21,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn entry() {
+    replay("entry", tcp_chat_fuzz::entry::run);
+}
+
+#[test]
 fn incoming() {
     replay("incoming", tcp_chat_fuzz::incoming::run);
 }

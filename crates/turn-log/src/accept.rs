@@ -1,0 +1,322 @@
+//! Owns the reading of the log: which record is the next entry, and what it means for generation, epochs and behaviour. The
+//! caller offers each record of the stream in sequence ([`crate::Feed`] puts them so), and applies those that count. Never
+//! reads a clock, and never skips an entry that another reader counts.
+
+use crate::body::{self, Behaviours, Hello, Raise};
+use crate::chain::{Compared, Mark, Recent, Seen};
+use crate::entry::{Claim, Digest, Generation, Header, Kind, NodeId, Sealed};
+use crate::event::{Entry, Event, Halt};
+use crate::feed::Record;
+use crate::members::{Members, Void};
+use crate::saved::{ResumeError, Saved};
+use crate::seal::Key;
+use crate::standing::{Standing, Voices};
+use crate::time::LogTime;
+
+/// Reads one log. See the page of the crate for an example.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    key: Key,
+    /// The node that reads. It always agrees with itself.
+    me: NodeId,
+    /// What this version can follow.
+    behaviours: Behaviours,
+    pub(crate) saved: Saved,
+    /// The last sequence that was read, counted or not.
+    read: u64,
+    recent: Recent,
+    voices: Voices,
+    /// Doubts about records up to here were settled.
+    settled: u64,
+    halt: Option<Halt>,
+}
+
+/// What a record is.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// The next entry: apply it.
+    Counts(Pending<'a>),
+    /// Nothing: skip it, as every reader does.
+    Void(Void),
+}
+
+/// Why a record does not count now.
+enum Skip {
+    Void(Void),
+    Halt(Halt),
+}
+
+impl From<Void> for Skip {
+    fn from(void: Void) -> Self {
+        Self::Void(void)
+    }
+}
+
+impl From<Halt> for Skip {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+impl Reader {
+    /// A reader of a log from its beginning. `base` is the digest of the state that the node has: only a generation that
+    /// began with the same state can be read. A node without a state has `Digest::default()`.
+    #[must_use]
+    pub fn new(key: Key, me: NodeId, behaviours: Behaviours, base: Digest) -> Self {
+        let saved = Saved::new(key.id(), base);
+        Self::from_parts(key, me, behaviours, saved)
+    }
+
+    /// A reader that goes on where a store is.
+    ///
+    /// # Errors
+    /// If the store was written with another key, or its behaviour is not one of this version's.
+    pub fn resume(key: Key, me: NodeId, behaviours: Behaviours, saved: Saved) -> Result<Self, ResumeError> {
+        if saved.key != key.id() {
+            return Err(ResumeError::OtherKey);
+        }
+        let behaviour = saved.members.behaviour();
+        if saved.generation.is_some() && !behaviours.contain(behaviour) {
+            return Err(ResumeError::Behaviour(behaviour));
+        }
+        Ok(Self::from_parts(key, me, behaviours, saved))
+    }
+
+    fn from_parts(key: Key, me: NodeId, behaviours: Behaviours, saved: Saved) -> Self {
+        let (read, recent) = (saved.claim.applied, Recent::new(&saved.recent, saved.last()));
+        let voices = Voices::default();
+        Self { key, me, behaviours, saved, read, recent, voices, settled: 0, halt: None }
+    }
+
+    /// What the store keeps in the transaction of the entry that was applied last.
+    #[must_use]
+    pub fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    /// The generation, once it has begun.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.saved.generation
+    }
+
+    /// The nodes of the generation.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.saved.members
+    }
+
+    /// The time of the log.
+    #[must_use]
+    pub fn time(&self) -> LogTime {
+        self.saved.time
+    }
+
+    /// What this node has applied: each of its entries says so.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        self.saved.claim
+    }
+
+    /// The last sequence that was read, counted or not.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Does this node agree with the others?
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.voices.standing(self.me, &self.saved.members)
+    }
+
+    /// Reads the next record of the stream.
+    ///
+    /// # Errors
+    /// If the node must hold, or take another state: [`Halt`] says which.
+    pub fn accept(&mut self, record: &Record) -> Result<Step<'_>, Halt> {
+        if let Some(halt) = self.halt {
+            return Err(halt);
+        }
+        let expected = self.read.saturating_add(1);
+        if record.sequence != expected {
+            return Err(Halt::Gap { expected, offered: record.sequence });
+        }
+        match self.decide(record) {
+            Ok(entry) => Ok(Step::Counts(Pending { reader: self, entry })),
+            Err(Skip::Void(void)) => {
+                self.saw(record.sequence, Mark::of(&record.bytes), None);
+                Ok(Step::Void(void))
+            }
+            Err(Skip::Halt(halt)) => {
+                self.halt = Some(halt);
+                Err(halt)
+            }
+        }
+    }
+
+    /// Goes back to what was applied last, and gives its position: void records after it changed nothing, so they are read
+    /// again. After each reconnect, before anything else: a stream that lost its end may now have entries there. A doubt ends,
+    /// since its record is read again, too.
+    pub fn rewind(&mut self) -> u64 {
+        self.read = self.claim().applied;
+        self.recent.rewind(self.saved.last());
+        if let Some(Halt::Doubt(_)) = self.halt {
+            self.halt = None;
+        }
+        self.read
+    }
+
+    /// Compares a record that was already read, or is read again after a reconnect, with what was applied.
+    ///
+    /// # Errors
+    /// If another entry stands there: the log has forgotten.
+    pub fn recheck(&mut self, record: &Record) -> Result<(), Halt> {
+        if self.recent.differs(record.sequence, &record.bytes) {
+            self.halt = Some(Halt::Forgot(record.sequence));
+        }
+        self.halt.map_or(Ok(()), Err)
+    }
+
+    /// Takes the last sequence of the stream, as the leader of the stream gives it after a reconnect. A follower may be
+    /// behind, and so may a leader without a quorum, which still answers: their answers must not be used. `applied` is what [`Self::claim`] said when the caller asked: an answer that
+    /// comes late says nothing about what was read since. If the stream is long enough, [`Halt::Shorter`] ends.
+    ///
+    /// # Errors
+    /// If the stream is shorter than what was applied.
+    pub fn ends_at(&mut self, last: u64, applied: u64) -> Result<(), Halt> {
+        match self.halt {
+            None | Some(Halt::Shorter { .. } | Halt::Doubt(_)) if last < applied => {
+                self.halt = Some(Halt::Shorter { last, applied });
+            }
+            Some(Halt::Shorter { .. }) => self.halt = None,
+            _ => {}
+        }
+        self.halt.map_or(Ok(()), Err)
+    }
+
+    /// All remembered positions were read again and compared, and none differed: [`Halt::Doubt`] ends. Reading goes on where
+    /// it stopped.
+    pub fn rechecked(&mut self) {
+        if let Some(Halt::Doubt(sequence)) = self.halt {
+            self.settled = sequence;
+            self.halt = None;
+        }
+    }
+
+    /// The positions that [`Self::recheck`] can compare, oldest first: at most 1,024, and after a start only those since.
+    pub fn remembered(&self) -> impl Iterator<Item = u64> {
+        self.recent.positions()
+    }
+
+    fn saw(&mut self, sequence: u64, mark: Mark, digest: Option<Digest>) {
+        let seen = Seen { sequence, mark: Some(mark), digest };
+        self.recent.push(seen);
+        self.saved.push(seen);
+        self.read = sequence;
+    }
+
+    fn decide(&mut self, record: &Record) -> Result<Entry, Skip> {
+        let sealed = Sealed::parse(&record.bytes).map_err(Void::Malformed)?;
+        let header = *sealed.header();
+        let is_new = header.kind == Kind::Genesis && self.is_later(header.generation);
+        let is_present = !self.saved.has_ended && Some(header.generation) == self.saved.generation;
+        if !is_new && !is_present {
+            return Err(Void::Generation.into());
+        }
+        let body = self.key.open(&sealed).map_err(Void::Forged)?;
+        // Also where the entry does not count: after the log forgot, two nodes can each find the other's epoch closed.
+        let compared = self.compare(record.sequence, &header)?;
+        if compared == Compared::OtherLog {
+            self.hear(&header, compared)?;
+        }
+        let members = &self.saved.members;
+        let unreadable = Void::Body(header.kind);
+        let event = match header.kind {
+            Kind::Genesis if is_new => {
+                let hello: Hello = body::decode(&body).ok_or(unreadable)?;
+                self.check_genesis(&header, &hello)?;
+                Event::Genesis(hello)
+            }
+            Kind::Genesis => return Err(Void::Repeated.into()),
+            Kind::NodeUp => {
+                let hello = body::decode(&body).ok_or(unreadable)?;
+                members.check_start(&header, &hello)?;
+                Event::Up(hello)
+            }
+            Kind::Turn => {
+                members.check(&header)?;
+                Event::Turn(body)
+            }
+            Kind::NodeGone => {
+                members.check(&header)?;
+                let gone = body::decode(&body).ok_or(unreadable)?;
+                Event::Gone { gone, closed: members.closes(gone) }
+            }
+            Kind::Raise => {
+                members.check(&header)?;
+                let Raise { to } = body::decode(&body).ok_or(unreadable)?;
+                let raised = members.can_raise(to);
+                if raised && !self.behaviours.contain(to) {
+                    return Err(Halt::TooOld(to).into());
+                }
+                Event::Raise { to, raised }
+            }
+        };
+        if header.kind != Kind::Genesis {
+            self.hear(&header, compared)?;
+        }
+        let time = self.saved.time.advance(record.stamp);
+        Ok(Entry { sequence: record.sequence, time, header, event, mark: Mark::of(&record.bytes) })
+    }
+
+    /// Would this generation replace the present one?
+    fn is_later(&self, generation: Generation) -> bool {
+        self.saved.generation.is_none_or(|present| generation.number > present.number)
+    }
+
+    fn check_genesis(&self, header: &Header, hello: &Hello) -> Result<(), Skip> {
+        if !hello.behaviours.contain(header.behaviour) {
+            return Err(Void::Unfit(header.behaviour).into());
+        }
+        if header.claim.digest != self.claim().digest {
+            return Err(Halt::OtherBase(header.generation).into());
+        }
+        if !self.behaviours.contain(header.behaviour) {
+            return Err(Halt::TooOld(header.behaviour).into());
+        }
+        Ok(())
+    }
+
+    /// Compares what the proposer had applied with what this node had applied there.
+    fn compare(&self, sequence: u64, header: &Header) -> Result<Compared, Halt> {
+        if header.kind == Kind::Genesis {
+            return Ok(Compared::TooOld);
+        }
+        // A node that applied more than stands before its entry has read a longer log.
+        let is_beyond = header.claim.applied >= sequence;
+        let compared = if is_beyond { Compared::OtherLog } else { self.recent.compare(&header.claim) };
+        // One doubt for each epoch of the other node: after it was settled, the node is outvoted or in the majority.
+        let is_known = self.voices.is_of_another_log(header.node, header.epoch);
+        if compared == Compared::OtherLog && !is_known && sequence > self.settled {
+            return Err(Halt::Doubt(sequence));
+        }
+        Ok(compared)
+    }
+
+    /// Counts the voice of the proposer.
+    fn hear(&mut self, header: &Header, compared: Compared) -> Result<(), Halt> {
+        self.voices.hear(header.node, header.epoch, compared);
+        match self.standing() {
+            Standing::Agrees | Standing::Suspect => Ok(()),
+            Standing::Diverged => Err(Halt::Diverged),
+            Standing::OtherLog => Err(Halt::Forgot(self.claim().applied)),
+        }
+    }
+}
+
+mod pending;
+#[cfg(test)]
+mod tests;
+
+pub use pending::Pending;

@@ -1,0 +1,160 @@
+//! Owns the sequence of the records: holes, repetitions and silence on the way from the stream. The caller offers every
+//! record that it hears, sends the requests that [`Feed::ask`] names, and hands the records that come out to the reader.
+//! Never reads an entry, and never waits: time is an argument.
+//!
+//! Records come from the stream's RePublish subject, which may lose, repeat and reorder them. A hole is filled by direct
+//! requests. A loss at the end shows no hole, so after a second of silence the feed asks for what comes next.
+//!
+//! A stream may remove records only at its front ([`Feed::begins_at`]). One that is deleted within would be asked for again
+//! and again, so the stream must be made with `deny_delete` and `deny_purge`.
+
+use crate::time::LogTime;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many records one request may ask for.
+pub const ASK_RECORDS: u64 = 256;
+/// After this time without an answer a request is repeated, and after this time of silence the feed asks for the next.
+pub const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How many bytes of records that came too early are held. Beyond that they are dropped, and asked for later.
+pub const AHEAD_BYTES: usize = 8 * 1024 * 1024;
+
+/// A record of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its sequence in the stream, from 1.
+    pub sequence: u64,
+    /// When the stream stored it.
+    pub stamp: LogTime,
+    /// What was published.
+    pub bytes: Arc<[u8]>,
+}
+
+/// A request for records of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// The first.
+    pub first: u64,
+    /// The last. The stream may end before it.
+    pub last: u64,
+}
+
+/// What the feed did with a record.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It will come out in its place.
+    Taken,
+    /// It was read already. Compare it with what was read: [`crate::Reader::recheck`].
+    Old(Record),
+}
+
+/// The stream no longer has what comes next: the node was away too long, and must take the state of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the stream begins at {first}, but record {next} comes next")]
+pub struct Truncated {
+    /// What comes next.
+    pub next: u64,
+    /// What the stream begins with.
+    pub first: u64,
+}
+
+/// Puts the records of a stream into sequence.
+#[derive(Debug)]
+pub struct Feed {
+    next: u64,
+    /// The highest sequence that was heard of.
+    seen: u64,
+    ahead: BTreeMap<u64, Record>,
+    bytes: usize,
+    /// When a record was heard last, or asked for.
+    heard: Duration,
+    asked: Option<(Ask, Duration)>,
+}
+
+impl Feed {
+    /// A feed that begins after what was read. `now` is a time on a clock of this process that never goes back.
+    #[must_use]
+    pub fn after(read: u64, now: Duration) -> Self {
+        let next = read.saturating_add(1);
+        Self { next, seen: read, ahead: BTreeMap::new(), bytes: 0, heard: now, asked: None }
+    }
+
+    /// Takes a record, from the subject or as the answer to a request.
+    pub fn offer(&mut self, record: Record, now: Duration) -> Offered {
+        if record.sequence < self.next {
+            return Offered::Old(record);
+        }
+        self.heard = now;
+        self.seen = self.seen.max(record.sequence);
+        self.bytes += record.bytes.len();
+        if let Some(before) = self.ahead.insert(record.sequence, record) {
+            self.bytes -= before.bytes.len();
+        }
+        // The next record itself always has room: it comes out at once.
+        while self.bytes > AHEAD_BYTES
+            && self.ahead.len() > 1
+            && let Some((_, dropped)) = self.ahead.pop_last()
+        {
+            self.bytes -= dropped.bytes.len();
+        }
+        Offered::Taken
+    }
+
+    /// The next record, if it is here.
+    pub fn take(&mut self) -> Option<Record> {
+        let record = self.ahead.remove(&self.next)?;
+        self.bytes -= record.bytes.len();
+        self.next = self.next.saturating_add(1);
+        Some(record)
+    }
+
+    /// The stream is known to reach to here, so everything up to it is asked for.
+    pub fn ends_at(&mut self, last: u64) {
+        self.seen = self.seen.max(last);
+    }
+
+    /// Takes the first sequence that the stream still has, as its leader gives it.
+    ///
+    /// # Errors
+    /// If that is after what comes next.
+    pub fn begins_at(&self, first: u64) -> Result<(), Truncated> {
+        if first > self.next { Err(Truncated { next: self.next, first }) } else { Ok(()) }
+    }
+
+    /// After a reconnect everything may have been missed: the feed asks at once.
+    pub fn reconnected(&mut self, now: Duration) {
+        self.asked = None;
+        self.heard = now.saturating_sub(ASK_AGAIN);
+    }
+
+    /// The request that is due. A caller that cannot send it does not need to note it: it comes again.
+    pub fn ask(&mut self, now: Duration) -> Option<Ask> {
+        let hole = self.ahead.first_key_value().map_or(self.seen, |(first, _)| first.saturating_sub(1));
+        let limit = self.next.saturating_add(ASK_RECORDS - 1);
+        let last = if self.next <= hole {
+            let waits = |(ask, at): (Ask, Duration)| self.next <= ask.last && now < at + ASK_AGAIN;
+            if self.asked.is_some_and(waits) {
+                return None;
+            }
+            hole.min(limit)
+        } else if self.ahead.is_empty() && now >= self.heard + ASK_AGAIN {
+            limit
+        } else {
+            return None;
+        };
+        let ask = Ask { first: self.next, last };
+        self.heard = now;
+        self.asked = Some((ask, now));
+        Some(ask)
+    }
+
+    /// When [`Self::ask`] is to be called again, if nothing comes before.
+    #[must_use]
+    pub fn wake(&self) -> Duration {
+        self.asked.map_or(self.heard, |(_, at)| at.max(self.heard)) + ASK_AGAIN
+    }
+}
+
+#[cfg(test)]
+mod tests;

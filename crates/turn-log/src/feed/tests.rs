@@ -1,0 +1,95 @@
+use super::*;
+
+fn at(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn record(sequence: u64) -> Record {
+    long(sequence, 1)
+}
+
+fn long(sequence: u64, bytes: usize) -> Record {
+    Record { sequence, stamp: LogTime(sequence), bytes: vec![0; bytes].into() }
+}
+
+fn taken(feed: &mut Feed) -> Vec<u64> {
+    std::iter::from_fn(|| feed.take()).map(|record| record.sequence).collect()
+}
+
+#[test]
+fn records_come_out_in_sequence_and_once() {
+    let mut feed = Feed::after(0, at(0));
+    for sequence in [2, 2, 1, 4] {
+        assert_eq!(feed.offer(record(sequence), at(0)), Offered::Taken);
+    }
+    assert_eq!(taken(&mut feed), [1, 2]);
+    assert_eq!(feed.offer(record(2), at(0)), Offered::Old(record(2)));
+    assert_eq!(feed.offer(record(3), at(0)), Offered::Taken);
+    assert_eq!(taken(&mut feed), [3, 4]);
+}
+
+#[test]
+fn a_hole_is_asked_for_at_once_and_again() {
+    let mut feed = Feed::after(4, at(0));
+    feed.offer(record(7), at(10));
+    assert_eq!(feed.ask(at(10)), Some(Ask { first: 5, last: 6 }));
+    assert_eq!(feed.ask(at(1_009)), None);
+    assert_eq!(feed.wake(), at(1_010));
+    assert_eq!(feed.ask(at(1_010)), Some(Ask { first: 5, last: 6 }));
+    feed.offer(record(5), at(1_020));
+    assert_eq!(taken(&mut feed), [5]);
+    // The answer to the second request is still on its way.
+    assert_eq!(feed.ask(at(1_020)), None);
+    feed.offer(record(6), at(1_030));
+    assert_eq!(taken(&mut feed), [6, 7]);
+    assert_eq!(feed.ask(at(1_030)), None);
+}
+
+#[test]
+fn silence_is_asked_about_each_second() {
+    let mut feed = Feed::after(4, at(0));
+    let ask = Some(Ask { first: 5, last: 4 + ASK_RECORDS });
+    assert_eq!(feed.ask(at(999)), None);
+    assert_eq!(feed.ask(at(1_000)), ask);
+    assert_eq!(feed.ask(at(1_999)), None);
+    assert_eq!(feed.ask(at(2_000)), ask);
+    feed.reconnected(at(2_001));
+    assert_eq!(feed.ask(at(2_001)), ask);
+}
+
+#[test]
+fn a_long_way_is_asked_for_in_pieces() {
+    let mut feed = Feed::after(0, at(0));
+    feed.ends_at(ASK_RECORDS + 1);
+    assert_eq!(feed.ask(at(0)), Some(Ask { first: 1, last: ASK_RECORDS }));
+    for sequence in 1..=ASK_RECORDS {
+        feed.offer(record(sequence), at(1));
+        feed.take();
+    }
+    assert_eq!(feed.ask(at(1)), Some(Ask { first: ASK_RECORDS + 1, last: ASK_RECORDS + 1 }));
+}
+
+#[test]
+fn what_comes_too_early_has_a_limit() {
+    let mut feed = Feed::after(0, at(0));
+    let piece = AHEAD_BYTES / 4;
+    for sequence in 2..40 {
+        feed.offer(long(sequence, piece), at(0));
+        assert!(feed.bytes <= AHEAD_BYTES && feed.ahead.len() <= 4);
+    }
+    feed.offer(long(1, piece), at(0));
+    assert_eq!(taken(&mut feed), [1, 2, 3, 4]);
+    assert_eq!(feed.bytes, 0);
+    // The dropped ones are asked for.
+    assert_eq!(feed.ask(at(0)), Some(Ask { first: 5, last: 39 }));
+}
+
+#[test]
+fn a_stream_that_begins_too_late_is_noticed() {
+    let mut feed = Feed::after(4, at(0));
+    assert_eq!(feed.begins_at(5), Ok(()));
+    assert_eq!(feed.begins_at(6), Err(Truncated { next: 5, first: 6 }));
+    feed.offer(record(5), at(0));
+    feed.take();
+    assert_eq!(feed.begins_at(6), Ok(()));
+}
