@@ -179,8 +179,9 @@ impl Reader {
     }
 
     /// Takes the last sequence of the stream, as the leader of the stream gives it after a reconnect. A follower may be
-    /// behind, and so may a leader without a quorum, which still answers: their answers must not be used. `applied` is what [`Self::claim`] said when the caller asked: an answer that
-    /// comes late says nothing about what was read since. If the stream is long enough, [`Halt::Shorter`] ends.
+    /// behind, and so may a leader without a quorum, which still answers: their answers must not be used. `applied` is what
+    /// [`Self::claim`] said when the caller asked: an answer that comes late says nothing about what was read since. If the
+    /// stream is long enough, [`Halt::Shorter`] ends.
     ///
     /// # Errors
     /// If the stream is shorter than what was applied.
