@@ -68,7 +68,8 @@ impl Session {
 /// Every session of the server.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    all: BTreeMap<SessionId, Session>,
+    /// Boxed: half of the places of a tree whose keys only rise are empty.
+    all: BTreeMap<SessionId, Box<Session>>,
     by_token: HashMap<[u8; 32], SessionId>,
     /// Those of each user, in the order in which they began. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
@@ -84,11 +85,11 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.all.get_mut(&id)
+        self.all.get_mut(&id).map(Box::as_mut)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,7 +111,7 @@ impl Sessions {
 
     /// All of them, in the order in which they began.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.all.values()
+        self.all.values().map(Box::as_ref)
     }
 
     /// The session that the token resumes.
@@ -135,7 +136,7 @@ impl Sessions {
 
     /// The first of a user's sessions: what it shows, all show.
     pub(super) fn first_of(&self, user: UserId) -> Option<&Session> {
-        self.all.get(self.of(user).first()?)
+        self.get(*self.of(user).first()?)
     }
 
     /// The users who have a session, in the order of their ids.
@@ -150,16 +151,17 @@ impl Sessions {
 
     /// The sessions that began after that one.
     pub(super) fn after(&self, id: SessionId) -> impl Iterator<Item = &Session> {
-        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, session)| session)
+        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, session)| &**session)
     }
 
     pub(super) fn put(&mut self, session: Session) {
         let id = session.row.id;
         self.by_token.insert(session.row.token_hash, id);
-        self.by_user.entry(session.row.user).or_default().push(id);
+        // Most users have one session.
+        self.by_user.entry(session.row.user).or_insert_with(|| Vec::with_capacity(1)).push(id);
         self.by_name.put(&session.row.name, session.row.user);
         self.away += usize::from(session.row.origin.is_none());
-        self.all.insert(id, session);
+        self.all.insert(id, Box::new(session));
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
@@ -175,7 +177,7 @@ impl Sessions {
             self.by_name.remove(&session.row.name, user);
         }
         self.away -= usize::from(session.row.origin.is_none());
-        Some(session)
+        Some(*session)
     }
 
     /// The session is away from now on.

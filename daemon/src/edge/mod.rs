@@ -54,7 +54,8 @@ pub struct Edge {
     now: u64,
     /// The turn that is gathered, and what is done while it is applied.
     gathering: Gathering,
-    connections: IdMap<ConnectionId, Connection>,
+    /// Boxed: the places of a hash table that are empty hold no connection.
+    connections: IdMap<ConnectionId, Box<Connection>>,
     /// The limits of each session that has asked something of this process.
     limits: IdMap<SessionId, SessionLimits>,
     /// What is left to each user and each network.
