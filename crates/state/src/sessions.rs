@@ -3,6 +3,7 @@
 
 pub(super) mod ended;
 
+use super::capacity::shrink;
 use super::name_index::NameIndex;
 use super::{ConversationId, NodeId, Origin, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, HashMap};
@@ -167,6 +168,7 @@ impl Sessions {
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.all.remove(&id)?;
         self.by_token.remove(&session.row.token_hash);
+        shrink(&mut self.by_token);
         let user = session.row.user;
         let left = self.by_user.get_mut(&user).map(|sessions| {
             sessions.retain(|session| *session != id);

@@ -3,7 +3,7 @@
 //! edge knows where connections come from.
 
 use super::{Closing, Edge, Effect, notices};
-use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId};
+use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId, shrink};
 
 /// So long a list of changes is kept for the next turn.
 const KEPT: usize = 1_024;
@@ -49,6 +49,7 @@ impl Edge {
             }
             Change::Ended { session, user, at, why } => {
                 self.limits.remove(&session);
+                shrink(&mut self.limits);
                 self.sessions.remove(&session);
                 self.away.remove(session);
                 if let Some(connection) = at.and_then(|at| self.departs(user, at)) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use tcp_chat_protocol::event::presence;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{Colour, Name, PresenceState};
-use tcp_chat_state::{ConnectionId, ConversationId, IdMap, Seen, SeenIn, State, UserId};
+use tcp_chat_state::{ConnectionId, ConversationId, IdMap, Seen, SeenIn, State, UserId, shrink};
 
 /// Copies of presence events that one turn hands out, about: with the one that reaches it, it is over.
 const COPIES: usize = 4096;
@@ -78,7 +78,12 @@ impl Untold {
     /// The oldest.
     fn next(&mut self) -> Option<(ConversationId, Pending)> {
         let of = self.order.pop_front()?;
-        Some((of.1, self.pending.remove(&of)?))
+        let pending = self.pending.remove(&of)?;
+        shrink(&mut self.pending);
+        if self.order.is_empty() {
+            self.order = VecDeque::new();
+        }
+        Some((of.1, pending))
     }
 }
 

@@ -5,7 +5,7 @@ use super::Recipients;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tcp_chat_protocol::Name;
-use tcp_chat_state::{Audience, ConnectionId, ConversationId, IdMap, UserId};
+use tcp_chat_state::{Audience, ConnectionId, ConversationId, IdMap, UserId, shrink};
 
 /// Who hears a room.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub(super) struct Listeners {
 impl Listeners {
     /// The user is connected there, too.
     pub(super) fn connect(&mut self, user: UserId, connection: ConnectionId) {
-        self.users.entry(user).or_default().push(connection);
+        // Most users have one connection.
+        self.users.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(connection);
     }
 
     /// The user is connected there no more.
@@ -36,6 +37,7 @@ impl Listeners {
         connections.retain(|other| *other != connection);
         if connections.is_empty() {
             self.users.remove(&user);
+            shrink(&mut self.users);
         }
     }
 

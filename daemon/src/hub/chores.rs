@@ -41,7 +41,10 @@ impl Hub {
                 + match tidied {
                     Ok(true) if self.is_over() => Duration::ZERO,
                     Ok(true) => TIDY_AGAIN,
-                    Ok(false) => TIDY_EVERY,
+                    Ok(false) => {
+                        self.store.free_cache_if_idle();
+                        TIDY_EVERY
+                    }
                     Err(why) => {
                         warn!(
                             event = "tidy_failed",
@@ -132,7 +135,7 @@ impl Hub {
 
     /// Removes a slice, or some where the history takes more than it may, or the store fails. Then proposes what goes next.
     /// True: there may be more.
-    fn tidy(&mut self) -> Result<bool, StoreError> {
+    pub(super) fn tidy(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
         let mut is_more = self.tidy_once()?;
         // It was looked at before the slice went: the next look may find that there is room again.
