@@ -311,6 +311,17 @@ impl Store {
         result
     }
 
+    /// Calls `count` for each instruction that SQLite's virtual machine executes from now on.
+    #[cfg(test)]
+    pub(crate) fn count_instructions(&mut self, mut count: impl FnMut() + Send + 'static) {
+        let handler = move || {
+            count();
+            false
+        };
+        let log = self.log.as_mut().expect("an open store");
+        log.progress_handler(1, Some(handler)).expect("a progress handler");
+    }
+
     /// Gives tests access to the parts.
     #[cfg(test)]
     pub(super) fn parts(&mut self) -> (&mut Option<Connection>, &Arc<Shared>, &mut Checkpoints) {
