@@ -25,6 +25,7 @@
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. No program has it.
 
 mod apply;
+mod capacity;
 mod change;
 mod deduplication;
 mod digest;
@@ -56,6 +57,7 @@ mod users;
 mod writes;
 
 pub use apply::{Place, Turn};
+pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
 pub use deduplication::WINDOW;
 pub use digest::Digest;

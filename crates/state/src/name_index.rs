@@ -2,6 +2,7 @@
 //! rooms, sessions and users. Never finds an id by a look-alike name. A store of an earlier version may hold equal
 //! names: the oldest id has the name, and when that is gone the next one.
 
+use super::capacity::shrink;
 use super::{ConversationId, UserId, steps};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
@@ -80,7 +81,10 @@ impl<T: Least> NameIndex<T> {
                     self.younger.remove(&(key.clone(), next));
                     self.by_key.insert(key, next);
                 }
-                None => drop(self.by_key.remove(&key)),
+                None => {
+                    self.by_key.remove(&key);
+                    shrink(&mut self.by_key);
+                }
             }
         } else {
             self.younger.remove(&(key, what));

@@ -3,6 +3,7 @@
 
 pub(super) mod ended;
 
+use super::capacity::shrink;
 use super::name_index::NameIndex;
 use super::{ConversationId, IdMap, NodeId, Origin, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -158,7 +159,8 @@ impl Sessions {
     pub(super) fn put(&mut self, session: Session) {
         let id = session.row.id;
         self.by_token.insert(session.row.token_hash, id);
-        self.by_user.entry(session.row.user).or_default().push(id);
+        // Most users have one session.
+        self.by_user.entry(session.row.user).or_insert_with(|| Vec::with_capacity(1)).push(id);
         self.by_name.put(&session.row.name, session.row.user);
         self.away += usize::from(session.row.origin.is_none());
         self.order.insert(id);
@@ -169,6 +171,8 @@ impl Sessions {
         let session = *self.all.remove(&id)?;
         self.order.remove(&id);
         self.by_token.remove(&session.row.token_hash);
+        shrink(&mut self.by_token);
+        shrink(&mut self.all);
         let user = session.row.user;
         let left = self.by_user.get_mut(&user).map(|sessions| {
             sessions.retain(|session| *session != id);

@@ -5,7 +5,7 @@
 
 use super::Edge;
 use std::collections::BTreeSet;
-use tcp_chat_state::{IdMap, SessionId};
+use tcp_chat_state::{IdMap, SessionId, shrink};
 
 /// The sessions that are away.
 #[derive(Debug, Default)]
@@ -29,6 +29,7 @@ impl Away {
     pub(super) fn remove(&mut self, session: SessionId) {
         if let Some((_, ends)) = self.of.remove(&session) {
             self.ends.remove(&(ends, session));
+            shrink(&mut self.of);
         }
     }
 

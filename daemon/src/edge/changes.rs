@@ -3,7 +3,7 @@
 //! banned range: only the edge knows peer addresses.
 
 use super::{Closing, Edge, Effect, notices};
-use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId};
+use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId, shrink};
 
 /// A list of changes of at most this capacity is kept for the next turn.
 const KEPT: usize = 1_024;
@@ -53,6 +53,7 @@ impl Edge {
             }
             Change::Ended { session, user, at, why } => {
                 self.limits.remove(&session);
+                shrink(&mut self.limits);
                 self.sessions.remove(&session);
                 self.away.remove(session);
                 if let Some(connection) = at.and_then(|at| self.departs(user, at)) {

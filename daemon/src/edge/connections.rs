@@ -18,7 +18,7 @@ pub(super) struct Connection {
     pub(super) session: Option<SessionId>,
     /// Errors in a row.
     pub(super) errors: u32,
-    pub(super) auth_failures: u32,
+    pub(super) auth_failures: u16,
     /// The rate limits before it has a session.
     pub(super) buckets: SessionBuckets,
     /// It has sent too many bytes: how long its requests are refused, in milliseconds.
@@ -34,9 +34,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(address: IpAddr, now: u64) -> Self {
+    /// A connection without a session.
+    pub(super) fn new(address: IpAddr, now: u64) -> Box<Self> {
         let buckets = SessionBuckets::full(now);
-        Self {
+        Box::new(Self {
             address,
             session: None,
             errors: 0,
@@ -47,7 +48,7 @@ impl Connection {
             logs_in: 0,
             ignored_in: 0,
             foreseen: (0, 0),
-        }
+        })
     }
 
     /// The errors in a row at this place of the gathered turn, as far as they are certain.

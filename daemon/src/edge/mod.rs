@@ -55,7 +55,8 @@ pub struct Edge {
     now: u64,
     /// The turn that is gathered, and the edge's tasks at its places.
     gathering: Gathering,
-    connections: IdMap<ConnectionId, Connection>,
+    /// Boxed: the empty places of a hash table hold no connection.
+    connections: IdMap<ConnectionId, Box<Connection>>,
     /// The limits of each session that has sent a request to this process.
     limits: IdMap<SessionId, SessionLimits>,
     /// The remaining quotas of each user and each network.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use tcp_chat_state::{is_this_host, network};
+use tcp_chat_state::{is_this_host, network, shrink};
 
 /// The number of items of one kind that each network has.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ impl<K: Eq + Hash> Networks<K> {
 
     pub(super) fn remove(&mut self, what: &K) {
         let Some(network) = self.of.remove(what) else { return };
+        shrink(&mut self.of);
         if let Some(count) = self.counts.get_mut(&network) {
             *count -= 1;
             if *count == 0 {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use tcp_chat_protocol::event::presence;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{Colour, Name, PresenceState};
-use tcp_chat_state::{ConnectionId, ConversationId, IdMap, Seen, SeenIn, State, UserId};
+use tcp_chat_state::{ConnectionId, ConversationId, IdMap, Seen, SeenIn, State, UserId, shrink};
 
 /// Copies of presence lines that one turn sends, about: the line that reaches the number is the last.
 const COPIES: usize = 4096;
@@ -79,7 +79,12 @@ impl PendingPresence {
     /// The oldest pending presence.
     fn next(&mut self) -> Option<(ConversationId, Pending)> {
         let of = self.order.pop_front()?;
-        Some((of.1, self.pending.remove(&of)?))
+        let pending = self.pending.remove(&of)?;
+        shrink(&mut self.pending);
+        if self.order.is_empty() {
+            self.order = VecDeque::new();
+        }
+        Some((of.1, pending))
     }
 }
 

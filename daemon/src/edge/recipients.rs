@@ -5,7 +5,7 @@ use super::Recipients;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tcp_chat_protocol::Name;
-use tcp_chat_state::{Audience, ConnectionId, ConversationId, IdMap, UserId};
+use tcp_chat_state::{Audience, ConnectionId, ConversationId, IdMap, UserId, shrink};
 
 /// The connections in a room.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ pub(super) struct Listeners {
 impl Listeners {
     /// The user has one more connection.
     pub(super) fn connect(&mut self, user: UserId, connection: ConnectionId) {
-        self.users.entry(user).or_default().push(connection);
+        // Most users have one connection.
+        self.users.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(connection);
     }
 
     /// The user has that connection no longer.
@@ -37,6 +38,7 @@ impl Listeners {
         connections.retain(|other| *other != connection);
         if connections.is_empty() {
             self.users.remove(&user);
+            shrink(&mut self.users);
         }
     }
 

@@ -7,7 +7,7 @@ use tcp_chat_protocol::{ErrorKind, Name, Refusal};
 use tcp_chat_state::{ConnectionId, State};
 
 /// Failed logins on one connection before it is closed.
-const AUTH_FAILURES: u32 = 3;
+const AUTH_FAILURES: u16 = 3;
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use super::gathering::Task;
 use super::{Closing, Edge, Effect};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
-use tcp_chat_state::{Change, ConnectionId, Done, Intent, ResumeOutcome, SessionId, State};
+use tcp_chat_state::{Change, ConnectionId, Done, Intent, ResumeOutcome, SessionId, State, shrink};
 use zeroize::Zeroizing;
 
 /// What an intent came to, and what the client calls its request.
@@ -126,7 +126,10 @@ impl Edge {
                 self.shut(connection, Closing::Quit);
             }
             Task::Refuse { connection, op, refusal } => self.answer(state, connection, op, Err(*refusal)),
-            Task::Forget(connection) => drop(self.connections.remove(&connection)),
+            Task::Forget(connection) => {
+                self.connections.remove(&connection);
+                shrink(&mut self.connections);
+            }
             Task::Close(connection, why) => self.shut(connection, why),
             Task::Notice(line) => self.notify_all(line),
             Task::Shutdown => self.shut_all(state),

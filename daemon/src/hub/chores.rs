@@ -41,7 +41,10 @@ impl Hub {
                 + match removed {
                     Ok(true) if self.is_above_limit() => Duration::ZERO,
                     Ok(true) => RETENTION_AGAIN,
-                    Ok(false) => RETENTION_EVERY,
+                    Ok(false) => {
+                        self.store.free_cache_if_idle();
+                        RETENTION_EVERY
+                    }
                     Err(why) => {
                         warn!(
                             event = "tidy_failed",
@@ -132,7 +135,7 @@ impl Hub {
 
     /// Removes one slice, or several if the history is above its limit or the store fails. Then proposes the next
     /// retention. True: there may be more.
-    fn remove_old(&mut self) -> Result<bool, StoreError> {
+    pub(super) fn remove_old(&mut self) -> Result<bool, StoreError> {
         let began = std::time::Instant::now();
         let mut is_more = self.remove_slice()?;
         // The size was read before the slice was removed: the next check may find room again.

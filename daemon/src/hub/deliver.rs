@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use tcp_chat_protocol::{Name, RequestId, Seq};
-use tcp_chat_state::{ConnectionId, IdMap, Own};
+use tcp_chat_state::{ConnectionId, IdMap, Own, shrink};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -89,6 +89,7 @@ impl Hub {
         }
         for connection in self.lost.drain(..) {
             wakers.extend(self.outboxes.remove(&connection).and_then(|o| o.close(Closed::Lost)));
+            shrink(&mut self.outboxes);
         }
         wakers.into_iter().for_each(Waker::wake);
         if count.messages > 0 {

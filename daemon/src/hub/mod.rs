@@ -8,6 +8,8 @@ mod clock;
 mod deliver;
 mod directory;
 mod gather;
+#[cfg(test)]
+mod growth;
 mod inbox;
 mod outbox;
 mod pace;

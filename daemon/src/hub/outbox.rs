@@ -13,7 +13,7 @@ use tcp_chat_protocol::{RequestId, Seq};
 use tcp_chat_state::{Chunk, ConversationId, IdMap, Range, SessionId};
 
 /// Batches of one connection that may wait in the inbox.
-const ASKED: usize = 2;
+const ASKED: u16 = 2;
 
 /// One item to send.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub struct Outbox {
 struct Inner {
     items: VecDeque<Item>,
     /// If the last item is a gap: where the last range of each conversation is in it.
-    swallowed: Option<IdMap<ConversationId, usize>>,
+    swallowed: Option<Box<IdMap<ConversationId, usize>>>,
     /// The memory of the items, in bytes.
     bytes: usize,
     /// The task that waits for an item.
@@ -66,9 +66,9 @@ struct Inner {
     has_deferred: bool,
     session: Option<SessionId>,
     /// Batches of the connection in the inbox that the hub has not taken yet.
-    asked: usize,
+    asked: u16,
     /// How long the connection must not read, in milliseconds.
-    slow: u64,
+    slow: u16,
     /// The outbox is closed; the reason.
     closing: Option<Closed>,
 }
@@ -208,7 +208,7 @@ impl Outbox {
     pub fn poll_may_ask(&self, cx: &Context<'_>) -> Poll<Duration> {
         let mut inner = self.lock();
         if inner.bytes <= self.bound && inner.asked < ASKED {
-            return Poll::Ready(Duration::from_millis(std::mem::take(&mut inner.slow)));
+            return Poll::Ready(Duration::from_millis(std::mem::take(&mut inner.slow).into()));
         }
         inner.waker = Some(cx.waker().clone());
         Poll::Pending
@@ -217,12 +217,14 @@ impl Outbox {
     /// The connection has asked too much: it must wait so many milliseconds more.
     pub fn slow(&self, ms: u64) {
         let mut inner = self.lock();
-        inner.slow = (inner.slow + ms).min(SLOWEST_MS);
+        let slow = u64::from(inner.slow).saturating_add(ms).min(SLOWEST_MS);
+        inner.slow = u16::try_from(slow).unwrap_or(u16::MAX);
     }
 
     /// The connection has put a batch into the inbox.
     pub fn asks(&self) {
-        self.lock().asked += 1;
+        let mut inner = self.lock();
+        inner.asked = inner.asked.saturating_add(1);
     }
 
     /// The hub has taken a batch out of it.
@@ -275,7 +277,7 @@ impl Inner {
     fn widen(&mut self, chunk: &Chunk) -> bool {
         let Some(Item::Read(Read::Gap(_, ranges))) = self.items.back_mut() else { return false };
         let last_of = self.swallowed.get_or_insert_with(|| {
-            ranges.iter().enumerate().map(|(at, range)| (range.conversation, at)).collect()
+            Box::new(ranges.iter().enumerate().map(|(at, range)| (range.conversation, at)).collect())
         });
         match last_of.get(&chunk.conversation).and_then(|at| ranges.get_mut(*at)) {
             Some(known) if known.last == chunk.prev => known.last = chunk.last,

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tcp_chat_protocol::{ErrorKind, Refusal, reply};
-use tcp_chat_state::ConnectionId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::debug;
@@ -31,17 +30,30 @@ const READS_PER_POLL: usize = 8;
 /// Serves one connection over a link whose handshake is done, until it ends. The transport takes a permit first,
 /// and runs this by [`Gate::spawn`]. If the future panics or is dropped, the hub learns that the connection is
 /// lost.
-pub async fn serve<L: Link>(gate: Gate, link: L, peer: SocketAddr) {
-    // Boxed like each stage, so the task of an idle connection keeps no memory for it.
-    let Some(mut connection) = Box::pin(Connection::enter(gate, link, peer)).await else { return };
+pub fn serve<L: Link + 'static>(
+    gate: Gate,
+    link: L,
+    peer: SocketAddr,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Boxed like each stage, so the task of an idle connection keeps no memory for it. Boxed here, so the future
+    // below keeps no place for the arguments.
+    let entering = Box::pin(Connection::enter(gate, link, peer));
+    async move {
+        let Some(connection) = entering.await else { return };
+        run(connection).await;
+    }
+}
+
+/// Serves a connection that is registered with the hub, until it ends.
+async fn run<L: Link>(mut connection: Box<Connection<L>>) {
     let why = poll_fn(|cx| connection.poll(cx)).await;
     let reason = connection.link.fault().unwrap_or(why.as_str());
-    debug!(event = "connection_ended", conn = connection.id.0, peer = %connection.peer, via = L::VIA.as_str(), reason, "connection ended");
+    debug!(event = "connection_ended", conn = connection.guard.id().0, peer = %connection.peer, via = L::VIA.as_str(), reason, "connection ended");
     let label = if connection.link.fault().is_some() { "protocol error" } else { why.as_str() };
-    connection.gate.0.metrics.net.ended(L::VIA, label);
+    connection.guard.gate().0.metrics.net.ended(L::VIA, label);
     if matches!(why, EndReason::Closed(_) | EndReason::StoreFailed) {
         // From here on the peer has left, as far as the hub knows.
-        connection.guard = None;
+        connection.guard.leave();
         Box::pin(shut_down(connection.link)).await;
     }
 }
@@ -58,25 +70,38 @@ pub async fn shut_down<L: Link>(mut link: L) {
     let _ = timeout(SHUTDOWN, goodbye).await;
 }
 
+/// All that an open connection keeps besides its link. The tests bound its size.
 struct Connection<L> {
-    id: ConnectionId,
     link: L,
     /// `None` after the peer has closed its write side.
     reader: Option<ConnectionReader>,
     writer: ConnectionWriter,
     outbox: Arc<Outbox>,
+    /// `None` while nothing is timed, as on an idle connection.
+    timers: Option<Box<Timers>>,
+    /// Knows the id and the gate.
+    guard: ConnectionGuard,
+    limits: Arc<Limits>,
+    peer: SocketAddr,
+}
+
+/// What is timed on a connection.
+#[derive(Default)]
+struct Timers {
     /// `None` after the login.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Runs while the connection does not read because the peer exceeded its rate limit.
     pause: Option<Pin<Box<Sleep>>>,
-    /// Runs while the peer does not read.
-    stall: Option<Pin<Box<Sleep>>>,
+    /// Exists while the peer does not read.
+    stall: Option<Stall>,
+}
+
+/// A peer that does not read although bytes wait for it.
+struct Stall {
+    /// Ends the connection.
+    limit: Pin<Box<Sleep>>,
+    /// The bytes that the transport had accepted when the peer last made progress.
     seen_written: u64,
-    /// `None` once the hub need not learn of the end.
-    guard: Option<ConnectionGuard>,
-    gate: Gate,
-    limits: Arc<Limits>,
-    peer: SocketAddr,
 }
 
 /// Why a connection ended.
@@ -115,20 +140,17 @@ impl<L: Link> Connection<L> {
         let limits = gate.0.limits.load_full();
         let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
         let guard = ConnectionGuard::enter(&gate, peer.ip(), &outbox).await.ok()?;
-        let id = guard.id();
         let identity = link.identity(gate.0.login_policy.load().backdated_ms);
         Some(Box::new(Self {
-            reader: Some(ConnectionReader::new(id, &limits, identity)),
-            writer: ConnectionWriter::new(id),
-            deadline: Some(Box::pin(sleep(limits.login))),
-            pause: None,
-            stall: None,
-            seen_written: 0,
-            id,
-            guard: Some(guard),
+            reader: Some(ConnectionReader::new(&limits, identity)),
+            writer: ConnectionWriter::new(),
+            timers: Some(Box::new(Timers {
+                deadline: Some(Box::pin(sleep(limits.login))),
+                ..Timers::default()
+            })),
+            guard,
             outbox,
             link,
-            gate,
             limits,
             peer,
         }))
@@ -142,12 +164,14 @@ impl<L: Link> Connection<L> {
             return Poll::Ready(end);
         }
         self.poll_deadline(cx);
-        self.poll_stall(cx)
+        let stalled = self.poll_stall(cx);
+        self.timers.take_if(|timers| matches!(**timers, Timers { deadline: None, pause: None, stall: None }));
+        stalled
     }
 
     fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let Self { writer, link, outbox, gate, .. } = self;
-        match writer.poll(cx, link, outbox, &gate.0.readers) {
+        let Self { writer, link, outbox, guard, .. } = self;
+        match writer.poll(cx, guard.id(), link, outbox, &guard.gate().0.readers) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(EndReason::Closed(why)),
             Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(EndReason::StoreFailed),
@@ -158,29 +182,31 @@ impl<L: Link> Connection<L> {
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         for _ in 0..READS_PER_POLL {
             let Some(reader) = &mut self.reader else { return Poll::Pending };
-            if let Some(pause) = &mut self.pause {
+            if let Some(timers) = &mut self.timers
+                && let Some(pause) = &mut timers.pause
+            {
                 if pause.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                self.pause = None;
+                timers.pause = None;
             }
             match self.outbox.poll_may_ask(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Duration::ZERO) => {}
                 Poll::Ready(slow) => {
                     reader.read_less();
-                    self.pause = Some(Box::pin(sleep(slow)));
+                    self.timers.get_or_insert_default().pause = Some(Box::pin(sleep(slow)));
                     continue;
                 }
             }
-            match reader.poll(cx, &mut self.link, &self.gate, &self.outbox, self.peer) {
+            match reader.poll(cx, &mut self.link, &self.guard, &self.limits, &self.outbox, self.peer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(ReadEnd::Eof))) => {
                     // The hub still answers earlier requests, and closes the outbox after them.
                     self.reader = None;
-                    self.guard = None;
-                    self.deadline = None;
+                    self.guard.leave();
+                    self.timers.iter_mut().for_each(|timers| timers.deadline = None);
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(Some(ReadEnd::HubGone))) => return Poll::Ready(EndReason::HubGone),
@@ -192,17 +218,18 @@ impl<L: Link> Connection<L> {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) {
-        let Some(deadline) = &mut self.deadline else { return };
+        let Some(timers) = &mut self.timers else { return };
+        let Some(deadline) = &mut timers.deadline else { return };
         if self.outbox.is_logged_in() {
-            self.deadline = None;
+            timers.deadline = None;
             self.link.stop_wiping();
             if let Some(reader) = &mut self.reader {
                 reader.stop_wiping();
             }
         } else if deadline.as_mut().poll(cx).is_ready() {
-            self.deadline = None;
-            self.gate.0.metrics.net.refused(ErrorKind::Timeout);
-            let (conn, peer, kind) = (self.id.0, Some(self.peer.ip()), ErrorKind::Timeout);
+            timers.deadline = None;
+            self.guard.gate().0.metrics.net.refused(ErrorKind::Timeout);
+            let (conn, peer, kind) = (self.guard.id().0, Some(self.peer.ip()), ErrorKind::Timeout);
             log::Refused { conn, peer, user: None, op: None, id: None, kind }.tell();
             let late = format!("no LOGIN within {} s", self.limits.login.as_secs_f32());
             let late = Item::Line(reply::error(&Refusal::new(ErrorKind::Timeout, late)));
@@ -215,16 +242,19 @@ impl<L: Link> Connection<L> {
     /// Measures how long the peer has not read although bytes wait for it.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         if !self.writer.is_blocked() {
-            self.stall = None;
+            self.timers.iter_mut().for_each(|timers| timers.stall = None);
             return Poll::Pending;
         }
         let written = self.link.bytes_written();
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.limits.stall)));
-        if written != self.seen_written {
-            self.seen_written = written;
-            stall.as_mut().reset(Instant::now() + self.limits.stall);
+        let stall = self.timers.get_or_insert_default().stall.get_or_insert_with(|| Stall {
+            limit: Box::pin(sleep(self.limits.stall)),
+            seen_written: written,
+        });
+        if written != stall.seen_written {
+            stall.seen_written = written;
+            stall.limit.as_mut().reset(Instant::now() + self.limits.stall);
         }
-        stall.as_mut().poll(cx).map(|()| EndReason::Stalled)
+        stall.limit.as_mut().poll(cx).map(|()| EndReason::Stalled)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Owns the registration of a connection with the hub: from [`ConnectionGuard::enter`] to the drop of the guard.
+//! Owns the registration of a connection with the hub: from [`ConnectionGuard::enter`] to [`ConnectionGuard::leave`]
+//! or the drop of the guard.
 //! Called by `connection` and by the session of the HTTP endpoint. Never reads or writes a stream.
 
 use super::Gate;
@@ -13,6 +14,8 @@ use tcp_chat_state::ConnectionId;
 pub struct ConnectionGuard {
     gate: Gate,
     id: ConnectionId,
+    /// Whether the hub already knows that the connection is lost.
+    has_left: bool,
 }
 
 impl ConnectionGuard {
@@ -23,13 +26,19 @@ impl ConnectionGuard {
     pub async fn enter(gate: &Gate, address: IpAddr, outbox: &Arc<Outbox>) -> Result<Self, HubGone> {
         let id = gate.next_id();
         gate.0.inbox.put(Entry::Open(id, address, outbox.clone())).await?;
-        Ok(Self { gate: gate.clone(), id })
+        Ok(Self { gate: gate.clone(), id, has_left: false })
     }
 
     /// The id of the connection.
     #[must_use]
     pub fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    /// The gate of the connection.
+    #[must_use]
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Passes commands to the hub. Waits while its inbox is full.
@@ -41,13 +50,23 @@ impl ConnectionGuard {
     }
 }
 
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
+impl ConnectionGuard {
+    /// Reports the connection as lost. Does nothing the second time.
+    pub(super) fn leave(&mut self) {
+        if std::mem::replace(&mut self.has_left, true) {
+            return;
+        }
         let lost = Entry::Commands(self.id, vec![Command::Lost]);
         if let Err(Some(lost)) = self.gate.0.inbox.try_put(lost) {
             let gate = self.gate.clone();
             // A new task: the task of the connection may be ending by a panic.
             self.gate.0.tasks.spawn(async move { gate.0.inbox.put(lost).await });
         }
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.leave();
     }
 }

@@ -1,10 +1,11 @@
 //! Owns the read side of a connection: bytes to lines to commands to the hub's inbox. It waits while the inbox is
 //! full. Never answers: refusals go through the hub too, so replies keep their order.
 
+use super::guard::ConnectionGuard;
 use super::identity::Identity;
 use super::link::Link;
+use super::parse;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
-use super::{Gate, parse};
 use crate::edge::Command;
 use crate::hub::{Entry, HubGone, Outbox};
 use crate::settings::Limits;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
-use tcp_chat_state::ConnectionId;
 use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroize;
 
@@ -28,7 +28,7 @@ const SMALL_READ_BYTES: usize = 1024;
 /// The number of small reads after the peer last exceeded its rate limit.
 const SMALL_READS: u8 = 16;
 /// The reader reports received bytes to the hub after this many, even if no line is complete.
-const REPORT_BYTES: usize = 64 * 1024;
+const REPORT_BYTES: u32 = 64 * 1024;
 
 thread_local! {
     /// The buffer that all reads of a thread share. Between reads a connection keeps only its partial line.
@@ -39,13 +39,11 @@ type PendingPut = Pin<Box<dyn Future<Output = Result<Option<Enrolled>, HubGone>>
 
 /// The read side of one connection.
 pub(super) struct ConnectionReader {
-    id: ConnectionId,
     decoder: LineDecoder,
-    line_bytes: usize,
-    bounds: Bounds,
-    identity: Identity,
+    /// `None`: the peer showed no certificate.
+    identity: Option<Box<Identity>>,
     /// Bytes that the hub does not know of yet.
-    unreported: usize,
+    unreported: u32,
     /// The number of small reads that remain.
     small_reads: u8,
     /// Whether received bytes are wiped: until the login they may contain a password, a code or a token.
@@ -53,7 +51,7 @@ pub(super) struct ConnectionReader {
     /// A batch that waits for room in the inbox, or for the check of a password.
     pending_put: Option<PendingPut>,
     /// The password that an ENROL has set; the next read may contain its LOGIN.
-    enrolled: Option<Enrolled>,
+    enrolled: Option<Box<Enrolled>>,
 }
 
 /// Why the read side ends.
@@ -66,16 +64,12 @@ pub(super) enum ReadEnd {
 }
 
 impl ConnectionReader {
-    pub(super) fn new(id: ConnectionId, limits: &Limits, identity: Identity) -> Self {
-        let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
+    pub(super) fn new(limits: &Limits, identity: Identity) -> Self {
         let mut decoder = LineDecoder::new(limits.line_bytes);
         decoder.set_wiping(true);
         Self {
-            id,
             decoder,
-            line_bytes: limits.line_bytes,
-            bounds,
-            identity,
+            identity: (!matches!(identity, Identity::None)).then(|| Box::new(identity)),
             unreported: 0,
             small_reads: 0,
             wiping: true,
@@ -102,7 +96,8 @@ impl ConnectionReader {
         &mut self,
         cx: &mut Context<'_>,
         link: &mut L,
-        gate: &Gate,
+        guard: &ConnectionGuard,
+        limits: &Limits,
         outbox: &Arc<Outbox>,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
@@ -110,12 +105,12 @@ impl ConnectionReader {
             let put = ready!(pending_put.as_mut().poll(cx));
             self.pending_put = None;
             match put {
-                Ok(enrolled) => self.enrolled = enrolled,
+                Ok(enrolled) => self.enrolled = enrolled.map(Box::new),
                 Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
-        let read = self.poll_batch(cx, link)?;
-        self.unreported += link.take_overhead();
+        let read = self.poll_batch(cx, link, limits)?;
+        self.add_unreported(link.take_overhead());
         let batch = match read {
             Poll::Ready(Some(batch)) => batch,
             Poll::Ready(None) => return Poll::Ready(Ok(Some(ReadEnd::Eof))),
@@ -131,7 +126,7 @@ impl ConnectionReader {
             return Poll::Ready(Ok(None));
         }
         outbox.asks();
-        self.pass_on(batch, gate, outbox, peer);
+        self.pass_on(batch, guard, outbox, peer);
         Poll::Ready(Ok(None))
     }
 
@@ -140,6 +135,7 @@ impl ConnectionReader {
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut S,
+        limits: &Limits,
     ) -> Poll<io::Result<Option<Batch>>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let size = if self.small_reads > 0 { SMALL_READ_BYTES } else { READ_BYTES };
@@ -149,7 +145,7 @@ impl ConnectionReader {
             if buf.filled().is_empty() {
                 return Poll::Ready(Ok(None));
             }
-            let batch = self.batch(buf.filled());
+            let batch = self.batch(buf.filled(), limits);
             if self.wiping {
                 buf.filled_mut().zeroize();
             }
@@ -157,15 +153,20 @@ impl ConnectionReader {
         })
     }
 
-    fn batch(&mut self, bytes: &[u8]) -> Batch {
-        self.unreported += bytes.len();
+    fn add_unreported(&mut self, bytes: usize) {
+        self.unreported = self.unreported.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    fn batch(&mut self, bytes: &[u8], limits: &Limits) -> Batch {
+        let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
+        self.add_unreported(bytes.len());
         let mut batch = Batch::default();
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
             if batch.is_empty() {
                 batch.push(report(&mut self.unreported));
             }
-            batch.push(parse::parse_line(line, self.line_bytes, &self.bounds));
+            batch.push(parse::parse_line(line, limits.line_bytes, &bounds));
         }
         drop(lines);
         // Also counts the bytes of a line that does not end.
@@ -175,15 +176,19 @@ impl ConnectionReader {
         batch
     }
 
-    fn pass_on(&mut self, batch: Batch, gate: &Gate, outbox: &Arc<Outbox>, address: SocketAddr) {
-        let id = self.id;
-        let peer = Peer { id, address, identity: &self.identity, outbox };
+    fn identity(&self) -> &Identity {
+        self.identity.as_deref().unwrap_or(&Identity::None)
+    }
+
+    fn pass_on(&mut self, batch: Batch, guard: &ConnectionGuard, outbox: &Arc<Outbox>, address: SocketAddr) {
+        let (id, gate) = (guard.id(), guard.gate());
+        let peer = Peer { id, address, identity: self.identity(), outbox };
         let commands = match batch.prove_at_once(gate, peer) {
             Ok(commands) => commands,
-            Err(batch) => return self.prove(batch, gate, outbox, address),
+            Err(batch) => return self.prove(batch, guard, outbox, address),
         };
         if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
-            let (gate, enrolled) = (gate.clone(), self.enrolled.take());
+            let (gate, enrolled) = (gate.clone(), self.enrolled.take().map(|enrolled| *enrolled));
             self.pending_put = Some(Box::pin(async move {
                 match full {
                     Some(entry) => gate.0.inbox.put(entry).await.map(|()| enrolled),
@@ -194,10 +199,10 @@ impl ConnectionReader {
     }
 
     /// Runs the slow checks, then passes the commands on.
-    fn prove(&mut self, batch: Batch, gate: &Gate, outbox: &Arc<Outbox>, address: SocketAddr) {
-        let id = self.id;
-        let (gate, identity, outbox) = (gate.clone(), self.identity.clone(), outbox.clone());
-        let enrolled = self.enrolled.take();
+    fn prove(&mut self, batch: Batch, guard: &ConnectionGuard, outbox: &Arc<Outbox>, address: SocketAddr) {
+        let (id, gate) = (guard.id(), guard.gate().clone());
+        let (identity, outbox) = (self.identity().clone(), outbox.clone());
+        let enrolled = self.enrolled.take().map(|enrolled| *enrolled);
         self.pending_put = Some(Box::pin(async move {
             let peer = Peer { id, address, identity: &identity, outbox: &outbox };
             let (commands, enrolled) = batch.prove(&gate, peer, enrolled).await;
@@ -207,8 +212,8 @@ impl ConnectionReader {
 }
 
 /// The command that reports received bytes to the hub.
-fn report(unreported: &mut usize) -> Parsed {
-    Parsed::Command(Command::Read(std::mem::take(unreported)))
+fn report(unreported: &mut u32) -> Parsed {
+    Parsed::Command(Command::Read(std::mem::take(unreported) as usize))
 }
 
 #[cfg(test)]
@@ -218,10 +223,13 @@ mod tests {
 
     #[test]
     fn what_is_read_before_the_login_is_wiped() {
-        let mut reader = ConnectionReader::new(ConnectionId(1), &Limits::default(), Identity::None);
+        let mut reader = ConnectionReader::new(&Limits::default(), Identity::None);
         let read = |reader: &mut ConnectionReader, mut bytes: &[u8]| {
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(Ok(Some(batch))) = reader.poll_batch(&mut cx, &mut bytes) else { panic!() };
+            let Poll::Ready(Ok(Some(batch))) = reader.poll_batch(&mut cx, &mut bytes, &Limits::default())
+            else {
+                panic!()
+            };
             (batch.len(), SCRATCH.with_borrow(|scratch| scratch.iter().any(|byte| *byte != 0)))
         };
         let login = br#"{"op":"LOGIN","data":{"name":"ana","password":"sesame"}}"#;

@@ -45,7 +45,6 @@ enum Unsent {
 
 /// The write side of one connection.
 pub(super) struct ConnectionWriter {
-    id: ConnectionId,
     items: VecDeque<Item>,
     rest: Unsent,
     reading: Option<Reading>,
@@ -63,8 +62,8 @@ pub(super) enum WriteEnd {
 }
 
 impl ConnectionWriter {
-    pub(super) fn new(id: ConnectionId) -> Self {
-        Self { id, items: VecDeque::new(), rest: Unsent::None, reading: None, unflushed: false }
+    pub(super) fn new() -> Self {
+        Self { items: VecDeque::new(), rest: Unsent::None, reading: None, unflushed: false }
     }
 
     /// Whether bytes wait for the socket.
@@ -76,6 +75,7 @@ impl ConnectionWriter {
     pub(super) fn poll<S: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
+        id: ConnectionId,
         stream: &mut S,
         outbox: &Outbox,
         readers: &Readers,
@@ -120,7 +120,7 @@ impl ConnectionWriter {
                     }
                 }
             }
-            self.next(cx, stream, readers)?;
+            self.next(cx, id, stream, readers)?;
         }
     }
 
@@ -164,12 +164,13 @@ impl ConnectionWriter {
     fn next<S: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
+        id: ConnectionId,
         stream: &mut S,
         readers: &Readers,
     ) -> io::Result<()> {
         match self.items.pop_front() {
             None => {}
-            Some(Item::Read(read)) => self.reading = Some(start_read(self.id, read, readers.clone())),
+            Some(Item::Read(read)) => self.reading = Some(start_read(id, read, readers.clone())),
             Some(Item::Kept(kept)) if kept.chunk().lines.len() >= NO_COPY_BYTES => {
                 self.rest = Unsent::Kept(kept, 0)
             }

@@ -44,6 +44,8 @@ pub struct Store {
     pub(super) history_bytes: u64,
     /// The bytes of messages that were added since then.
     pub(super) bytes_added: u64,
+    /// Whether a turn was committed since [`Store::free_cache_if_idle`] last asked.
+    has_committed: bool,
     pub(super) checkpoints: Checkpoints,
     /// The time of the last check of the store's path.
     pub(super) checked_at: Instant,
@@ -97,6 +99,7 @@ impl Store {
             age_scan: AgeScan::default(),
             history_bytes: 0,
             bytes_added: 0,
+            has_committed: false,
             checkpoints,
             checked_at: Instant::now(),
             indexer: Some(indexer),
@@ -161,6 +164,7 @@ impl Store {
             self.set_index_gives_room(true);
         }
         kept?;
+        self.has_committed = true;
         self.bytes_added += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
         self.ids.after_commit(share, std::mem::take(&mut writes.sent), totals.head);
@@ -211,6 +215,16 @@ impl Store {
     /// The file cannot be read.
     pub fn newest_timestamp(&mut self) -> Result<Option<Timestamp>, StoreError> {
         self.with_connection("read", |log, _| snapshot::read_newest_timestamp(log))
+    }
+
+    /// Frees the pages that SQLite caches for the writer, if nothing was committed since the last call: after a
+    /// crowd, they take 2 MiB.
+    pub fn free_cache_if_idle(&mut self) {
+        let is_idle = !std::mem::take(&mut self.has_committed);
+        if let Some(log) = self.log.as_ref().filter(|_| is_idle) {
+            // It fails only if the connection is in use, and then it is not idle.
+            let _ = log.release_memory();
+        }
     }
 
     /// Runs `write` in one transaction. If the disk is full, truncates the write-ahead log and tries once
@@ -295,6 +309,17 @@ impl Store {
             self.log = Some(log);
         }
         result
+    }
+
+    /// Calls `count` for each instruction that SQLite's virtual machine executes from now on.
+    #[cfg(test)]
+    pub(crate) fn count_instructions(&mut self, mut count: impl FnMut() + Send + 'static) {
+        let handler = move || {
+            count();
+            false
+        };
+        let log = self.log.as_mut().expect("an open store");
+        log.progress_handler(1, Some(handler)).expect("a progress handler");
     }
 
     /// Gives tests access to the parts.

@@ -191,15 +191,14 @@ impl Speaks for Web {
     }
 
     /// Each stage is boxed, so the task of a WebSocket does not keep the memory that HTTP needed.
-    #[allow(clippy::manual_async_fn, reason = "the future of an async fn stores its arguments twice")]
     fn serve(
         self,
         gate: Gate,
         stream: Box<TlsStream>,
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + Send + 'static {
+        let conversation = Box::pin(self.converse(gate.clone(), stream, peer));
         async move {
-            let conversation = Box::pin(self.converse(gate.clone(), stream, peer));
             let Some(socket) = conversation.await else { return };
             net::serve(gate, socket, peer).await;
         }

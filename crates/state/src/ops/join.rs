@@ -136,6 +136,10 @@ impl State {
         else {
             return;
         };
+        if held.rooms.is_empty() {
+            // Most sessions are in one room.
+            held.rooms.reserve_exact(1);
+        }
         held.rooms.push((room, self.head));
         conversation.members.insert(held.row.user, session);
         let origin = held.row.origin;

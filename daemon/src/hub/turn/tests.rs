@@ -33,7 +33,12 @@ pub(in crate::hub) fn hub_at(path: Option<PathBuf>, connections: u64) -> (Hub, V
         retain_messages: None,
         max_bytes: MaxBytes::Unlimited,
     };
-    let (store, _, found): (_, _, Snapshot) = Store::open(&history).unwrap();
+    hub_with(&history, connections)
+}
+
+/// The same with this history.
+pub(in crate::hub) fn hub_with(history: &History, connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
+    let (store, _, found): (_, _, Snapshot) = Store::open(history).unwrap();
     let mut settings = Settings::default();
     let limits = &mut settings.limits;
     (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
@@ -64,7 +69,7 @@ fn login(n: u64) -> Command {
     Command::Ask(None, Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes: None, proof })))
 }
 
-fn join() -> Command {
+pub(in crate::hub) fn join() -> Command {
     Command::Ask(None, Ask::Join("ops".parse::<Name>().unwrap()))
 }
 

@@ -180,3 +180,13 @@ async fn a_link_that_takes_nothing_is_stalled() {
     }
     tokio::time::timeout(Duration::from_secs(20), ana.served).await.expect("it ends").unwrap();
 }
+
+/// Each bound is a size class of the allocator. A larger value takes the next class, for each connection.
+#[test]
+fn an_idle_connection_keeps_little() {
+    use tcp_chat_tls_stream::TlsStream;
+    assert!(size_of::<Connection<Box<TlsStream>>>() <= 256, "{}", size_of::<Connection<Box<TlsStream>>>());
+    assert!(size_of::<TlsStream>() <= 1280, "{}", size_of::<TlsStream>());
+    let arc_counts = 2 * size_of::<usize>();
+    assert!(arc_counts + size_of::<Outbox>() <= 128, "{}", size_of::<Outbox>());
+}
