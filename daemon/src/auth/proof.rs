@@ -14,12 +14,12 @@ use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
 /// ```compile_fail,E0451
 /// use tcp_chat_state::{Evidence, Users};
 /// use tcp_chatd::auth::{AuthMode, Proof};
-/// use tcp_chatd::edge::{Ask, Secret};
+/// use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 /// use tcp_chat_protocol::request::Login;
 ///
-/// fn ask(login: Box<Login>, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
+/// fn ask(login: Login, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
 ///     let proof = Proof { evidence: Evidence::NotNeeded };
-///     Some(Ask::Login { login, fresh, resumes: None, proof })
+///     Some(Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof })))
 /// }
 /// ```
 ///
@@ -28,12 +28,12 @@ use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
 /// ```
 /// use tcp_chat_state::{Evidence, Users};
 /// use tcp_chatd::auth::{AuthMode, Proof};
-/// use tcp_chatd::edge::{Ask, Secret};
+/// use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 /// use tcp_chat_protocol::request::Login;
 ///
-/// fn ask(login: Box<Login>, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
+/// fn ask(login: Login, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
 ///     let proof = Proof::without_password(&login, mode, users)?;
-///     Some(Ask::Login { login, fresh, resumes: None, proof })
+///     Some(Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof })))
 /// }
 /// ```
 #[derive(Clone, PartialEq, Eq)]
