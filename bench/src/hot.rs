@@ -8,8 +8,9 @@ use std::net::Ipv4Addr;
 use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
-use tcp_chatd::chat::Proof;
-use tcp_chatd::chat::{Ask, Chat, ConnectionId, Found, Past, Rules, Secret, Writes};
+use tcp_chat_state::{ConnectionId, Past, Rules, Secret, Snapshot, State, Writes};
+use tcp_chatd::auth::Proof;
+use tcp_chatd::edge::Ask;
 use tcp_chatd::edge::{Command, Edge, Effect, Now};
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
@@ -132,7 +133,7 @@ fn store_round(rounds: usize) -> Result<Round> {
 /// A room with some senders.
 struct Talk {
     edge: Edge,
-    chat: Chat,
+    chat: State,
     json: Box<str>,
     next: u64,
     /// The writes of the logins.
@@ -145,7 +146,7 @@ impl Talk {
         rules.rate.per_second = 0;
         let now = Now { mono: 0, wall: 1_800_000_000_000 };
         let mut edge = Edge::default();
-        let mut chat = Chat::restore(rules, Found::default(), now.wall);
+        let mut chat = State::restore(rules, Snapshot::default(), now.wall);
         chat.start();
         edge.begin(now);
         for at in 0..MEMBERS {
@@ -186,7 +187,7 @@ impl Talk {
 }
 
 /// Applies the turn that the edge has gathered.
-fn apply(edge: &mut Edge, chat: &mut Chat, time: u64) -> (Writes, Vec<Effect>) {
+fn apply(edge: &mut Edge, chat: &mut State, time: u64) -> (Writes, Vec<Effect>) {
     let turn = edge.take_turn(time, None, 0);
     let writes = chat.apply(turn, |chat, changes, place| edge.observe(chat, changes, place));
     (writes, edge.finish())

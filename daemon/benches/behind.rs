@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 use talk::{Result, Talk, history, word};
-use tcp_chatd::chat::ConversationId;
+use tcp_chat_state::ConversationId;
 use tcp_chatd::store::{Readers, SearchIn, Store};
 
 mod talk;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use talk::{ROOMS, Result, Talk, history, word};
 use tcp_chat_protocol::{Name, RequestId};
-use tcp_chatd::chat::{ConversationId, SessionId, Writes};
+use tcp_chat_state::{ConversationId, SessionId, Writes};
 use tcp_chatd::settings::{Durability, History};
 use tcp_chatd::store::{PageOf, Range, Readers, SearchIn, Store};
 

@@ -2,9 +2,10 @@
 //! SHA-256 is stored. A check of a password takes tens of milliseconds and 19 MiB by design: the caller limits
 //! how many run at once, and keeps them off the async threads. Never logs or stores a password.
 
-mod digest;
+mod proof;
 
-pub use digest::Digest;
+pub use proof::{Expected, Proof};
+pub use tcp_chat_state::Digest;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};

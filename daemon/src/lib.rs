@@ -5,7 +5,6 @@
 //! | layer | module | what |
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
-//! | 0 | [`chat`] | rooms, sessions, names; the turn as a pure function |
 //! | 0 | [`edge`] | this node's connections, rate limits and quotas: which requests get into a turn, who hears what of it, and what waits for a store that fails |
 //! | 1 | [`order`] | puts turns into one order: a daemon that is alone gets its own back at once |
 //! | 0 | [`metrics`] | the metrics that Prometheus scrapes; each module increments its own counters |
@@ -15,7 +14,7 @@
 //! | 0 | [`rate`] | the token bucket: the only form of a rate limit |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the daemon's own CA and leaf: minted, loaded, checked, renewed |
-//! | 2 | [`hub`] | the thread that owns `chat` and writes through `store`; the outboxes |
+//! | 2 | [`hub`] | the thread that owns the state (`tcp-chat-state`) and writes through `store`; the outboxes |
 //! | 3 | [`net`] | the accept loop, links, connections, proof of identity |
 //! | 4 | [`admin`], [`http`], [`systemd`] | the control socket; metrics, health and the webhook; the protocol of
 //! the service manager |
@@ -26,7 +25,6 @@
 
 pub mod admin;
 pub mod auth;
-pub mod chat;
 pub mod clock;
 pub mod commands;
 pub mod daemon;

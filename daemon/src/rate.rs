@@ -1,37 +1,21 @@
 //! Owns the token bucket, the only form of a rate limit in the daemon: requests, bytes, moderation, handshakes.
-//! `chat` keeps buckets by session, user and network, and `net` keeps them by network. Reads no clock: the time
+//! `edge` keeps buckets by session, user and network, and `net` keeps them by network. Reads no clock: the time
 //! is an argument, in milliseconds of a monotonic clock.
 
 use std::collections::BTreeMap;
-
-/// A limit: a number of tokens per second in the long run, and a burst. A rate of 0 means no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// Tokens a second in the long run; 0: no limit.
-    pub per_second: u64,
-    /// Tokens that may be taken at once. At least one may.
-    pub burst: u64,
-}
+pub use tcp_chat_state::Limit;
 
 /// Parts of a token, and milliseconds of a second: one token per second is one part per millisecond.
 const PARTS: u64 = 1000;
 
-impl Limit {
-    /// The limit for `many` users together: a network may have several behind one address.
-    #[must_use]
-    pub fn times(self, many: u32) -> Self {
-        let many = u64::from(many);
-        Self { per_second: self.per_second.saturating_mul(many), burst: self.burst.saturating_mul(many) }
-    }
+/// The parts that a full bucket has.
+fn most(limit: Limit) -> i64 {
+    signed(limit.burst.max(1).saturating_mul(PARTS))
+}
 
-    fn most(self) -> i64 {
-        signed(self.burst.max(1).saturating_mul(PARTS))
-    }
-
-    /// The milliseconds until this many parts are earned.
-    fn wait(self, parts: i64) -> u64 {
-        parts.max(0).unsigned_abs().div_ceil(self.per_second)
-    }
+/// The milliseconds until this many parts are earned.
+fn wait(limit: Limit, parts: i64) -> u64 {
+    parts.max(0).unsigned_abs().div_ceil(limit.per_second)
 }
 
 /// The state of a token bucket with a [`Limit`]. Counts in thousandths of a token, so that rounding loses
@@ -56,7 +40,7 @@ impl Bucket {
     pub fn is_full(&self, limit: Limit, now: u64) -> bool {
         let mut later = *self;
         later.earn(limit, now);
-        limit.per_second == 0 || later.parts >= limit.most()
+        limit.per_second == 0 || later.parts >= most(limit)
     }
 
     /// Takes tokens. More tokens than the burst count as the burst, so no request waits for ever.
@@ -68,9 +52,9 @@ impl Bucket {
             return Ok(());
         }
         self.earn(limit, now);
-        let wanted = signed(tokens.saturating_mul(PARTS)).min(limit.most());
+        let wanted = signed(tokens.saturating_mul(PARTS)).min(most(limit));
         if self.parts < wanted {
-            return Err(limit.wait(wanted.saturating_sub(self.parts)));
+            return Err(wait(limit, wanted.saturating_sub(self.parts)));
         }
         self.parts -= wanted;
         Ok(())
@@ -87,10 +71,10 @@ impl Bucket {
         }
         self.earn(limit, now);
         if self.parts < 0 {
-            return Err(limit.wait(self.parts.saturating_neg()));
+            return Err(wait(limit, self.parts.saturating_neg()));
         }
         self.parts = self.parts.saturating_sub(signed((tokens as u64).saturating_mul(PARTS)));
-        Ok(limit.wait(self.parts.saturating_neg()))
+        Ok(wait(limit, self.parts.saturating_neg()))
     }
 
     /// Puts tokens back. The next update removes tokens above the burst.
@@ -100,7 +84,7 @@ impl Bucket {
 
     fn earn(&mut self, limit: Limit, now: u64) {
         let earned = signed(now.saturating_sub(self.at).saturating_mul(limit.per_second));
-        self.parts = self.parts.saturating_add(earned).min(limit.most());
+        self.parts = self.parts.saturating_add(earned).min(most(limit));
         self.at = self.at.max(now);
     }
 }

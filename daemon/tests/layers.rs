@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, lowest first.
-const LAYERS: [(&str, u8); 20] = [
-    ("chat", 0),
+const LAYERS: [(&str, u8); 19] = [
     ("edge", 0),
     ("settings", 0),
     ("order", 1),
@@ -31,18 +30,14 @@ const LAYERS: [(&str, u8); 20] = [
 ];
 
 /// Allowed imports within a layer. No module here imports one that is above it in the list.
-const BESIDE: [(&str, &str); 11] = [
+const BESIDE: [(&str, &str); 7] = [
     ("daemon", "commands"),
     ("log", "settings"),
     ("settings", "auth"),
-    ("settings", "chat"),
-    ("metrics", "chat"),
     ("metrics", "edge"),
-    ("edge", "chat"),
+    ("edge", "auth"),
     ("edge", "rate"),
-    ("chat", "auth"),
     ("settings", "rate"),
-    ("chat", "rate"),
 ];
 
 fn layer(module: &str) -> Option<u8> {

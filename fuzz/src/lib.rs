@@ -2,11 +2,8 @@
 //! libFuzzer calls them (`targets/`, started by `fuzz/run`), and so does `tests/seeds.rs`, which replays every
 //! recorded input in `seeds/`.
 
-// `disk` imports `crate::chat`.
-use tcp_chatd::chat;
-
 /// The disk of the chat's own tests: a simple model of the store.
-#[path = "../../daemon/src/chat/tests/disk.rs"]
+#[path = "../../daemon/src/edge/tests/disk.rs"]
 #[allow(dead_code, reason = "the tests read what was said, too")]
 mod disk;
 pub mod incoming;

@@ -5,15 +5,17 @@
 //! Each line of the input is one step: its first byte selects the connection and the action, and the rest is a
 //! request.
 
-use crate::chat::{
-    Ask, Certificate, Chat, ConnectionId, Digest, Evidence, Found, Intent, Made, Presented, Proof, Proving,
-    Revocation, Rules, Secret, Writes,
-};
 use crate::disk::Disk;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
+use tcp_chat_state::{
+    Certificate, ConnectionId, Digest, Evidence, Intent, NewCredential, Presented, Proving, Revocation,
+    Rules, Secret, Snapshot, State, Writes,
+};
+use tcp_chatd::auth::Proof;
+use tcp_chatd::edge::Ask;
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
 
@@ -23,7 +25,7 @@ const PROVEN: [(u8, &str); 2] = [(2, "mo"), (3, "op")];
 
 struct World {
     edge: Edge,
-    chat: Chat,
+    chat: State,
     disk: Disk,
     rules: Rules,
     now: Now,
@@ -44,7 +46,7 @@ impl World {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
             edge: Edge::default(),
-            chat: Chat::restore(rules.clone(), Found::default(), now.wall),
+            chat: State::restore(rules.clone(), Snapshot::default(), now.wall),
             disk: Disk::default(),
             rules,
             now,
@@ -129,7 +131,9 @@ impl World {
                 Ask::Login { login, fresh, resumes, proof: Proof::for_tests(evidence) }
             }
             // The code is invalid here: `net` would make the credential.
-            Proving::Enrol(enrol) => Ask::Enrol { name: enrol.name, code: None, made: Made::Nothing },
+            Proving::Enrol(enrol) => {
+                Ask::Enrol { name: enrol.name, code: None, made: NewCredential::Nothing }
+            }
         })
     }
 
@@ -175,9 +179,9 @@ impl World {
     /// The daemon is killed and started again, with the content of the disk.
     fn restarts(&mut self) {
         if !self.edge.is_holding() {
-            assert_eq!(sorted(self.chat.found()), sorted(self.disk.found()));
+            assert_eq!(sorted(self.chat.snapshot()), sorted(self.disk.found()));
         }
-        self.chat = Chat::restore(self.rules.clone(), self.disk.found(), self.now.wall);
+        self.chat = State::restore(self.rules.clone(), self.disk.found(), self.now.wall);
         self.chat.start();
         self.edge = Edge::default();
         self.edge.start(&self.chat, self.now);
@@ -202,7 +206,7 @@ impl World {
                 to.iter().for_each(listed);
             }
             Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(listed),
-            Effect::Barred(_) | Effect::Slow(..) => {}
+            Effect::BannedRanges(_) | Effect::Slow(..) => {}
             Effect::Close(c, _) => assert!(self.closing.insert(*c), "closed twice"),
         }
     }
@@ -221,7 +225,7 @@ fn digest(number: u64) -> Digest {
 }
 
 /// Neither side promises an order.
-fn sorted(mut found: Found) -> Found {
+fn sorted(mut found: Snapshot) -> Snapshot {
     found.conversations.sort_by_key(|c| c.id);
     found.sessions.sort_by_key(|s| s.row.id);
     found.sessions.iter_mut().for_each(|s| s.rooms.sort());
@@ -248,6 +252,6 @@ pub fn run(input: &[u8]) {
     }
     world.ends(b"");
     if !world.edge.is_holding() {
-        assert_eq!(sorted(world.chat.found()), sorted(world.disk.found()));
+        assert_eq!(sorted(world.chat.snapshot()), sorted(world.disk.found()));
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::{Name, RequestId, Timestamp};
-use tcp_chatd::chat::{Chunk, ConversationId, ConversationKind, Sent, SessionId, Writes};
+use tcp_chat_state::{Chunk, ConversationId, ConversationKind, Sent, SessionId, Writes};
 use tcp_chatd::settings::{Durability, History, MaxBytes};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

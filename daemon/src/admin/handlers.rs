@@ -2,11 +2,11 @@
 //! makes the reply. Called by [`super::serve`], one line after the other. Never holds state.
 
 use super::{AdminContext, AdminReply, AdminRequest, DaemonRequest, users};
-use crate::chat::{Audit, By, Cursor, Look, Row};
 use crate::hub::{Control, Entry};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tcp_chat_protocol::{Action, Timestamp, text};
+use tcp_chat_state::{Audit, By, Cursor, Listing, Row};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::info;
@@ -61,11 +61,11 @@ async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Resu
             ask_hub(context, |answer| Control::Say(msg, answer)).await?;
             Ok(json!({}))
         }
-        AdminRequest::Who => listing(Look::Users).await,
-        AdminRequest::Rooms => listing(Look::Rooms).await,
-        AdminRequest::Mutes => listing(Look::Mutes).await,
-        AdminRequest::Bans => listing(Look::Bans).await,
-        AdminRequest::Grants => listing(Look::Grants).await,
+        AdminRequest::Who => listing(Listing::Users).await,
+        AdminRequest::Rooms => listing(Listing::Rooms).await,
+        AdminRequest::Mutes => listing(Listing::Mutes).await,
+        AdminRequest::Bans => listing(Listing::Bans).await,
+        AdminRequest::Grants => listing(Listing::Grants).await,
         AdminRequest::Audit { limit } => {
             let lines =
                 context.readers.read_audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
@@ -116,10 +116,10 @@ async fn act(context: &AdminContext, uid: u32, action: Box<Action>) -> Result<Va
 }
 
 /// All pages of a listing.
-pub(super) async fn all_rows(context: &AdminContext, at: Look) -> Result<Vec<Row>, String> {
+pub(super) async fn all_rows(context: &AdminContext, at: Listing) -> Result<Vec<Row>, String> {
     let (mut rows, mut from) = (Vec::new(), Cursor::default());
     loop {
-        let page = ask_hub(context, |answer| Control::Look(at, from, answer)).await?;
+        let page = ask_hub(context, |answer| Control::Listing(at, from, answer)).await?;
         rows.extend(page.rows);
         match page.next {
             Some(next) => from = next,

@@ -12,7 +12,6 @@ pub use action::ActionFields;
 pub use request::{AdminReply, AdminRequest, ClientCertificate, Revoked, VERSION};
 pub use socket::{BindError, ControlSocket, bind, check_path};
 
-use crate::chat::Counts;
 use crate::hub::Inbox;
 use crate::net::{Accept, accept_loop};
 use crate::places::{Place, Places};
@@ -24,6 +23,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_protocol::{Line, LineDecoder};
+use tcp_chat_state::Counts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};

@@ -2,12 +2,12 @@
 //! Never handles a request.
 
 use super::action::{self, invalid_request};
-use crate::chat::Digest;
 use crate::tls::ClientFacts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 use tcp_chat_protocol::Action;
+use tcp_chat_state::Digest;
 
 /// The version of the control socket's protocol. A request may name the version that it means (`"version": 1`); a
 /// reply always does.

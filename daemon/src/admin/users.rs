@@ -6,13 +6,15 @@ use super::action::name;
 use super::handlers::{all_rows, ask_hub};
 use super::request::{AdminRequest, ClientCertificate, Revoked};
 use crate::auth;
-use crate::chat::{Certificate, Code, Digest, Gives, Look, Revocation, RoomSeen, Row, UserWish};
 use crate::hub::Control;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use tcp_chat_protocol::invite::Pin;
 use tcp_chat_protocol::{Name, NameKey, Timestamp};
+use tcp_chat_state::{
+    Certificate, Code, CodePurpose, Digest, ListedRoom, Listing, Revocation, Row, UserCommand,
+};
 use tracing::info;
 
 /// How long the code of a join line is valid.
@@ -26,16 +28,16 @@ pub(super) async fn answer(
 ) -> Option<Result<Value, String>> {
     Some(match request {
         AdminRequest::UserAdd { user, certificate } => {
-            join(context, uid, user, *certificate, UserWish::Add).await
+            join(context, uid, user, *certificate, UserCommand::Add).await
         }
         AdminRequest::UserPassword { user, certificate } => {
-            join(context, uid, user, *certificate, UserWish::Reset).await
+            join(context, uid, user, *certificate, UserCommand::Reset).await
         }
         AdminRequest::UserRemove { user } => remove(context, uid, user).await,
         AdminRequest::UserList => list(context).await,
         AdminRequest::CertRevoke(which) => revoke(context, uid, which).await,
         AdminRequest::CertIssued(issued) => match certificate(issued) {
-            Ok(issued) => change_user(context, uid, UserWish::Issued(issued)).await.map(|_| json!({})),
+            Ok(issued) => change_user(context, uid, UserCommand::Issued(issued)).await.map(|_| json!({})),
             Err(why) => Err(why),
         },
         _ => return None,
@@ -55,14 +57,14 @@ async fn join(
     uid: u32,
     user: &str,
     for_certificate: bool,
-    change: impl FnOnce(Name, Code) -> UserWish,
+    change: impl FnOnce(Name, Code) -> UserCommand,
 ) -> Result<Value, String> {
     let user = name(user)?;
     if for_certificate {
         context.tls.check_can_sign().map_err(|why| why.to_string())?;
     }
     let (text, hash) = auth::token().ok_or("the system has no randomness for a code; try again later")?;
-    let gives = if for_certificate { Gives::Certificate } else { Gives::Password };
+    let gives = if for_certificate { CodePurpose::Certificate } else { CodePurpose::Password };
     let day = u64::try_from(CODE_TTL.as_millis()).unwrap_or(u64::MAX);
     let until = Timestamp::now().0.saturating_add(day);
     let sessions = change_user(context, uid, change(user.clone(), Code { hash, until, gives })).await?;
@@ -72,11 +74,11 @@ async fn join(
 
 async fn remove(context: &AdminContext, uid: u32, user: &str) -> Result<Value, String> {
     let user = name(user)?;
-    let rooms = all_rows(context, Look::Rooms).await?;
-    let sessions = change_user(context, uid, UserWish::Remove(user.clone())).await?;
+    let rooms = all_rows(context, Listing::Rooms).await?;
+    let sessions = change_user(context, uid, UserCommand::Remove(user.clone())).await?;
     info!(event = "user_removed", user = user.as_str(), sessions, "user removed");
     // The user is removed, even if the rooms cannot be listed again.
-    let after = all_rows(context, Look::Rooms).await.unwrap_or_default();
+    let after = all_rows(context, Listing::Rooms).await.unwrap_or_default();
     let made = tokio::task::spawn_blocking(move || rooms_without_owner(&user, &rooms, &after)).await;
     Ok(json!({ "sessions": sessions, "without_owner": made.map_err(|why| why.to_string())? }))
 }
@@ -86,7 +88,7 @@ fn rooms_without_owner(user: &Name, before: &[Row], after: &[Row]) -> Vec<Name> 
     let without: HashSet<NameKey> =
         rooms(after).filter(|room| room.owners.is_empty()).map(|room| room.room.key()).collect();
     let is_only_owner =
-        |room: &&RoomSeen| matches!(room.owners.as_slice(), [owner] if owner.key() == user.key());
+        |room: &&ListedRoom| matches!(room.owners.as_slice(), [owner] if owner.key() == user.key());
     rooms(before)
         .filter(is_only_owner)
         .filter(|room| without.contains(&room.room.key()))
@@ -94,15 +96,15 @@ fn rooms_without_owner(user: &Name, before: &[Row], after: &[Row]) -> Vec<Name> 
         .collect()
 }
 
-fn rooms(rows: &[Row]) -> impl Iterator<Item = &RoomSeen> {
+fn rooms(rows: &[Row]) -> impl Iterator<Item = &ListedRoom> {
     rows.iter().filter_map(|row| if let Row::Room(room) = row { Some(room) } else { None })
 }
 
 async fn revoke(context: &AdminContext, uid: u32, which: &Revoked) -> Result<Value, String> {
     let (change, shown) = match which {
-        Revoked::User(user) => (UserWish::RevokeAll(name(user)?), user.clone()),
-        Revoked::Key(key) => (UserWish::RevokeKey(digest(key)?), key.clone()),
-        Revoked::Certificate(shown) => (UserWish::Revoke(certificate(shown)?), shown.key.clone()),
+        Revoked::User(user) => (UserCommand::RevokeAll(name(user)?), user.clone()),
+        Revoked::Key(key) => (UserCommand::RevokeKey(digest(key)?), key.clone()),
+        Revoked::Certificate(shown) => (UserCommand::Revoke(certificate(shown)?), shown.key.clone()),
     };
     let count = change_user(context, uid, change).await?;
     info!(event = "certificate_revoked", which = shown, count, "certificate revoked");
@@ -119,7 +121,7 @@ fn digest(text: &str) -> Result<Digest, String> {
     pin.map(|pin| Digest(pin.0)).map_err(|_| format!("{text:?} is not a SHA-256 of 64 hexadecimal digits"))
 }
 
-async fn change_user(context: &AdminContext, uid: u32, change: UserWish) -> Result<usize, String> {
+async fn change_user(context: &AdminContext, uid: u32, change: UserCommand) -> Result<usize, String> {
     ask_hub(context, |answer| Control::User(uid, change, answer)).await?.map_err(|why| why.to_string())
 }
 
@@ -131,7 +133,7 @@ mod tests {
     fn rooms_that_only_the_removed_user_owned_are_named_if_they_are_still_there() {
         let ana: Name = "ana".parse().unwrap();
         let room = |room: &str, owners: &[&str]| {
-            Row::Room(RoomSeen {
+            Row::Room(ListedRoom {
                 room: room.parse().unwrap(),
                 members: 0,
                 here: 0,

@@ -2,7 +2,6 @@
 //! certificate, and warnings about this host. Called by `commands`. Never makes or changes anything.
 
 use super::{Failure, exit, host, print};
-use crate::chat::RoomTwin;
 use crate::settings::{History, Loaded, Settings};
 use crate::store::{Checked, Store};
 use crate::tls::{self, TlsError, TlsReport};
@@ -11,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 use tcp_chat_progress::{Shown, Watch, mebibytes};
+use tcp_chat_state::RoomTwin;
 
 /// Checks certificates, store and host. The caller has already read the configuration.
 pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {

@@ -18,7 +18,6 @@ mod system;
 pub use fatal::Fatal;
 
 use crate::admin::{self, AdminContext, ControlSocket, DaemonRequest};
-use crate::chat::{Found, Rules};
 use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
@@ -37,6 +36,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use system::{Signals, raise_open_files};
+use tcp_chat_state::{Rules, Snapshot};
 use tokio::net::UnixListener;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -89,7 +89,7 @@ struct Bound {
     tls: TlsState,
     store: Store,
     readers: Readers,
-    found: Found,
+    found: Snapshot,
     listeners: Vec<TcpListener>,
     loopback: Loopback,
     page: Option<page::Bound>,

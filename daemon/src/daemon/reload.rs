@@ -5,12 +5,12 @@ use super::Daemon;
 use super::page::Page;
 use super::system::raise_open_files;
 use crate::admin::Reloaded;
-use crate::chat::Rules;
 use crate::hub::{Control, Entry};
 use crate::settings::{Settings, needs_restart};
 use crate::systemd;
 use crate::tls::TlsNote;
 use std::time::SystemTime;
+use tcp_chat_state::Rules;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 

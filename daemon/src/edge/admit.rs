@@ -2,12 +2,13 @@
 //! request becomes an intent; a query, a PING and a refusal are answered at their place ([`super::settle`]). Called by the
 //! hub for each thing that happened on a connection. Never changes the state.
 
+use super::command::Ask;
 use super::gathering::Task;
 use super::{Answer, Closing, Command, Connection, Edge, limits};
-use crate::chat::{Ask, Chat, ConnectionId, Evidence, Intent, NodeId, Origin, Past, SessionId, Source};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Login, Target};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
+use tcp_chat_state::{ConnectionId, Evidence, Intent, NodeId, Origin, Past, SessionId, Source, State};
 
 /// The connection of a request.
 #[derive(Debug, Clone, Copy)]
@@ -30,12 +31,12 @@ impl Peer {
 
 impl Edge {
     /// Takes one thing that happened on a connection into the turn. Not while [`Edge::must_wait`] says that it must wait.
-    pub fn admit(&mut self, chat: &mut Chat, connection: ConnectionId, command: Command, past: Past) {
+    pub fn admit(&mut self, chat: &mut State, connection: ConnectionId, command: Command, past: Past) {
         match command {
             Command::Open(address) => {
                 self.connections.insert(connection, Connection::new(address, self.now));
                 // It was let in before the ban, and was not known yet when those from there were cut.
-                if chat.is_barred(address) {
+                if chat.is_banned_address(address) {
                     self.gathering.add(Task::Close(connection, Closing::Kicked));
                     self.ignore(connection);
                 }
@@ -82,7 +83,7 @@ impl Edge {
     /// Does this wait for the next turn, with all that comes behind it on its connection? A LOGIN decides what the
     /// requests behind it may do; and of what a network may still have, requests of one turn may need more than there is.
     #[must_use]
-    pub fn must_wait(&self, chat: &Chat, connection: ConnectionId, command: &Command) -> bool {
+    pub fn must_wait(&self, chat: &State, connection: ConnectionId, command: &Command) -> bool {
         let Some(state) = self.connections.get(&connection) else { return false };
         if state.logs_in == self.gathering.turn {
             return true;
@@ -105,7 +106,7 @@ impl Edge {
     /// A message: what most requests are, so it goes the shortest way.
     fn admit_message(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         peer: Peer,
         id: Option<RequestId>,
         (target, json): (Target, Box<str>),
@@ -118,7 +119,12 @@ impl Edge {
         match self.charge_message(chat, (peer, session), id.as_ref(), (&target, &json), past) {
             Err(refusal) => Err((id, refusal)),
             Ok((charge, past)) => {
-                let intent = Intent::Ask(peer.source(self.node), id, Ask::Say(target, json), past);
+                let intent = Intent::Ask(
+                    peer.source(self.node),
+                    id,
+                    Ask::Say(target, json).map_proof(Evidence::from),
+                    past,
+                );
                 let task = Task::Message { connection: peer.connection, session, charge };
                 self.gathering.propose_for(intent, task);
                 Ok(())
@@ -128,7 +134,7 @@ impl Edge {
 
     fn charge_message(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
@@ -143,7 +149,7 @@ impl Edge {
     /// Any other request.
     fn admit_request(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         peer: Peer,
         id: Option<RequestId>,
         ask: Ask,
@@ -162,13 +168,18 @@ impl Edge {
             Ask::Ping => self.gathering.add(Task::Ping { connection, id }),
             Ask::Quit => {
                 self.gathering.add(Task::Quit { connection, id });
-                self.gathering.propose(Intent::Ask(peer.source(self.node), None, Ask::Quit, past));
+                self.gathering.propose(Intent::Ask(
+                    peer.source(self.node),
+                    None,
+                    Ask::Quit.map_proof(Evidence::from),
+                    past,
+                ));
                 self.ignore(connection);
             }
             ask => {
                 let source = self.source(chat, peer, &ask);
                 let op = ask.op();
-                let intent = Intent::Ask(source, id, ask, past);
+                let intent = Intent::Ask(source, id, ask.map_proof(Evidence::from), past);
                 self.gathering.propose_for(intent, Task::Reply { connection, op });
             }
         }
@@ -176,7 +187,7 @@ impl Edge {
     }
 
     /// May this be asked now?
-    fn passes(&mut self, chat: &mut Chat, peer: Peer, ask: &Ask) -> Answer {
+    fn passes(&mut self, chat: &mut State, peer: Peer, ask: &Ask) -> Answer {
         let Peer { connection, session, .. } = peer;
         let lines = limits::lines(chat, session, ask);
         let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
@@ -199,7 +210,7 @@ impl Edge {
         }
     }
 
-    fn admit_login(&mut self, chat: &Chat, peer: Peer, id: Option<RequestId>, mut ask: Ask, past: Past) {
+    fn admit_login(&mut self, chat: &State, peer: Peer, id: Option<RequestId>, mut ask: Ask, past: Past) {
         let source = self.source(chat, peer, &ask);
         let Ask::Login { login, fresh, proof, .. } = &mut ask else { return };
         let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
@@ -212,12 +223,12 @@ impl Edge {
         let turn = self.gathering.turn;
         self.connections.get_mut(&connection).into_iter().for_each(|state| state.logs_in = turn);
         let task = Task::Login { connection, resumes, token };
-        self.gathering.propose_for(Intent::Ask(source, id, ask, past), task);
+        self.gathering.propose_for(Intent::Ask(source, id, ask.map_proof(Evidence::from), past), task);
     }
 
     /// Refuses a request at its place. Where it is certain that the connection is closed for it, nothing that comes behind
     /// it is heard.
-    fn refuse(&mut self, chat: &Chat, connection: ConnectionId, op: Option<&'static str>, refusal: Refusal) {
+    fn refuse(&mut self, chat: &State, connection: ConnectionId, op: Option<&'static str>, refusal: Refusal) {
         let turn = self.gathering.turn;
         let Some(state) = self.connections.get_mut(&connection) else { return };
         if state.closing || state.ignored_in == turn {
@@ -239,12 +250,12 @@ impl Edge {
     }
 
     /// Where a request comes from. What the quotas of the network leave is looked up only for requests that use it.
-    fn source(&mut self, chat: &Chat, peer: Peer, ask: &Ask) -> Source {
+    fn source(&mut self, chat: &State, peer: Peer, ask: &Ask) -> Source {
         let mut source = peer.source(self.node);
         if matches!(ask, Ask::Login { .. } | Ask::Join(_)) {
             let (left, needs) = (self.left(chat, peer.address), needs(ask));
             let reserved = self.gathering.reserved(peer.address);
-            source.network = crate::chat::network(peer.address);
+            source.network = tcp_chat_state::network(peer.address);
             source.sessions = minus(left.0, reserved.0);
             source.rooms = minus(left.1, reserved.1);
             if left != (usize::MAX, usize::MAX) && needs != (0, 0) && !is_in_vain(left, needs) {
@@ -255,7 +266,7 @@ impl Edge {
     }
 
     /// How many sessions and rooms the network may still have.
-    fn left(&self, chat: &Chat, address: IpAddr) -> (usize, usize) {
+    fn left(&self, chat: &State, address: IpAddr) -> (usize, usize) {
         let rules = chat.rules();
         (self.sessions.left(address, rules.sessions), self.rooms.left(address, rules.rooms))
     }

@@ -3,8 +3,8 @@
 //! the edge for each change of the state. Never ends a session: the state does, unless it was resumed in between.
 
 use super::Edge;
-use crate::chat::{IdMap, SessionId};
 use std::collections::BTreeSet;
+use tcp_chat_state::{IdMap, SessionId};
 
 /// The sessions that are away.
 #[derive(Debug, Default)]

@@ -3,14 +3,14 @@
 //! edge knows where connections come from.
 
 use super::{Closing, Edge, Effect, notices};
-use crate::chat::{Change, Chat, ConnectionId, Ending, Origin, Own, SessionId, UserId};
+use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId};
 
 /// So long a list of changes is kept for the next turn.
 const KEPT: usize = 1_024;
 
 impl Edge {
     /// Takes in what has happened in the state since the last call.
-    pub fn sync(&mut self, chat: &Chat, changes: &mut Vec<Change>) {
+    pub fn sync(&mut self, chat: &State, changes: &mut Vec<Change>) {
         for change in changes.drain(..) {
             self.take_in(chat, change);
         }
@@ -19,7 +19,7 @@ impl Edge {
         }
     }
 
-    fn take_in(&mut self, chat: &Chat, change: Change) {
+    fn take_in(&mut self, chat: &State, change: Change) {
         match change {
             Change::Said { chunk, audience, own } => {
                 let to = self.listeners.of(audience);
@@ -60,13 +60,13 @@ impl Edge {
                     self.line(connection, notices::removed(room, &why));
                 }
             }
-            Change::Barred(barred) => self.effects.push(Effect::Barred(barred)),
+            Change::BannedRanges(barred) => self.effects.push(Effect::BannedRanges(barred)),
             Change::Opened(room, network) => self.rooms.add(room, network),
             Change::Gone(room) => {
                 self.rooms.remove(&room);
                 self.listeners.silence(room);
             }
-            Change::Banned { range, who, reason } => self.end_barred(&range, who, reason),
+            Change::Banned { range, who, reason } => self.evict_banned_sessions(&range, who, reason),
         }
     }
 

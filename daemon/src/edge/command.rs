@@ -1,9 +1,12 @@
 //! Owns what happens on a connection: plain data. The net makes it, the hub keeps its order, and the edge decides what of it
 //! reaches the state. Never decides anything.
 
-use crate::chat::Ask;
+use crate::auth::Proof;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Refusal, RequestId};
+
+/// A request of a client. A LOGIN has a proof, which only a check makes.
+pub type Ask = tcp_chat_state::Ask<Proof>;
 
 /// One thing that happened, in the order in which it happened on its connection.
 #[derive(Debug, Clone)]

@@ -3,11 +3,11 @@
 
 use super::quotas::SessionBuckets;
 use super::{Closing, Edge, Effect};
-use crate::chat::{Connected, ConnectionId, ConversationId, Intent, Origin, SessionId};
 use ipnet::IpNet;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use tcp_chat_protocol::banned::is_in;
+use tcp_chat_state::{Connected, ConnectionId, ConversationId, Intent, Origin, SessionId};
 
 /// A connection.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Edge {
 
     /// The connections that come from a banned range are closed. The next turn proposes that the sessions on them end, one
     /// after the other.
-    pub(super) fn end_barred(&mut self, range: &IpNet, who: Box<str>, reason: Box<str>) {
+    pub(super) fn evict_banned_sessions(&mut self, range: &IpNet, who: Box<str>, reason: Box<str>) {
         let there = self.connections.iter().filter(|(_, c)| !c.closing && is_in(range, c.address));
         let mut there: Vec<_> = there.map(|(id, c)| (*id, c.session)).collect();
         there.sort_unstable();
@@ -114,7 +114,7 @@ impl Edge {
             }
         }
         if !sessions.is_empty() {
-            self.gathering.propose_next(Intent::EndBarred { sessions, who, reason });
+            self.gathering.propose_next(Intent::EvictBanned { sessions, who, reason });
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Owns what is counted of requests: plain numbers, taken by the hub after each turn. The edge adds to them where it
 //! answers. Never knows what becomes of them.
 
-use crate::chat::ResumeOutcome;
 use tcp_chat_protocol::ErrorKind;
+use tcp_chat_state::ResumeOutcome;
 
 /// What happened since it was last asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

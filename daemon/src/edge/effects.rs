@@ -2,9 +2,9 @@
 //! out once the turn is kept. Never decides anything.
 
 use super::Refused;
-use crate::chat::{Barred, ConnectionId, Own, PageOf, Range, Resent, SearchIn, SessionId, Writes};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, RequestId};
+use tcp_chat_state::{BannedRanges, ConnectionId, Own, PageOf, Range, Resent, SearchIn, SessionId, Writes};
 
 /// What a turn came to on this node.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub enum Effect {
     /// The connection is logged in: its deadline for that is off.
     LoggedIn(ConnectionId, SessionId, Name),
     /// Connections from these ranges are refused from now on.
-    Barred(Barred),
+    BannedRanges(BannedRanges),
     /// It has sent too much: for so many milliseconds more nothing is read from it.
     Slow(ConnectionId, u64),
     /// Send what waits, then close.

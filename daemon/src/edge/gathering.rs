@@ -3,11 +3,11 @@
 
 use super::limits::Charge;
 use super::{Closing, Edge};
-use crate::chat::{Ask, Chat, ConnectionId, Intent, NodeId, Query, SessionId, Turn, UserId, network};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
+use tcp_chat_state::{Ask, ConnectionId, Intent, NodeId, Query, SessionId, State, Turn, UserId, network};
 use zeroize::Zeroizing;
 
 /// The moment at which a turn begins to be gathered.
@@ -140,7 +140,7 @@ impl Gathering {
 impl Edge {
     /// The process begins: the connections of the process before it are gone, so the sessions on them are away from the
     /// next turn on. Those that were away before have their whole time again.
-    pub fn start(&mut self, chat: &Chat, now: Now) {
+    pub fn start(&mut self, chat: &State, now: Now) {
         self.now = now.mono;
         let node = self.node;
         self.gathering.propose_next(Intent::NodeUp(node));

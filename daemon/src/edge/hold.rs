@@ -5,10 +5,11 @@
 
 mod turns;
 
+use super::command::Ask;
 use super::{Answer, Edge, Effect, Outcome, Read};
-use crate::chat::{Ask, Chat, ConnectionId, ConversationId, NotGranted, Past, Range, SessionId, Writes};
 use std::collections::{HashMap, HashSet, VecDeque};
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
+use tcp_chat_state::{ConnectionId, ConversationId, Past, Range, SessionId, State, UserCommandError, Writes};
 use turns::{bytes_of, resent};
 
 /// Bytes that held turns may take in memory, about. Beyond that nobody logs in.
@@ -81,7 +82,7 @@ impl Hold {
     }
 
     /// The same of any request but a message.
-    pub(super) fn takes_ask(&self, chat: &Chat, session: Option<SessionId>, ask: &Ask) -> Answer {
+    pub(super) fn takes_ask(&self, chat: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
         if !self.fails {
             return Ok(());
         }
@@ -175,7 +176,7 @@ impl Edge {
 
     /// What [`Edge::held`] gave is kept: what is told of it now.
     #[must_use]
-    pub fn release(&mut self, chat: &Chat) -> Vec<Effect> {
+    pub fn release(&mut self, chat: &State) -> Vec<Effect> {
         let Some(HeldTurn { chunks, mut effects, .. }) = self.hold.take_oldest() else { return Vec::new() };
         effects.retain_mut(|effect| match effect {
             Effect::Chunk { index, to, own } => {
@@ -237,8 +238,8 @@ impl Edge {
     ///
     /// # Errors
     /// Why not: it must not be proposed.
-    pub fn takes_wish(&self) -> Result<(), NotGranted> {
-        if self.hold.fails { Err(NotGranted::StoreFails) } else { Ok(()) }
+    pub fn takes_wish(&self) -> Result<(), UserCommandError> {
+        if self.hold.fails { Err(UserCommandError::StoreFails) } else { Ok(()) }
     }
 
     /// What stands in the turn of an earlier message, where nothing new can be kept. The state refuses a new one, and

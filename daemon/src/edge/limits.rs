@@ -4,12 +4,13 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::admit::Peer;
+use super::command::Ask;
 use super::quotas::{Rates, SessionLimits};
 use super::{Answer, Command, Edge, Effect};
-use crate::chat::{Ask, Chat, ConnectionId, Party, Past, Query, SessionId, UserId, WHO_MEMBERS};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
+use tcp_chat_state::{ConnectionId, Past, Query, QuotaOwner, SessionId, State, UserId, WHO_MEMBERS};
 
 /// For how long a line too many keeps its peer from being read, in milliseconds.
 const LINE_MS: u64 = 1;
@@ -24,7 +25,7 @@ pub const SLOWEST_MS: u64 = 1_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
     /// In whose quota, and how many bytes.
-    stored: Option<(Party, usize)>,
+    stored: Option<(QuotaOwner, usize)>,
     /// Was a token taken for a user to whom the session has not written before?
     stranger: Stranger,
     /// Of a direct message: the author and the other user.
@@ -45,7 +46,7 @@ enum Stranger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unpaid {
     Stranger(u64),
-    Stored(Party, u64),
+    Stored(QuotaOwner, u64),
 }
 
 impl Unpaid {
@@ -59,10 +60,10 @@ impl Unpaid {
             Self::Stored(by, wait) => {
                 let seconds = wait.div_ceil(1_000);
                 let msg = match by {
-                    Party::User(_) => {
+                    QuotaOwner::User(_) => {
                         format!("you have stored as much as you may in a day: wait {seconds} s")
                     }
-                    Party::Network(_) => format!(
+                    QuotaOwner::Network(_) => format!(
                         "your network has stored as much as it may in a day: wait {seconds} s, or log in with a name of your own"
                     ),
                 };
@@ -91,7 +92,7 @@ impl Edge {
     /// A request that counts as so many lines, and is refused where there are too many, or too many bytes.
     pub(super) fn pass_rate(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         peer: Peer,
         session: SessionId,
         lines: u32,
@@ -118,7 +119,7 @@ impl Edge {
     /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
     pub fn asks_past(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<(SessionId, RequestId)> {
@@ -141,7 +142,7 @@ impl Edge {
     /// resend nor what the state refuses.
     pub(super) fn charge(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
@@ -173,7 +174,7 @@ impl Edge {
                 }
             }
         }
-        let Some((name, by)) = chat.party_of(session, peer.address) else { return Ok(charge) };
+        let Some((name, by)) = chat.quota_owner_of(session, peer.address) else { return Ok(charge) };
         let bytes = stored_bytes(name, id, target, json);
         match self.quotas.stores(by, chat.rules().network_stored, bytes, now) {
             Ok(()) => charge.stored = Some((by, bytes)),
@@ -190,7 +191,7 @@ impl Edge {
     }
 
     /// The message is not stored after all.
-    pub(super) fn refund(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
+    pub(super) fn refund(&mut self, chat: &State, session: SessionId, charge: Charge) {
         let now = self.now;
         if let Some((by, bytes)) = charge.stored {
             self.quotas.stores_not(by, chat.rules().network_stored, bytes, now);
@@ -206,7 +207,7 @@ impl Edge {
 
     /// A direct message will be kept: who was a stranger to its author waits for an answer now, and whoever it answers
     /// has written to one stranger fewer.
-    pub(super) fn note_direct(&mut self, chat: &Chat, session: SessionId, charge: Charge) {
+    pub(super) fn note_direct(&mut self, chat: &State, session: SessionId, charge: Charge) {
         let Some((mine, theirs)) = charge.pair else { return };
         // Of the two's messages in this turn, the first one that is kept pays.
         let pays_now = charge.stranger == Stranger::Met && !self.gathering.are_met(mine, theirs);
@@ -230,7 +231,7 @@ impl Edge {
     /// What it costs to apply what happened on a connection, as compared with other things: as many as a request counts
     /// lines. What is only gathered costs nothing.
     #[must_use]
-    pub fn weight(&self, chat: &Chat, connection: ConnectionId, command: &Command) -> usize {
+    pub fn weight(&self, chat: &State, connection: ConnectionId, command: &Command) -> usize {
         match command {
             Command::Ask(_, Ask::Say(..)) | Command::Read(_) | Command::Refused(_) => 0,
             Command::Ask(_, ask) => lines(chat, self.session_at(connection), ask) as usize,
@@ -241,7 +242,7 @@ impl Edge {
     /// A request that only counts, as so many lines.
     pub(super) fn count(
         &mut self,
-        chat: &mut Chat,
+        chat: &mut State,
         connection: ConnectionId,
         session: Option<SessionId>,
         lines: u32,
@@ -259,7 +260,7 @@ impl Edge {
     }
 
     /// What a read of the connection has brought, in bytes.
-    pub(super) fn weigh(&mut self, chat: &mut Chat, connection: ConnectionId, bytes: usize) {
+    pub(super) fn weigh(&mut self, chat: &mut State, connection: ConnectionId, bytes: usize) {
         let (rates, now) = (Rates::of(chat.rules()), self.now);
         let Self { connections, limits, quotas, .. } = self;
         let Some(state) = connections.get_mut(&connection) else { return };
@@ -282,7 +283,7 @@ impl Edge {
     /// has this.
     pub(super) fn pass_action(
         &mut self,
-        chat: &Chat,
+        chat: &State,
         connection: ConnectionId,
         session: SessionId,
     ) -> Answer {
@@ -290,7 +291,7 @@ impl Edge {
             return Ok(());
         }
         let address = self.address(connection).unwrap_or(IpAddr::from([0; 4]));
-        let Some((_, by)) = chat.party_of(session, address) else { return Ok(()) };
+        let Some((_, by)) = chat.quota_owner_of(session, address) else { return Ok(()) };
         self.quotas.acts(by, self.now).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
             too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
@@ -314,7 +315,7 @@ fn stored_bytes(name: &Name, id: Option<&RequestId>, target: &Target, json: &str
 
 /// As how many lines a request counts: what names many rooms, or is answered by a long list, is
 /// many.
-pub(super) fn lines(chat: &Chat, session: Option<SessionId>, ask: &Ask) -> u32 {
+pub(super) fn lines(chat: &State, session: Option<SessionId>, ask: &Ask) -> u32 {
     let more = match ask {
         Ask::Login { login, .. } => login.rooms.as_ref().map_or(0, Vec::len),
         Ask::Query(Query::Who(_)) => chat.user_count().min(WHO_MEMBERS) / LISTED_A_LINE,

@@ -23,14 +23,13 @@ mod refusals;
 mod replies;
 mod settle;
 
-pub use command::Command;
+pub use command::{Ask, Command};
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};
 pub use gathering::Now;
 pub use limits::SLOWEST_MS;
 pub use refusals::Refused;
 
-use crate::chat::{Change, Chat, ConnectionId, ConversationId, IdMap, NodeId, Origin, Place, SessionId};
 use away::Away;
 use connections::Connection;
 use gathering::Gathering;
@@ -40,6 +39,7 @@ use presence::Untold;
 use quotas::{Quotas, SessionLimits};
 use recipients::Listeners;
 use tcp_chat_protocol::Refusal;
+use tcp_chat_state::{Change, ConnectionId, ConversationId, IdMap, NodeId, Origin, Place, SessionId, State};
 
 /// What a request came to.
 type Answer<T = ()> = Result<T, Refusal>;
@@ -81,7 +81,7 @@ impl Edge {
 
     /// Sees a turn applied that this edge has gathered: called at each place of it, with the state as it is there and what
     /// has happened since the last place.
-    pub fn observe(&mut self, chat: &Chat, changes: &mut Vec<Change>, place: Place) {
+    pub fn observe(&mut self, chat: &State, changes: &mut Vec<Change>, place: Place) {
         match place {
             Place::Begin => {
                 self.sync(chat, changes);
@@ -108,3 +108,6 @@ impl Edge {
         self.counters.take()
     }
 }
+
+#[cfg(test)]
+mod tests;

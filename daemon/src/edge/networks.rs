@@ -2,10 +2,10 @@
 //! more than half of either, so that no host fills the server for the others alone. This host itself has no half:
 //! behind it there may be many, by a tunnel. Called by the edge alone; the state never asks it.
 
-use crate::chat::{is_this_host, network};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+use tcp_chat_state::{is_this_host, network};
 
 /// Which network has how many of one kind.
 #[derive(Debug)]

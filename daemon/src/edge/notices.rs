@@ -4,10 +4,10 @@
 
 use super::gathering::Task;
 use super::{Closing, Edge, Effect};
-use crate::chat::{Chat, Ending, Removal};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{NoticeEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
+use tcp_chat_state::{Ending, Removal, State};
 
 impl Edge {
     /// Tells everyone that the daemon is going, and closes all connections, at this place of the turn. Sessions stay.
@@ -22,7 +22,7 @@ impl Edge {
     }
 
     /// Clients are told to come back at different moments.
-    pub(super) fn shut_all(&mut self, chat: &Chat) {
+    pub(super) fn shut_all(&mut self, chat: &State) {
         /// The first may come back after this, in milliseconds.
         const FIRST_MS: u64 = 250;
         /// One more each so many milliseconds: 500 handshakes a second.

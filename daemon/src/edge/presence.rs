@@ -4,11 +4,11 @@
 
 use super::recipients::Room;
 use super::{Edge, Effect};
-use crate::chat::{Chat, ConnectionId, ConversationId, IdMap, Seen, SeenIn, UserId};
 use std::collections::VecDeque;
 use tcp_chat_protocol::event::presence;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{Colour, Name, PresenceState};
+use tcp_chat_state::{ConnectionId, ConversationId, IdMap, Seen, SeenIn, State, UserId};
 
 /// Copies of presence events that one turn hands out, about: with the one that reaches it, it is over.
 const COPIES: usize = 4096;
@@ -106,7 +106,7 @@ impl Edge {
 
     /// Tells presence that was not told yet, before the state does its slow work: at most as many steps as that. Nothing is
     /// said behind it in this turn, so no number depends on it.
-    pub(super) fn tell(&mut self, chat: &Chat) {
+    pub(super) fn tell(&mut self, chat: &State) {
         for step in 0..self.gathering.steps {
             // Presence costs its time later, when it is delivered. One step tells always: a room in which users come and go
             // all the time does not keep the others untold.
@@ -130,7 +130,7 @@ impl Edge {
     }
 
     /// Tells the oldest of what was not told yet, if it is still true.
-    fn tell_next(&mut self, chat: &Chat) {
+    fn tell_next(&mut self, chat: &State) {
         if let Some((room, Pending { was, is, face })) = self.untold.next()
             && let Some(state) = change(was, is)
             && chat.is_presence_told(room)

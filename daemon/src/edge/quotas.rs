@@ -2,10 +2,10 @@
 //! and not to a session gives a new session no new burst. Called by [`super::limits`] for each read and each request. It
 //! never asks about operators, and never decides what a refusal says.
 
-use crate::chat::{Party, Rules, UserId};
 use crate::rate::{Bucket, Buckets, Limit};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use tcp_chat_state::{QuotaOwner, Rules, UserId};
 
 /// Moderation actions of one user. By hand nobody is so fast. Each is a line of the audit log, which is kept.
 const ACTIONS_A_MINUTE: Limit = Limit { per_second: 30, burst: 300 };
@@ -109,10 +109,10 @@ impl SessionLimits {
 #[derive(Debug, Default)]
 pub(super) struct Quotas {
     /// Bytes that the sessions of a network send together.
-    sent: Buckets<Party>,
+    sent: Buckets<QuotaOwner>,
     /// Bytes of messages that a user, or the names without an owner of a network, have stored.
-    stored: Buckets<Party>,
-    actions: Buckets<Party>,
+    stored: Buckets<QuotaOwner>,
+    actions: Buckets<QuotaOwner>,
 }
 
 impl Quotas {
@@ -121,8 +121,8 @@ impl Quotas {
     /// # Errors
     /// For how many milliseconds an earlier read is still owed.
     pub(super) fn sends(&mut self, from: IpAddr, limit: Limit, bytes: usize, now: u64) -> Result<u64, u64> {
-        let of = |party: Party| limit.times(party.times());
-        let from = Party::at(from);
+        let of = |party: QuotaOwner| limit.times(party.times());
+        let from = QuotaOwner::at(from);
         self.sent.of(from, of, now).charge(of(from), bytes, now)
     }
 
@@ -131,18 +131,18 @@ impl Quotas {
     ///
     /// # Errors
     /// How many milliseconds to wait: it must not be stored.
-    pub(super) fn stores(&mut self, by: Party, limit: Limit, bytes: usize, now: u64) -> Result<(), u64> {
+    pub(super) fn stores(&mut self, by: QuotaOwner, limit: Limit, bytes: usize, now: u64) -> Result<(), u64> {
         if limit.per_second == 0 {
             return Ok(());
         }
-        let of = |party: Party| limit.times(party.times());
+        let of = |party: QuotaOwner| limit.times(party.times());
         self.stored.of(by, of, now).charge(of(by), bytes, now).map(drop)
     }
 
     /// That message is not stored after all.
-    pub(super) fn stores_not(&mut self, by: Party, limit: Limit, bytes: usize, now: u64) {
+    pub(super) fn stores_not(&mut self, by: QuotaOwner, limit: Limit, bytes: usize, now: u64) {
         if limit.per_second > 0 {
-            let of = |party: Party| limit.times(party.times());
+            let of = |party: QuotaOwner| limit.times(party.times());
             self.stored.of(by, of, now).give_back(bytes);
         }
     }
@@ -151,8 +151,8 @@ impl Quotas {
     ///
     /// # Errors
     /// How many milliseconds to wait.
-    pub(super) fn acts(&mut self, by: Party, now: u64) -> Result<(), u64> {
-        let of = |party: Party| ACTIONS_A_MINUTE.times(party.times());
+    pub(super) fn acts(&mut self, by: QuotaOwner, now: u64) -> Result<(), u64> {
+        let of = |party: QuotaOwner| ACTIONS_A_MINUTE.times(party.times());
         self.actions.of(by, of, minutely(now)).take(of(by), 1, minutely(now)).map_err(|wait| wait * 60)
     }
 }
@@ -176,7 +176,7 @@ mod tests {
         let mut quotas = Quotas::default();
         let mut does = |from: &str, read, said| {
             let from = from.parse().unwrap();
-            (quotas.sends(from, sent, read, 0), quotas.stores(Party::at(from), stored, said, 0))
+            (quotas.sends(from, sent, read, 0), quotas.stores(QuotaOwner::at(from), stored, said, 0))
         };
         assert_eq!(does("2001:db8::1", 10, 100), (Ok(0), Ok(())));
         assert_eq!(does("2001:db8::2", 1, 1), (Ok(1), Ok(())), "the same network, in advance");
@@ -190,9 +190,9 @@ mod tests {
     fn a_network_moderates_as_one_and_this_host_as_four() {
         let mut quotas = Quotas::default();
         let mut taken = |by| (0..2_000).take_while(|_| quotas.acts(by, 0).is_ok()).count();
-        let at = |address: &str| Party::at(address.parse().unwrap());
+        let at = |address: &str| QuotaOwner::at(address.parse().unwrap());
         assert_eq!((taken(at("2001:db8::1")), taken(at("2001:db8::2"))), (300, 0));
-        assert_eq!((taken(at("2001:db8:1::1")), taken(Party::User(UserId(1)))), (300, 300));
+        assert_eq!((taken(at("2001:db8:1::1")), taken(QuotaOwner::User(UserId(1)))), (300, 300));
         assert_eq!((taken(at("127.0.0.1")), taken(at("::ffff:127.0.0.1"))), (1_200, 0));
     }
 

@@ -2,10 +2,10 @@
 //! in its order, so it is right at the place of each change. Called by the edge alone. Never asks the state.
 
 use super::Recipients;
-use crate::chat::{Audience, ConnectionId, ConversationId, IdMap, UserId};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tcp_chat_protocol::Name;
+use tcp_chat_state::{Audience, ConnectionId, ConversationId, IdMap, UserId};
 
 /// Who hears a room.
 #[derive(Debug)]

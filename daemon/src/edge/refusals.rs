@@ -2,9 +2,9 @@
 //! the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
 
 use super::{Answer, Closing, Edge, Effect};
-use crate::chat::{Chat, ConnectionId};
 use std::net::IpAddr;
 use tcp_chat_protocol::{ErrorKind, Name, Refusal};
+use tcp_chat_state::{ConnectionId, State};
 
 /// Failed logins on one connection before it is closed.
 const AUTH_FAILURES: u32 = 3;
@@ -28,7 +28,7 @@ impl Edge {
     /// Answers a refusal, and counts errors in a row.
     pub(super) fn answer(
         &mut self,
-        chat: &Chat,
+        chat: &State,
         connection: ConnectionId,
         op: Option<&'static str>,
         answer: Answer,
@@ -61,7 +61,7 @@ impl Edge {
     }
 
     /// Counts a refusal, and puts in whose request it was.
-    fn complete(&mut self, chat: &Chat, refused: &mut Refused) {
+    fn complete(&mut self, chat: &State, refused: &mut Refused) {
         self.counters.refused(refused.refusal.kind);
         refused.from = self.address(refused.to);
         let session = self.session_at(refused.to);

@@ -2,9 +2,9 @@
 //! connection reads from the store. Called by the edge. Never decides what a request comes to.
 
 use super::{Edge, Effect, Read};
-use crate::chat::{Answered, ConnectionId, Done, LoggedIn};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::reply::{self, MessagesReply, SearchReply};
+use tcp_chat_state::{Answered, ConnectionId, Done, LoggedIn};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a request is called, and what its client calls it.

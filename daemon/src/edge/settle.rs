@@ -4,8 +4,8 @@
 use super::gathering::Task;
 use super::limits::Charge;
 use super::{Answer, Closing, Edge, Effect};
-use crate::chat::{Change, Chat, ConnectionId, Done, Intent, ResumeOutcome, SessionId};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
+use tcp_chat_state::{Change, ConnectionId, Done, Intent, ResumeOutcome, SessionId, State};
 use zeroize::Zeroizing;
 
 /// What an intent came to, and what the client calls its request.
@@ -15,7 +15,7 @@ impl Edge {
     /// An intent was applied: answers it, and then what comes before the next one.
     pub(super) fn settle(
         &mut self,
-        chat: &Chat,
+        chat: &State,
         changes: &mut Vec<Change>,
         index: usize,
         id: Option<RequestId>,
@@ -55,7 +55,7 @@ impl Edge {
     }
 
     /// Does what is to be done before any intent is applied.
-    pub(super) fn settle_local(&mut self, chat: &Chat, applied: usize) {
+    pub(super) fn settle_local(&mut self, chat: &State, applied: usize) {
         while let Some(task) = self.gathering.task(applied) {
             self.do_task(chat, task);
         }
@@ -63,7 +63,7 @@ impl Edge {
 
     fn settle_message(
         &mut self,
-        chat: &Chat,
+        chat: &State,
         (connection, session): (ConnectionId, SessionId),
         charge: Charge,
         (id, result): Settled,
@@ -129,7 +129,7 @@ impl Edge {
         }
     }
 
-    fn do_task(&mut self, chat: &Chat, task: Task) {
+    fn do_task(&mut self, chat: &State, task: Task) {
         match task {
             Task::Query { connection, session, id, query } if self.is_open(connection) => {
                 let op = query.op();

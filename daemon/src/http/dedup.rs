@@ -4,9 +4,9 @@
 
 use super::session::{IdScope, PostResult};
 use crate::auth;
-use crate::chat::Digest;
 use std::collections::{HashMap, VecDeque};
 use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_state::Digest;
 
 /// The largest number of keys; beyond it the oldest is forgotten.
 const KEYS: usize = 4096;

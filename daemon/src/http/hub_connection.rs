@@ -5,7 +5,7 @@
 //! reply to a reused id is the seq of the first message even if the texts differ, and the session is known only by
 //! its hash. It shares [`ConnectionGuard`] with the connections that have a socket.
 
-use crate::chat::{Ask, Resent};
+use crate::edge::Ask;
 use crate::edge::{Command, Read};
 use crate::hub::{HubGone, Item, Outbox, Taken};
 use crate::net::{ConnectionGuard, Gate};
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
+use tcp_chat_state::Resent;
 
 /// The bound of the outbox, in bytes. The messages of others fill it, too.
 const OUTBOX_BYTES: usize = 64 * 1024;

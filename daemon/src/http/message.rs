@@ -3,9 +3,9 @@
 
 use super::payload::{self, Alert, Alerts, Payload};
 use crate::auth;
-use crate::chat::Digest;
 use std::borrow::Cow;
 use std::fmt::Write;
+use tcp_chat_state::Digest;
 
 /// Alerts of one notification that get a line each.
 const ALERTS: usize = 10;

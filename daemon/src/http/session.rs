@@ -8,12 +8,14 @@
 use super::dedup::RecentKeys;
 use super::hub_connection::{HubConnection, LoginOutcome, Outcome};
 use crate::auth;
-use crate::chat::{Ask, Digest, Proof, Resent, Secret};
+use crate::auth::Proof;
+use crate::edge::Ask;
 use crate::net::Gate;
 use crate::store::Resend;
 use std::time::Duration;
 use tcp_chat_protocol::request::{Login, Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
+use tcp_chat_state::{Digest, Resent, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

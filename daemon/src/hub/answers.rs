@@ -2,11 +2,11 @@
 //! kept, or after a while if it cannot be kept. Called by the turn. Never waits for whoever asked.
 
 use super::{Control, Health, Hub};
-use crate::chat::{Done, Intent, NotGranted, RoomTwin};
 use crate::metrics::HubNow;
 use std::time::Duration;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_protocol::reply::ActReply;
+use tcp_chat_state::{Done, Intent, RoomTwin, UserCommandError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -55,7 +55,7 @@ impl Answer {
 /// Where the answer to an operator goes.
 pub(super) enum OperatorReply {
     Action(oneshot::Sender<Result<ActReply, String>>),
-    User(oneshot::Sender<Result<usize, NotGranted>>),
+    User(oneshot::Sender<Result<usize, UserCommandError>>),
 }
 
 impl Hub {
@@ -75,8 +75,8 @@ impl Hub {
                 }
                 Ok(()) => self.operate(Intent::Operate(uid, action), OperatorReply::Action(to)),
             },
-            Control::Look(at, from, to) => {
-                self.reply(After::Turn, to, move |hub, _| hub.chat.look(at, &from, &hub.edge));
+            Control::Listing(at, from, to) => {
+                self.reply(After::Turn, to, move |hub, _| hub.chat.list(at, &from, &hub.edge));
             }
             Control::User(uid, wish, to) => match self.edge.takes_wish() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
@@ -106,13 +106,15 @@ impl Hub {
                     Err(refusal) => Err(refusal.msg.into_owned()),
                 };
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
-                    Some(why) => done.and_then(|_| Err(NotGranted::NotKeptYet(why.to_owned()).to_string())),
+                    Some(why) => {
+                        done.and_then(|_| Err(UserCommandError::NotKeptYet(why.to_owned()).to_string()))
+                    }
                     None => done,
                 });
             }
             (OperatorReply::User(to), Ok(Done::Granted(done))) => {
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
-                    Some(why) => done.and_then(|_| Err(NotGranted::NotKeptYet(why.to_owned()))),
+                    Some(why) => done.and_then(|_| Err(UserCommandError::NotKeptYet(why.to_owned()))),
                     None => done,
                 });
             }

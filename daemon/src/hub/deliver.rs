@@ -2,7 +2,6 @@
 //! once the whole turn is there, so that one write carries all of it. Never waits.
 
 use super::{Closed, Hub, Item, Outbox};
-use crate::chat::{ConnectionId, IdMap, Own};
 use crate::edge::{Effect, Refused};
 use crate::log;
 use crate::store::Kept;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use tcp_chat_protocol::{Name, RequestId, Seq};
+use tcp_chat_state::{ConnectionId, IdMap, Own};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -71,7 +71,7 @@ impl Hub {
                     );
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
-                Effect::Barred(barred) => self.bars.store(barred),
+                Effect::BannedRanges(barred) => self.bars.store(barred),
                 // Whoever is slowed finds out before its next read.
                 Effect::Slow(to, ms) => {
                     if let Some(outbox) = self.outboxes.get(&to) {

@@ -2,10 +2,10 @@
 //! once a change is kept; connections check passwords and codes against it. Never the last word:
 //! the chat looks again when the login comes to it.
 
-use crate::chat::Users;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tcp_chat_state::Users;
 
 /// Who is registered. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone, Default)]

@@ -5,10 +5,11 @@
 use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
-use crate::chat::{Ask, ConnectionId, IdMap, Intent};
+use crate::edge::Ask;
 use crate::edge::{Command, Now};
 use std::sync::Arc;
 use std::time::Duration;
+use tcp_chat_state::{ConnectionId, IdMap, Intent};
 use tokio::time::Instant;
 
 /// Commands that one turn takes at most of what comes first, so that a commit stays short.

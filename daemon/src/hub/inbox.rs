@@ -1,9 +1,6 @@
 //! Owns the way into the hub: what connections and operators put in, bounded in entries. The only
 //! place where a connection waits for the hub, so that the back-pressure falls on who sends.
 
-use crate::chat::{
-    ConnectionId, Counts, Cursor, Look, NotGranted, Page, Registered, RoomTwin, Rules, UserWish,
-};
 use crate::edge::Command;
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
@@ -13,6 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::Action;
 use tcp_chat_protocol::reply::ActReply;
+use tcp_chat_state::{
+    ConnectionId, Counts, Cursor, Listing, Page, Registered, RoomTwin, Rules, UserCommand, UserCommandError,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Entries that may wait. Each is at most what one read of a connection brought.
@@ -43,10 +43,10 @@ pub enum Control {
     /// Moderate, on behalf of the system's user of that number. What was done, or why not.
     Action(u32, Box<Action>, oneshot::Sender<Result<ActReply, String>>),
     /// Look at something: a page of a list of objects.
-    Look(Look, Cursor, oneshot::Sender<Page>),
+    Listing(Listing, Cursor, oneshot::Sender<Page>),
     /// Change who is registered, or which certificates are good, on behalf of the system's user of
     /// that number. Answers how many it touched.
-    User(u32, UserWish, oneshot::Sender<Result<usize, NotGranted>>),
+    User(u32, UserCommand, oneshot::Sender<Result<usize, UserCommandError>>),
     /// Who is registered?
     Users(oneshot::Sender<Registered>),
     /// Go by other settings.

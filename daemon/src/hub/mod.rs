@@ -19,7 +19,6 @@ pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
-use crate::chat::{Chat, ConnectionId, Found, IdMap, Rules};
 use crate::edge::{Edge, Now};
 use crate::log;
 use crate::metrics::Metrics;
@@ -35,6 +34,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_protocol::{Seq, Timestamp};
+use tcp_chat_state::{ConnectionId, IdMap, Rules, Snapshot, State};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use waiting::Waiting;
@@ -56,7 +56,7 @@ pub enum Ended {
 
 struct Hub {
     edge: Edge,
-    chat: Chat,
+    chat: State,
     order: Local,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
@@ -108,14 +108,14 @@ pub type Bars = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 pub fn spawn(
     rules: Rules,
     store: Store,
-    found: Found,
+    found: Snapshot,
     entries: mpsc::Receiver<Entry>,
     directory: Directory,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
     let (sender, receiver) = oneshot::channel();
     // Before anyone is let in.
-    let bars: Bars = Arc::new(ArcSwap::new(found.rights.barred()));
+    let bars: Bars = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
     let hub = Hub::new(rules, store, found, directory, bars.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
@@ -128,7 +128,7 @@ impl Hub {
     fn new(
         rules: Rules,
         mut store: Store,
-        found: Found,
+        found: Snapshot,
         directory: Directory,
         bars: Bars,
         metrics: Arc<Metrics>,
@@ -136,7 +136,7 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
-        let mut chat = Chat::restore(rules, found, now.wall);
+        let mut chat = State::restore(rules, found, now.wall);
         chat.start();
         let mut edge = Edge::default();
         edge.start(&chat, now);

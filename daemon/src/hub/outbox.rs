@@ -2,7 +2,6 @@
 //! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
 //! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
 
-use crate::chat::{Chunk, ConversationId, IdMap, Range, SessionId};
 use crate::edge::SLOWEST_MS;
 use crate::edge::{Closing, Read, Refused};
 use crate::store::Kept;
@@ -11,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_state::{Chunk, ConversationId, IdMap, Range, SessionId};
 
 /// Batches of one connection that may wait in the inbox.
 const ASKED: usize = 2;

@@ -2,9 +2,9 @@
 //! the turn. Never writes, and never decides: the chat does.
 
 use super::Hub;
-use crate::chat::{ConnectionId, Past};
 use crate::edge::Command;
 use crate::log;
+use tcp_chat_state::{ConnectionId, Past};
 use tracing::error;
 
 impl Hub {

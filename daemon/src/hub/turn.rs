@@ -4,10 +4,10 @@
 use super::gather::Taken;
 use super::waiting::Waiting;
 use super::{Hub, OperatorReply};
-use crate::chat::{Place, Turn};
 use crate::edge::Outcome;
 use crate::order::Order;
 use std::time::{Duration, Instant};
+use tcp_chat_state::{Place, Turn};
 
 impl Hub {
     /// One turn.

@@ -5,10 +5,11 @@
 //! Called by the hub. Never holds more than the batches that each connection may have asked.
 
 use super::Entry;
-use crate::chat::{Ask, ConnectionId, IdMap};
+use crate::edge::Ask;
 use crate::edge::Command;
 use std::collections::VecDeque;
 use std::vec::IntoIter;
+use tcp_chat_state::{ConnectionId, IdMap};
 
 /// The longest message that comes before everything else. Longer ones are written one in a turn, and must not keep all
 /// others waiting for as many turns as there are of them.

@@ -13,13 +13,13 @@ mod words;
 pub use now::{HubNow, Now};
 pub use words::{Handshake, Reason, TURNED_AWAY, Tls, Via};
 
-use crate::chat::ResumeOutcome;
 use crate::edge::Counters;
 use make::Make;
 use now::Gauges;
 use prometheus::{Histogram, IntCounter, IntCounterVec, Registry, TextEncoder};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::ErrorKind;
+use tcp_chat_state::ResumeOutcome;
 
 /// All metrics. Shared by all modules that count.
 #[derive(Debug)]

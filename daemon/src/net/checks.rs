@@ -3,11 +3,11 @@
 
 use super::attempts::Attempts;
 use super::permits::network;
-use crate::chat::is_this_host;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tcp_chat_state::is_this_host;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Hashes that run at once: each needs 19 MiB and tens of milliseconds.

@@ -2,11 +2,11 @@
 //! Called by `connection` and by the session of the HTTP endpoint. Never reads or writes a stream.
 
 use super::Gate;
-use crate::chat::ConnectionId;
 use crate::edge::Command;
 use crate::hub::{Entry, HubGone, Outbox};
 use std::net::IpAddr;
 use std::sync::Arc;
+use tcp_chat_state::ConnectionId;
 
 /// A connection that is registered with the hub. Its drop, also by a panic, reports the connection as lost.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! Owns the identity that a handshake shows: the certificate that the peer sent and TLS verified. Called by
 //! links. Never decides whether a certificate is accepted: it may be revoked.
 
-use crate::chat::{Certificate, Digest, Presented, Revocation};
 use crate::tls::ClientFacts;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use tcp_chat_protocol::Name;
+use tcp_chat_state::{Certificate, Digest, Presented, Revocation};
 
 /// The peer's identity by its handshake.
 #[derive(Debug, Clone, Default)]

@@ -189,7 +189,7 @@ impl Gate {
     }
 
     /// The id for the next connection.
-    fn next_id(&self) -> crate::chat::ConnectionId {
-        crate::chat::ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed))
+    fn next_id(&self) -> tcp_chat_state::ConnectionId {
+        tcp_chat_state::ConnectionId(self.0.next.fetch_add(1, Ordering::Relaxed))
     }
 }

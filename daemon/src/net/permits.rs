@@ -1,13 +1,13 @@
 //! Owns the limits of connections and handshakes, in total and per network. The accept loop takes a permit before
 //! it spends anything on a connection. The drop of the permit returns it.
 
-pub(super) use crate::chat::network;
 use crate::rate::{Buckets, Limit};
 use crate::settings::Limits;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+pub(super) use tcp_chat_state::network;
 
 /// Connections over the limit that receive SERVER_FULL at the same time. Beyond this number they are closed
 /// without a reply.

@@ -7,7 +7,8 @@ mod enrol;
 
 use super::Gate;
 use super::identity::Identity;
-use crate::chat::{Ask, ConnectionId, Digest, Expected, Made, Proof, Secret, UserId};
+use crate::auth::{Expected, Proof};
+use crate::edge::Ask;
 use crate::edge::Command;
 use crate::hub::Outbox;
 use crate::metrics::Reason;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, Login};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
+use tcp_chat_state::{ConnectionId, Digest, NewCredential, Secret, UserId};
 use tracing::{debug, warn};
 
 /// Logins that are checked in one read; `chat` closes the connection after as many failures.
@@ -103,7 +105,7 @@ impl Unproven {
                 }
             }
             ClaimKind::Enrol { enrol, code } if is_logged_in => {
-                Ok(Command::Ask(id, Ask::Enrol { name: enrol.name, code, made: Made::Nothing }))
+                Ok(Command::Ask(id, Ask::Enrol { name: enrol.name, code, made: NewCredential::Nothing }))
             }
             ClaimKind::Enrol { enrol, code } => Err(Self::enrol(id, enrol, code)),
         }

@@ -5,7 +5,6 @@ use super::identity::Identity;
 use super::link::Link;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
 use super::{Gate, parse};
-use crate::chat::ConnectionId;
 use crate::edge::Command;
 use crate::hub::{Entry, HubGone, Outbox};
 use crate::settings::Limits;
@@ -18,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
+use tcp_chat_state::ConnectionId;
 use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroize;
 

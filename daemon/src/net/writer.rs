@@ -1,7 +1,6 @@
 //! Owns the write side of a connection: takes items out of its outbox, reads from the store if an item says so,
 //! and writes in as few TLS records as possible. Waits only for the socket and the store.
 
-use crate::chat::ConnectionId;
 use crate::edge::Read;
 use crate::hub::{Closed, Item, Outbox, Taken};
 use crate::log;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::event::{NoticeEvent, notice, write_with_id};
 use tcp_chat_protocol::{ErrorKind, NoticeKind, Refusal, RequestId, Seq, reply};
+use tcp_chat_state::ConnectionId;
 use tokio::io::AsyncWrite;
 use tracing::error;
 
@@ -32,7 +32,7 @@ type Reading = Pin<Box<dyn Future<Output = Result<Fetched, StoreError>> + Send>>
 
 /// The result of a read from the store.
 enum Fetched {
-    Gap(crate::chat::SessionId, CatchUp),
+    Gap(tcp_chat_state::SessionId, CatchUp),
     Lines(Vec<u8>),
 }
 

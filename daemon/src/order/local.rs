@@ -2,7 +2,7 @@
 //! allocates. It leaves the time of a turn as it is: where an operator sets a clock back, messages have the right time again.
 
 use super::Order;
-use crate::chat::Turn;
+use tcp_chat_state::Turn;
 
 /// The order of a daemon that is alone.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,7 +19,7 @@ impl Order for Local {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Intent;
+    use tcp_chat_state::Intent;
 
     #[test]
     fn a_turn_comes_back_at_once_as_it_was() {

@@ -5,7 +5,7 @@ mod local;
 
 pub use local::Local;
 
-use crate::chat::Turn;
+use tcp_chat_state::Turn;
 
 /// Puts turns into one order.
 pub trait Order {

@@ -2,8 +2,8 @@
 //! reload. Never decides about a request.
 
 use super::{AuthMode, Settings};
-use crate::chat::Rules;
 use crate::rate::Limit;
+use tcp_chat_state::Rules;
 
 impl From<&Settings> for Rules {
     fn from(settings: &Settings) -> Self {
@@ -30,7 +30,7 @@ impl From<&Settings> for Rules {
                 burst: limits.network_burst_bytes as u64,
             },
             network_stored: daily(limits.stored_bytes_per_network as u64),
-            window: crate::chat::WINDOW,
+            window: tcp_chat_state::WINDOW,
             line_bytes: limits.line_bytes,
             msg_bytes: limits.msg_bytes,
         }

@@ -3,11 +3,11 @@
 
 use super::rows::{int, number};
 use super::{CatchUp, Range};
-use crate::chat::{ConversationId, SessionId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tcp_chat_protocol::{RequestId, Seq, event};
+use tcp_chat_state::{ConversationId, SessionId};
 
 /// Reads `ranges` from their start until there are about `bytes`. Runs in one read transaction. A range is
 /// looked up only when the reading comes to it. So the cost of each conversation is the same, in however many

@@ -2,8 +2,8 @@
 //! message.
 
 use super::rows::number;
-use crate::chat::LogId;
 use rusqlite::Connection;
+use tcp_chat_state::LogId;
 
 /// Gives a restored backup a new log id. True: an id was assigned, and it is in the store's own file. So
 /// `store_record` can tell that a file without an id is a backup that was never opened.

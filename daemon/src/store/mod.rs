@@ -65,10 +65,10 @@ pub use readers::{Readers, Resend};
 pub use retention::Removed;
 pub use writer::Store;
 
-pub use crate::chat::{PageOf, Range, SearchIn};
+pub use tcp_chat_state::{PageOf, Range, SearchIn};
 
-use crate::chat::Chunk;
 use tcp_chat_protocol::{Name, Seq, Timestamp};
+use tcp_chat_state::Chunk;
 
 /// A committed chunk. Only the store can make one, and only committed chunks can be delivered.
 #[derive(Debug)]

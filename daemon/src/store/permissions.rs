@@ -4,9 +4,9 @@
 
 use super::rows::{int, number};
 use super::snapshot::{name, parsed};
-use crate::chat::{Audit, By, ConversationId, Penalty, RightsChange, Scope, StoredRights};
 use rusqlite::{Connection, Row, params};
 use tcp_chat_protocol::Name;
+use tcp_chat_state::{Audit, By, ConversationId, Penalty, PermissionChange, Scope, StoredPermissions};
 
 /// A scope as a number: 0 is the server, and room ids begin with 1.
 fn room(scope: Scope) -> i64 {
@@ -19,35 +19,35 @@ fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
 }
 
 /// Writes changes of the permissions, in order.
-pub(super) fn write_changes(log: &Connection, changes: &[RightsChange]) -> rusqlite::Result<()> {
+pub(super) fn write_changes(log: &Connection, changes: &[PermissionChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
-            RightsChange::Grant { scope, user, role: Some(role), by } => {
+            PermissionChange::Grant { scope, user, role: Some(role), by } => {
                 let sql = "INSERT OR REPLACE INTO grants (room, user, role, by) VALUES (?1, ?2, ?3, ?4)";
                 let by = by.as_ref().map(Name::as_str);
                 log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str(), role.as_str(), by])?;
             }
-            RightsChange::Grant { scope, user, role: None, .. } => {
+            PermissionChange::Grant { scope, user, role: None, .. } => {
                 let sql = "DELETE FROM grants WHERE room = ?1 AND user = ?2";
                 log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str()])?;
             }
-            RightsChange::Private { room, private: true } => {
+            PermissionChange::Private { room, private: true } => {
                 log.prepare_cached("INSERT OR IGNORE INTO private_rooms VALUES (?1)")?.execute([room.0])?;
             }
-            RightsChange::Private { room, private: false } => {
+            PermissionChange::Private { room, private: false } => {
                 log.prepare_cached("DELETE FROM private_rooms WHERE room = ?1")?.execute([room.0])?;
             }
-            RightsChange::Mute { scope, user, mute: Some(mute) } => {
+            PermissionChange::Mute { scope, user, mute: Some(mute) } => {
                 put_mute(log, *scope, user.as_str(), mute)?;
             }
-            RightsChange::Mute { scope, user, mute: None } => {
+            PermissionChange::Mute { scope, user, mute: None } => {
                 let sql = "DELETE FROM mutes WHERE room = ?1 AND user = ?2";
                 log.prepare_cached(sql)?.execute(params![room(*scope), user.as_str()])?;
             }
-            RightsChange::Ban { scope, banned, ban: Some(ban) } => {
+            PermissionChange::Ban { scope, banned, ban: Some(ban) } => {
                 put_ban(log, *scope, &banned.to_string(), ban)?;
             }
-            RightsChange::Ban { scope, banned, ban: None } => {
+            PermissionChange::Ban { scope, banned, ban: None } => {
                 let sql = "DELETE FROM bans WHERE room = ?1 AND whom = ?2";
                 log.prepare_cached(sql)?.execute(params![room(*scope), banned.to_string()])?;
             }
@@ -103,7 +103,7 @@ pub(super) fn remove_room(log: &Connection, room: ConversationId) -> rusqlite::R
 }
 
 /// Reads all permissions.
-pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
+pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredPermissions> {
     let grants = log
         .prepare("SELECT room, user, role, by FROM grants")?
         .query_map([], |row| Ok((scope(row, 0)?, name(row, 1)?, parsed(row, 2)?, share(row, 3)?)))?
@@ -120,7 +120,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<StoredRights> {
         .prepare("SELECT room, whom, until, reason, by, since, share FROM bans")?
         .query_map([], |row| Ok((scope(row, 0)?, parsed(row, 1)?, penalty(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(StoredRights { grants, private, mutes, bans })
+    Ok(StoredPermissions { grants, private, mutes, bans })
 }
 
 fn penalty(row: &Row<'_>) -> rusqlite::Result<Penalty> {

@@ -5,12 +5,12 @@
 use super::shared::Shared;
 use super::{CatchUp, HistoryBytes, Page, PageOf, Range, SearchIn, Stats, StoreError};
 use super::{backup, gap, history_page, history_size, permissions, schema, search, totals};
-use crate::chat::{Audit, ConversationId, Resent, SessionId};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tcp_chat_protocol::Seq;
+use tcp_chat_state::{Audit, ConversationId, Resent, SessionId};
 use tokio::sync::Semaphore;
 
 /// The number of concurrent reads. More reads would only wait for each other's pages.

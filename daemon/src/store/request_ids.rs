@@ -8,10 +8,10 @@
 //! `sent_as` in sorted order, some with each turn. After a restart, waiting ids are read from `sent`.
 
 use super::rows::{Id, id, int, number};
-use crate::chat::{ConversationId, Sent, SessionId};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_state::{ConversationId, Sent, SessionId};
 
 /// How many ids are sorted at once. Up to twice as many can wait, and are read at a start.
 const BATCH: usize = 8_192;

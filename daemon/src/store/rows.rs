@@ -2,12 +2,12 @@
 
 use super::totals::Totals;
 use super::{StoreError, permissions, sweeps, users};
-use crate::chat::{
-    Chunk, ConversationId, ConversationKind, Origin, Party, SessionChange, SessionId, SessionRow, Writes,
-};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_state::{
+    Chunk, ConversationId, ConversationKind, Origin, QuotaOwner, SessionChange, SessionId, SessionRow, Writes,
+};
 
 /// A number as SQLite stores it. Assigned numbers never reach `i64::MAX`; a requested number can exceed it,
 /// and then means "after all of them".
@@ -113,7 +113,7 @@ fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
 }
 
 /// Writes the party that opened each room.
-pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, Party)]) -> rusqlite::Result<()> {
+pub(super) fn put_opened(log: &Connection, opened: &[(ConversationId, QuotaOwner)]) -> rusqlite::Result<()> {
     if opened.is_empty() {
         return Ok(());
     }

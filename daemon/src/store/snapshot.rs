@@ -3,17 +3,17 @@
 use super::rows::number;
 use super::totals::{self, Totals};
 use super::{log_id, permissions, request_ids, sweeps, users};
-use crate::chat::{
-    ConnectionId, ConversationId, ConversationKind, Found, NodeId, Origin, SessionId, SessionRow,
-    StoredConversation, StoredSession, UserId, WINDOW,
-};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
 use tcp_chat_protocol::{Name, Seq, Timestamp};
+use tcp_chat_state::{
+    ConnectionId, ConversationId, ConversationKind, NodeId, Origin, SessionId, SessionRow, Snapshot,
+    StoredConversation, StoredSession, UserId, WINDOW,
+};
 
 /// Reads the state that the chat starts with.
-pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
+pub(super) fn read(log: &Connection) -> rusqlite::Result<(Snapshot, Totals)> {
     let totals = totals::read(log)?;
     let conversations = log
         .prepare("SELECT id, room, user_a, user_b, head FROM conversations ORDER BY id")?
@@ -39,7 +39,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Found, Totals)> {
         .prepare("SELECT after, room FROM default_rooms ORDER BY after")?
         .query_map([], |row| Ok((number(row, 0)?, ConversationId(row.get(1)?))))?
         .collect::<rusqlite::Result<_>>()?;
-    let found = Found {
+    let found = Snapshot {
         opened,
         default_rooms,
         conversations,

@@ -3,9 +3,11 @@
 
 use super::rows::{int, number, origin_columns};
 use super::snapshot::{name, origin, parsed};
-use crate::chat::{ConversationId, LeavingChange, LeavingSession, SessionId, Sweep, UserId, WorkChange};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
+use tcp_chat_state::{
+    ConversationId, EndedSession, EndedSessionChange, SessionId, Sweep, UserId, WorkChange,
+};
 
 /// Bytes of an id in a list.
 const ID_BYTES: usize = 8;
@@ -19,11 +21,11 @@ pub(super) fn write_changes(log: &Connection, change: &WorkChange) -> rusqlite::
 }
 
 /// Writes changes of sessions that have ended.
-pub(super) fn write_leaving(log: &Connection, changes: &[LeavingChange]) -> rusqlite::Result<()> {
+pub(super) fn write_leaving(log: &Connection, changes: &[EndedSessionChange]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
-            LeavingChange::Put(leaving) => {
-                let LeavingSession { session, user, name, color, origin, rooms } = leaving;
+            EndedSessionChange::Put(leaving) => {
+                let EndedSession { session, user, name, color, origin, rooms } = leaving;
                 let (node, connection) = origin_columns(*origin);
                 let rooms = encode_ids(rooms.iter().map(|room| room.0));
                 log.prepare_cached(
@@ -40,7 +42,7 @@ pub(super) fn write_leaving(log: &Connection, changes: &[LeavingChange]) -> rusq
                     connection
                 ])?;
             }
-            LeavingChange::Gone(session) => {
+            EndedSessionChange::Gone(session) => {
                 log.prepare_cached("DELETE FROM leaving WHERE session = ?1")?.execute([session.0])?;
             }
         }
@@ -69,7 +71,7 @@ fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
         Sweep::Room(room, (user, session)) => {
             ("room", SweepRow { after: Some((user.0, session.0)), ..of(room.0) })
         }
-        Sweep::Barred { sessions, who, reason } => {
+        Sweep::BannedRange { sessions, who, reason } => {
             let sessions = Some(encode_ids(sessions.iter().map(|session| session.0)));
             ("barred", SweepRow { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
         }
@@ -107,7 +109,7 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
         "strangers" => Sweep::Strangers(UserId(of)),
         "lost" => Sweep::Lost(ConversationId(of)),
         "room" => Sweep::Room(ConversationId(of), (UserId(row.get(3)?), SessionId(row.get(4)?))),
-        "barred" => Sweep::Barred {
+        "barred" => Sweep::BannedRange {
             sessions: decode_ids(row, 7)?.into_iter().map(SessionId).collect(),
             who: row.get::<_, String>(5)?.into(),
             reason: row.get::<_, String>(6)?.into(),
@@ -123,10 +125,10 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
 }
 
 /// Reads the ended sessions that are still in rooms.
-pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<LeavingSession>> {
+pub(super) fn read_leaving(log: &Connection) -> rusqlite::Result<Vec<EndedSession>> {
     log.prepare("SELECT session, user, name, color, rooms, node, connection FROM leaving ORDER BY session")?
         .query_map([], |row| {
-            Ok(LeavingSession {
+            Ok(EndedSession {
                 session: SessionId(row.get(0)?),
                 user: UserId(row.get(1)?),
                 name: name(row, 2)?,

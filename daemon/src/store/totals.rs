@@ -3,9 +3,9 @@
 
 use super::history_size;
 use super::rows::{int, number};
-use crate::chat::{SessionChange, UserChange, Writes};
 use rusqlite::{Connection, params};
 use tcp_chat_protocol::Seq;
+use tcp_chat_state::{SessionChange, UserChange, Writes};
 
 /// Values that would need a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 
 use super::rows::{int, number};
 use super::snapshot::name;
-use crate::chat::{Certificate, Code, Digest, Gives, Removed, Revocation, User, UserChange, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
+use tcp_chat_state::{Certificate, Code, CodePurpose, Digest, Removed, Revocation, User, UserChange, UserId};
 
 /// Writes a change of the users.
 pub(super) fn write_change(log: &Connection, change: &UserChange) -> rusqlite::Result<()> {
@@ -32,8 +32,8 @@ pub(super) fn write_change(log: &Connection, change: &UserChange) -> rusqlite::R
 fn put_user(log: &Connection, user: &User) -> rusqlite::Result<()> {
     let User { id, name, password, code, added } = user;
     let gives = code.map(|code| match code.gives {
-        Gives::Password => "password",
-        Gives::Certificate => "certificate",
+        CodePurpose::Password => "password",
+        CodePurpose::Certificate => "certificate",
     });
     log.prepare_cached(
         "INSERT OR REPLACE INTO users (id, name, password, added, code, code_until, code_gives)
@@ -111,8 +111,8 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
             hash: Digest(hash),
             until: number(row, 5)?,
             gives: match row.get_ref(6)?.as_str()? {
-                "password" => Gives::Password,
-                "certificate" => Gives::Certificate,
+                "password" => CodePurpose::Password,
+                "certificate" => CodePurpose::Certificate,
                 other => {
                     let why = format!("{other:?} is nothing that a code gives");
                     return Err(rusqlite::Error::FromSqlConversionFailure(6, Type::Text, why.into()));

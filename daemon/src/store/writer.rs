@@ -16,13 +16,13 @@ use super::{
     Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, retention, rows, schema,
     search, snapshot, store_record,
 };
-use crate::chat::{ConversationId, Found, SessionChange, SessionId, WINDOW, Writes};
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
+use tcp_chat_state::{ConversationId, SessionChange, SessionId, Snapshot, WINDOW, Writes};
 
 /// The writer. There is one for each process and file.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be used. The message names the file and the next step.
-    pub fn open(history: &History) -> Result<(Self, Readers, Found), StoreError> {
+    pub fn open(history: &History) -> Result<(Self, Readers, Snapshot), StoreError> {
         let place = Location::of(history);
         place.create_folder()?;
         let lock = place.lock()?;

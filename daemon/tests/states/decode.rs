@@ -4,12 +4,12 @@
 use serde_json::Value;
 use tcp_chat_protocol::request::{Bounds, parse};
 use tcp_chat_protocol::{Fingerprint, Name, RequestId};
-use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
-use tcp_chatd::chat::{
-    Ask, Certificate, Code, ConnectionId, ConversationId, Digest, Evidence, Gives, Intent, Made, NodeId,
-    Origin, Past, Presented, Proof, Proving, Revocation, Rules, Secret, SessionId, Source, Turn, UserId,
-    UserWish,
+use tcp_chat_state::{
+    Ask, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, Evidence, Intent,
+    NewCredential, NodeId, Origin, Past, Presented, Proving, Revocation, Rules, Secret, SessionId, Source,
+    Turn, UserCommand, UserId,
 };
+use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
 
 /// Wider than the daemon's: the proposer has checked its own bounds already.
@@ -88,7 +88,7 @@ fn intent(entry: &Value) -> Intent {
     }
     if let Some(sessions) = entry["end"].as_array() {
         let sessions = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id"))).collect();
-        return Intent::EndBarred {
+        return Intent::EvictBanned {
             sessions,
             who: text(&entry["who"]).into(),
             reason: text(&entry["reason"]).into(),
@@ -131,9 +131,9 @@ fn intent(entry: &Value) -> Intent {
 fn enrol(entry: &Value) -> Ask {
     let made = &entry["made"];
     let made = match (&made["password"], &made["certificate"]) {
-        (Value::String(hash), _) => Made::Password(hash.as_str().into()),
-        (_, Value::Null) => Made::Nothing,
-        (_, shown) => Made::Certificate(Box::new(certificate(shown)), text(&made["pem"]).to_owned()),
+        (Value::String(hash), _) => NewCredential::Password(hash.as_str().into()),
+        (_, Value::Null) => NewCredential::Nothing,
+        (_, shown) => NewCredential::Certificate(Box::new(certificate(shown)), text(&made["pem"]).to_owned()),
     };
     let code = entry["code"].is_string().then(|| digest(&entry["code"]));
     Ask::Enrol { name: name(&entry["request"]["name"]), code, made }
@@ -147,19 +147,19 @@ fn request(entry: &Value) -> Ask {
             login,
             fresh: Secret { token: String::new().into(), hash: digest(&entry["fresh"]).0 },
             resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
-            proof: Proof::for_tests(evidence(&entry["proof"])),
+            proof: evidence(&entry["proof"]),
         },
         Proving::Enrol(_) => panic!("{line} is decoded elsewhere"),
     })
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.
-pub(crate) fn wish(command: Control, code: &Value) -> UserWish {
+pub(crate) fn wish(command: Control, code: &Value) -> UserCommand {
     let named = |text: &str| text.parse::<Name>().expect("a name");
     let code = || Code {
         hash: digest(&code["hash"]),
         until: code["until"].as_u64().expect("a moment"),
-        gives: if code["certificate"] == true { Gives::Certificate } else { Gives::Password },
+        gives: if code["certificate"] == true { CodePurpose::Certificate } else { CodePurpose::Password },
     };
     let shown = |c: ClientCertificate| Certificate {
         key: key(&c.key),
@@ -168,13 +168,13 @@ pub(crate) fn wish(command: Control, code: &Value) -> UserWish {
         revoked: Revocation::None,
     };
     match command {
-        Control::UserAdd { user, .. } => UserWish::Add(named(&user), code()),
-        Control::UserPassword { user, .. } => UserWish::Reset(named(&user), code()),
-        Control::UserRemove { user } => UserWish::Remove(named(&user)),
-        Control::CertRevoke(Revoked::User(user)) => UserWish::RevokeAll(named(&user)),
-        Control::CertRevoke(Revoked::Key(digits)) => UserWish::RevokeKey(key(&digits)),
-        Control::CertRevoke(Revoked::Certificate(c)) => UserWish::Revoke(shown(c)),
-        Control::CertIssued(c) => UserWish::Issued(shown(c)),
+        Control::UserAdd { user, .. } => UserCommand::Add(named(&user), code()),
+        Control::UserPassword { user, .. } => UserCommand::Reset(named(&user), code()),
+        Control::UserRemove { user } => UserCommand::Remove(named(&user)),
+        Control::CertRevoke(Revoked::User(user)) => UserCommand::RevokeAll(named(&user)),
+        Control::CertRevoke(Revoked::Key(digits)) => UserCommand::RevokeKey(key(&digits)),
+        Control::CertRevoke(Revoked::Certificate(c)) => UserCommand::Revoke(shown(c)),
+        Control::CertIssued(c) => UserCommand::Issued(shown(c)),
         other => panic!("{other:?} changes no user"),
     }
 }

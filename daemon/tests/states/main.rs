@@ -1,7 +1,7 @@
 //! The proof that states which apply the same turns stay equal. A cluster needs this. The test records one sequence of
 //! turns and applies it to three states: one is steady, one is rebuilt from its store at random places, one reads the
 //! turns in their encoded form. After each turn all facts must be equal, and so must be what the states tell the edges
-//! ([`tcp_chatd::chat::Change`]). The fuzz target `states` does the same.
+//! ([`tcp_chat_state::Change`]). The fuzz target `states` does the same.
 //!
 //! The properties make steps at random. `same.rs`, `resent.rs` and `full.rs` have scripts, one for each cause by which
 //! states have differed.
@@ -9,11 +9,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 #![allow(missing_docs, reason = "a test")]
 
-// `disk` imports `crate::chat`.
-use tcp_chatd::chat;
-
 mod decode;
-#[path = "../../src/chat/tests/disk.rs"]
+#[path = "../../src/edge/tests/disk.rs"]
 #[allow(dead_code, reason = "the chat's own tests read what was said, too")]
 mod disk;
 mod full;

@@ -3,18 +3,20 @@
 //! secrets and clocks. Never looks into a state, except for what the net may ask: the registered users.
 
 use super::decode;
-use super::state::{Happens, Shelf, State, rules};
+use super::state::{Happens, Replica, Shelf, rules};
 use super::turns::encode;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
-use tcp_chatd::admin::AdminRequest as Control;
-use tcp_chatd::auth::sha256;
-use tcp_chatd::chat::{
-    Ask, Certificate, ConnectionId, Digest, Evidence, Facts, Intent, Made, Presented, Proof, Proving,
+use tcp_chat_state::{
+    Certificate, ConnectionId, Digest, Evidence, Facts, Intent, NewCredential, Presented, Proving,
     Revocation, Rules, Secret,
 };
+use tcp_chatd::admin::AdminRequest as Control;
+use tcp_chatd::auth::Proof;
+use tcp_chatd::auth::sha256;
+use tcp_chatd::edge::Ask;
 use tcp_chatd::edge::{Command, Edge, Now};
 
 /// The three states.
@@ -78,7 +80,7 @@ pub(crate) struct Difference {
 }
 
 pub(crate) struct Recorder {
-    states: [State; 3],
+    states: [Replica; 3],
     now: Now,
     /// The edge of the steady state's node, which proposes the turns.
     edge: Edge,
@@ -96,7 +98,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(shelves: [Box<dyn Shelf>; 3]) -> Self {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
-        let states = shelves.map(|shelf| State::new(shelf, now.wall));
+        let states = shelves.map(|shelf| Replica::new(shelf, now.wall));
         Self {
             states,
             now,
@@ -254,9 +256,9 @@ impl Recorder {
             }
             Proving::Enrol(enrol) => {
                 let made = match &enrol.wants {
-                    Wants::Password(password) => Made::Password(password_hash(password).into()),
+                    Wants::Password(password) => NewCredential::Password(password_hash(password).into()),
                     Wants::Certificate(csr) => {
-                        Made::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
+                        NewCredential::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
                     }
                 };
                 Ask::Enrol { code: Some(sha256(enrol.code.as_bytes())), name: enrol.name, made }

@@ -3,14 +3,14 @@
 
 use super::state::Shelf;
 use tcp_chat_protocol::{RequestId, Seq};
-use tcp_chatd::chat::{ConversationId, Found, SessionId, Writes};
+use tcp_chat_state::{ConversationId, SessionId, Snapshot, Writes};
 use tcp_chatd::settings::{Durability, History, MaxBytes};
 use tcp_chatd::store::Store;
 
 pub(crate) struct Sqlite {
     /// `None` only while the file is reopened.
     store: Option<Store>,
-    found: Option<Found>,
+    found: Option<Snapshot>,
     history: History,
     _folder: tempfile::TempDir,
 }
@@ -41,9 +41,9 @@ impl Shelf for Sqlite {
         }
     }
 
-    fn found(&mut self) -> Found {
+    fn found(&mut self) -> Snapshot {
         // The identity of the log is random.
-        let of_no_log = |found: Found| Found { log: tcp_chatd::chat::LogId::default(), ..found };
+        let of_no_log = |found: Snapshot| Snapshot { log: tcp_chat_state::LogId::default(), ..found };
         if let Some(found) = self.found.take() {
             return of_no_log(found);
         }

@@ -4,9 +4,9 @@
 use super::disk::Disk;
 use std::collections::HashSet;
 use tcp_chat_protocol::{RequestId, Seq};
-use tcp_chatd::chat::{
-    Change, Chat, ConnectionId, ConversationId, Facts, Found, Intent, Past, Place, Rules, SessionId, Turn,
-    Writes,
+use tcp_chat_state::{
+    Change, ConnectionId, ConversationId, Facts, Intent, Past, Place, Rules, SessionId, Snapshot, State,
+    Turn, Writes,
 };
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
@@ -15,7 +15,7 @@ use tcp_chatd::settings::Settings;
 pub(crate) trait Shelf {
     fn write(&mut self, writes: Writes);
     /// The snapshot that the state is rebuilt from. The real store closes and reopens its file.
-    fn found(&mut self) -> Found;
+    fn found(&mut self) -> Snapshot;
     fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)>;
     /// Retention: removes every message below this number.
     fn forget(&mut self, oldest: Seq);
@@ -26,7 +26,7 @@ impl Shelf for Disk {
         Self::write(self, writes);
     }
 
-    fn found(&mut self) -> Found {
+    fn found(&mut self) -> Snapshot {
         Self::found(self)
     }
 
@@ -59,8 +59,8 @@ pub(crate) enum Happens {
     Else(Intent),
 }
 
-pub(crate) struct State {
-    pub(crate) chat: Chat,
+pub(crate) struct Replica {
+    pub(crate) chat: State,
     pub(crate) faults: Faults,
     shelf: Box<dyn Shelf>,
     rules: Rules,
@@ -74,10 +74,10 @@ pub(crate) struct State {
     put_off: Option<Seq>,
 }
 
-impl State {
+impl Replica {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, time: u64) -> Self {
         let rules = rules();
-        let mut chat = Chat::restore(rules.clone(), shelf.found(), time);
+        let mut chat = State::restore(rules.clone(), shelf.found(), time);
         chat.start();
         let mut state = Self {
             chat,
@@ -147,7 +147,7 @@ impl State {
         let turn = edge.take_turn(now.wall, retain, steps.unwrap_or(usize::MAX));
         self.prepare(&turn);
         let observe =
-            |chat: &Chat, changes: &mut Vec<Change>, place: Place| edge.observe(chat, changes, place);
+            |chat: &State, changes: &mut Vec<Change>, place: Place| edge.observe(chat, changes, place);
         let writes = self.chat.apply(turn.clone(), observe);
         let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
         let told = self.keep(Outcome { writes, effects: edge.finish() });
@@ -212,7 +212,7 @@ impl State {
     pub(crate) fn rebuild(&mut self) {
         // What was held is applied again from the log of turns, which a store is not: here it is written first.
         self.keep_held();
-        self.chat = Chat::restore(self.rules.clone(), self.shelf.found(), self.time);
+        self.chat = State::restore(self.rules.clone(), self.shelf.found(), self.time);
         self.turn(&Turn::empty(self.time));
         assert!(self.changes.is_empty(), "a restart changes nothing");
     }

@@ -5,11 +5,11 @@
 use serde_json::{Value, json};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::request::{Request, write};
-use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
-use tcp_chatd::chat::{
-    Ask, Certificate, Code, Digest, Evidence, Gives, Intent, Made, Origin, Past, Presented, Revocation,
-    Rules, Source, Turn, UserWish,
+use tcp_chat_state::{
+    Ask, Certificate, Code, CodePurpose, Digest, Evidence, Intent, NewCredential, Origin, Past, Presented,
+    Revocation, Rules, Source, Turn, UserCommand,
 };
+use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
 
 /// The encoded form.
@@ -26,7 +26,7 @@ fn encode_intent(intent: &Intent) -> Value {
         Intent::Seal => json!({"seal": true}),
         Intent::Away(on, session) => json!({"on": at(on), "away": session.0}),
         Intent::NodeUp(node) => json!({"up": node.0}),
-        Intent::EndBarred { sessions, who, reason } => {
+        Intent::EvictBanned { sessions, who, reason } => {
             let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
             json!({"end": sessions, "who": who, "reason": reason})
         }
@@ -54,14 +54,14 @@ fn encode_intent(intent: &Intent) -> Value {
                     assert!(fresh.token.is_empty(), "a token is no part of a turn");
                     entry["fresh"] = json!(hex(&fresh.hash));
                     entry["resumes"] = json!(resumes.map(|hash| hex(&hash)));
-                    entry["proof"] = encode_evidence(proof.evidence());
+                    entry["proof"] = encode_evidence(proof);
                 }
                 Ask::Enrol { code, made, .. } => {
                     entry["code"] = json!(code.map(|code| code.to_string()));
                     entry["made"] = match made {
-                        Made::Nothing => Value::Null,
-                        Made::Password(hash) => json!({"password": **hash}),
-                        Made::Certificate(c, pem) => {
+                        NewCredential::Nothing => Value::Null,
+                        NewCredential::Password(hash) => json!({"password": **hash}),
+                        NewCredential::Certificate(c, pem) => {
                             json!({"certificate": encode_certificate(c), "pem": pem})
                         }
                     };
@@ -76,7 +76,7 @@ fn encode_intent(intent: &Intent) -> Value {
         Intent::Grant(uid, wish) => {
             let (command, code) = control_of_wish(wish);
             let code = code.map(|code| {
-                let gives = matches!(code.gives, Gives::Certificate);
+                let gives = matches!(code.gives, CodePurpose::Certificate);
                 json!({"hash": code.hash.to_string(), "until": code.until, "certificate": gives})
             });
             json!({"uid": uid, "wish": command.to_json(), "code": code})
@@ -158,27 +158,27 @@ fn request(ask: &Ask) -> Value {
 }
 
 /// A change of users as on the control socket, and the code that the proposer has made.
-fn control_of_wish(wish: &UserWish) -> (Control, Option<Code>) {
-    let is_for_certificate = |code: &Code| matches!(code.gives, Gives::Certificate);
+fn control_of_wish(wish: &UserCommand) -> (Control, Option<Code>) {
+    let is_for_certificate = |code: &Code| matches!(code.gives, CodePurpose::Certificate);
     let shown = |c: &Certificate| ClientCertificate {
         user: c.name.to_string(),
         key: c.key.to_string(),
         until: c.until,
     };
     match wish {
-        UserWish::Add(name, code) => {
+        UserCommand::Add(name, code) => {
             let certificate = is_for_certificate(code);
             (Control::UserAdd { user: name.to_string(), certificate }, Some(*code))
         }
-        UserWish::Reset(name, code) => {
+        UserCommand::Reset(name, code) => {
             let certificate = is_for_certificate(code);
             (Control::UserPassword { user: name.to_string(), certificate }, Some(*code))
         }
-        UserWish::Remove(name) => (Control::UserRemove { user: name.to_string() }, None),
-        UserWish::RevokeAll(name) => (Control::CertRevoke(Revoked::User(name.to_string())), None),
-        UserWish::RevokeKey(key) => (Control::CertRevoke(Revoked::Key(key.to_string())), None),
-        UserWish::Revoke(c) => (Control::CertRevoke(Revoked::Certificate(shown(c))), None),
-        UserWish::Issued(c) => (Control::CertIssued(shown(c)), None),
+        UserCommand::Remove(name) => (Control::UserRemove { user: name.to_string() }, None),
+        UserCommand::RevokeAll(name) => (Control::CertRevoke(Revoked::User(name.to_string())), None),
+        UserCommand::RevokeKey(key) => (Control::CertRevoke(Revoked::Key(key.to_string())), None),
+        UserCommand::Revoke(c) => (Control::CertRevoke(Revoked::Certificate(shown(c))), None),
+        UserCommand::Issued(c) => (Control::CertIssued(shown(c)), None),
     }
 }
 

@@ -1,11 +1,11 @@
 //! How much is held, in which order, and what of a gap is read at once.
 
 use super::*;
-use crate::chat::{
-    Chunk, Found, NodeId, Origin, Own, Resent, ResentTo, Rules, SessionChange, SessionRow, UserId,
-};
 use crate::settings::Settings;
 use tcp_chat_protocol::request::Place;
+use tcp_chat_state::{
+    Chunk, NodeId, Origin, Own, Resent, ResentTo, Rules, SessionChange, SessionRow, Snapshot, UserId,
+};
 
 const ANA: ConnectionId = ConnectionId(1);
 
@@ -53,7 +53,7 @@ fn beyond_the_bound_nobody_logs_in() {
         turns += 1;
     }
     assert_eq!(turns, HELD_BYTES / (250 * 256) + 1);
-    let chat = Chat::restore(Rules::from(&Settings::default()), Found::default(), 0);
+    let chat = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
     let leaves = Ask::Leave(Place(Some("lobby".parse().unwrap())));
     assert!(edge.hold.takes_ask(&chat, None, &leaves).is_ok(), "who fills it keeps nobody from going");
     let mut edge = Edge::default();
@@ -96,7 +96,7 @@ fn what_is_kept_is_told_of_while_others_wait() {
         let _ = edge.hold(Outcome { writes: ends(n..n + 1), effects: Vec::new() });
     }
     assert_eq!(edge.hold.kept(), 6);
-    let _ = edge.release(&Chat::restore(Rules::from(&Settings::default()), Found::default(), 0));
+    let _ = edge.release(&State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0));
     assert!(edge.held().is_some());
     assert_eq!(
         edge.hold.kept(),
@@ -153,7 +153,7 @@ fn a_session_that_comes_and_goes_is_held_once() {
     assert_eq!(newest(&mut edge), Some(800), "the newest row, in the place of the first");
     // One that has ended is not there again, and what is written already is not changed.
     let _ = edge.hold(Outcome { writes: ends(1..2), effects: Vec::new() });
-    let chat = Chat::restore(Rules::from(&Settings::default()), Found::default(), 0);
+    let chat = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
     let _ = edge.release(&chat);
     let before = edge.hold.weight;
     let _ = edge.hold(put(2, 2_000));

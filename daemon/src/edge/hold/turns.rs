@@ -1,8 +1,8 @@
 //! The queue of held turns: what is added, put together and taken, and what that weighs. Used by the parent module alone.
 
 use super::{Effect, HeldTurn, Hold, Read, TOGETHER_BYTES};
-use crate::chat::{ConnectionId, Range, SessionChange, SessionRow, Writes};
 use tcp_chat_protocol::RequestId;
+use tcp_chat_state::{ConnectionId, Range, SessionChange, SessionRow, Writes};
 
 impl Hold {
     /// The oldest turn waits no longer: it is kept.

@@ -1,7 +1,6 @@
 //! What the hub does with a store that another program keeps locked, and once it does not.
 
 use super::*;
-use crate::chat::{ConnectionId, NotGranted, UserWish};
 use crate::edge::Command;
 use crate::hub::answers::KEPT_TIMEOUT;
 use crate::hub::turn::tests::{heard, hub_at, say};
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::request::Action;
 use tcp_chat_protocol::{ErrorKind, Name, Role};
+use tcp_chat_state::{ConnectionId, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
 
 /// A hub whose store is locked, with those who are logged in.
@@ -95,9 +95,9 @@ fn an_operator_is_told_after_a_while_that_it_is_not_kept_yet_and_it_is_kept_all_
         let (sender, mut third) = oneshot::channel();
         turn(
             &mut hub,
-            vec![Entry::Control(Control::User(0, UserWish::Remove("x".parse().unwrap()), sender))],
+            vec![Entry::Control(Control::User(0, UserCommand::Remove("x".parse().unwrap()), sender))],
         );
-        assert_eq!(third.try_recv().unwrap(), Err(NotGranted::StoreFails));
+        assert_eq!(third.try_recv().unwrap(), Err(UserCommandError::StoreFails));
         let due = hub.next_answer().expect("somebody waits");
         assert!(due <= Instant::now() + KEPT_TIMEOUT);
         if !patient {

@@ -2,10 +2,10 @@
 //! gets each message once and in order, and what waits stays within the bound.
 
 use super::*;
-use crate::chat::steps;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::task::Context;
+use tcp_chat_state::steps;
 
 const BOUND: usize = 1000;
 

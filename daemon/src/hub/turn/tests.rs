@@ -1,5 +1,6 @@
 use super::*;
-use crate::chat::{Ask, ConnectionId, Evidence, Found, Proof, Rules, Secret};
+use crate::auth::Proof;
+use crate::edge::Ask;
 use crate::edge::Command;
 use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
+use tcp_chat_state::{ConnectionId, Evidence, Rules, Secret, Snapshot};
 
 /// Messages of [`fill`].
 const FILL: u64 = 20;
@@ -31,7 +33,7 @@ pub(in crate::hub) fn hub_at(path: Option<PathBuf>, connections: u64) -> (Hub, V
         retain_messages: None,
         max_bytes: MaxBytes::Unlimited,
     };
-    let (store, _, found): (_, _, Found) = Store::open(&history).unwrap();
+    let (store, _, found): (_, _, Snapshot) = Store::open(&history).unwrap();
     let mut settings = Settings::default();
     let limits = &mut settings.limits;
     (limits.messages_per_second, limits.bytes_per_second) = (0, 0);

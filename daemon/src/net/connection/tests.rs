@@ -1,13 +1,13 @@
 //! Connections over an in-memory link: the same reader, proof step, hub and writer as over TLS.
 
 use super::*;
-use crate::chat::Rules;
 use crate::hub::{Directory, inbox, spawn};
 use crate::metrics::Metrics;
 use crate::net::Identity;
 use crate::settings::{AuthMode, Durability, History, MaxBytes, Settings, Tls};
 use crate::store::Store;
 use std::time::SystemTime;
+use tcp_chat_state::Rules;
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, DuplexStream, Lines, ReadBuf, ReadHalf, WriteHalf,
     duplex, split,

@@ -4,12 +4,12 @@
 
 use super::{Enrolled, Gate, Peer, ReadState, check_wait, note_refusal, too_many_logins};
 use crate::auth;
-use crate::chat::{Digest, Gives, Made};
 use crate::metrics::Reason;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tcp_chat_protocol::request::{Enrol, Wants};
 use tcp_chat_protocol::{ErrorKind, Refusal, Timestamp};
+use tcp_chat_state::{CodePurpose, Digest, NewCredential};
 use zeroize::Zeroizing;
 
 /// Makes the password hash or the certificate that an ENROL asks for, if its code is valid.
@@ -19,15 +19,15 @@ pub(super) async fn make(
     state: &mut ReadState,
     gate: &Gate,
     peer: Peer<'_>,
-) -> Result<Made, Refusal> {
+) -> Result<NewCredential, Refusal> {
     check_wait(state, gate, peer, None)?;
     if state.checks == 0 {
-        return Ok(Made::Nothing);
+        return Ok(NewCredential::Nothing);
     }
     state.checks -= 1;
     let grants = match &enrol.wants {
-        Wants::Password(_) => Gives::Password,
-        Wants::Certificate(_) => Gives::Certificate,
+        Wants::Password(_) => CodePurpose::Password,
+        Wants::Certificate(_) => CodePurpose::Certificate,
     };
     let (name, user) = {
         let users = gate.0.directory.users();
@@ -41,7 +41,7 @@ pub(super) async fn make(
     };
     let permit = gate.0.checks.acquire(peer.address.ip()).await.ok_or_else(too_many_logins)?;
     if peer.outbox.is_logged_in() {
-        return Ok(Made::Nothing);
+        return Ok(NewCredential::Nothing);
     }
     let done = match &mut enrol.wants {
         Wants::Password(password) => {
@@ -52,7 +52,9 @@ pub(super) async fn make(
                 metrics.net.password_hashed();
                 auth::hash(&password).map_err(|e| e.to_string())
             };
-            tokio::task::spawn_blocking(hash).await.map(|made| made.map(|hash| Made::Password(hash.into())))
+            tokio::task::spawn_blocking(hash)
+                .await
+                .map(|made| made.map(|hash| NewCredential::Password(hash.into())))
         }
         Wants::Certificate(request) => {
             let (tls, request) = (gate.0.certificates.clone(), std::mem::take(request));
@@ -65,14 +67,14 @@ pub(super) async fn make(
                     return Err(Refusal::new(ErrorKind::Data, format!("`csr`: {why}")));
                 }
                 Ok(Err(crate::tls::SignError::Ca(why))) => Ok(Err(why.to_string())),
-                Ok(Ok((shown, pem))) => Ok(Ok(Made::Certificate(Box::new(shown.into()), pem))),
+                Ok(Ok((shown, pem))) => Ok(Ok(NewCredential::Certificate(Box::new(shown.into()), pem))),
                 Err(why) => Err(why),
             }
         }
     };
     match done {
         Ok(Ok(made)) => {
-            if let (Made::Password(hash), Some(code)) = (&made, code) {
+            if let (NewCredential::Password(hash), Some(code)) = (&made, code) {
                 state.enrolled = Some(Enrolled { code, user, hash: Arc::clone(hash) });
             }
             Ok(made)

@@ -70,9 +70,9 @@ async fn only_messages_count_for_the_limit() {
     fill(&mut store, &mut model, 2);
     // Conversations, sessions and lines of the audit log that take more than the limit.
     let conversations = (2..8_000).map(|n| (room(n), ConversationKind::Room(name(&format!("room{n}")))));
-    let line = crate::chat::Audit {
+    let line = tcp_chat_state::Audit {
         at: START,
-        by: crate::chat::By::Operator(0),
+        by: tcp_chat_state::By::Operator(0),
         did: "mute".into(),
         whom: None,
         room: None,

@@ -24,17 +24,16 @@ mod small_disk;
 mod snapshot;
 
 use super::*;
-use crate::chat::ConversationId;
-use crate::chat::{
-    ConnectionId, ConversationKind, Found, NodeId, Origin, Sent, SessionChange, SessionId, SessionRow,
-    StoredConversation, StoredRights, StoredSession, UserId, Writes,
-};
 use crate::settings::{Durability, History, MaxBytes};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tcp_chat_protocol::event::{self, MsgLine, Spoken, json_text};
 use tcp_chat_protocol::{Colour, Name, RequestId, Timestamp};
+use tcp_chat_state::{
+    ConnectionId, ConversationId, ConversationKind, NodeId, Origin, Sent, SessionChange, SessionId,
+    SessionRow, Snapshot, StoredConversation, StoredPermissions, StoredSession, UserId, Writes,
+};
 
 /// The time of the first turn. Each turn is a minute later.
 const START: u64 = 1_800_000_000_000;
@@ -156,7 +155,7 @@ impl Model {
 }
 
 /// Opens a store in a folder of its own. Ids are removed with their messages, unless a test sets `known_ids`.
-fn open(history: &History) -> (Store, Readers, Found) {
+fn open(history: &History) -> (Store, Readers, Snapshot) {
     let (mut store, readers, found) = Store::open(history).unwrap();
     store.known_ids = 0;
     (store, readers, found)

@@ -54,12 +54,12 @@ fn a_store_of_version_1_is_migrated_completely() {
     let (_, _, found) = open(&history(&path));
     assert_eq!((found.conversations.len(), found.sessions.len(), found.last_session), (1, 1, 7));
     assert_eq!((found.users.len(), found.certificates.len()), (0, 0));
-    assert_eq!(found.rights, crate::chat::StoredRights::default());
+    assert_eq!(found.rights, tcp_chat_state::StoredPermissions::default());
 }
 
 #[test]
 fn certificates_of_a_store_of_version_2_keep_what_they_were() {
-    use crate::chat::{Certificate, Digest, Revocation};
+    use tcp_chat_state::{Certificate, Digest, Revocation};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
     let old = rusqlite::Connection::open(&path).unwrap();

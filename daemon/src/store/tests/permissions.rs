@@ -1,8 +1,8 @@
 //! Tests of grants, private rooms, mutes, bans and the audit log over a restart.
 
 use super::*;
-use crate::chat::{Audit, By, Penalty, RightsChange};
 use tcp_chat_protocol::{Banned, Role};
+use tcp_chat_state::{Audit, By, Penalty, PermissionChange};
 
 fn penalty(until: Option<u64>) -> Penalty {
     Penalty { until, reason: "spam".into(), by: "operator (uid 0)".into(), since: START, share: None }
@@ -27,20 +27,25 @@ fn line(by: By, did: &str) -> Audit {
     }
 }
 
-fn changes() -> Vec<RightsChange> {
+fn changes() -> Vec<PermissionChange> {
     let (ana, bo) = (name("ana"), name("bo"));
     let (here, server) = (Some(room(1)), None);
-    let ban = |whom: &str, ban| RightsChange::Ban { scope: server, banned: whom.parse().unwrap(), ban };
+    let ban = |whom: &str, ban| PermissionChange::Ban { scope: server, banned: whom.parse().unwrap(), ban };
     vec![
-        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Member), by: None },
-        RightsChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Owner), by: Some(name("cy")) },
-        RightsChange::Grant { scope: server, user: ana.clone(), role: Some(Role::ReadOnly), by: None },
-        RightsChange::Grant { scope: server, user: bo.clone(), role: Some(Role::ReadOnly), by: None },
-        RightsChange::Grant { scope: server, user: bo.clone(), role: None, by: None },
-        RightsChange::Private { room: room(1), private: true },
-        RightsChange::Private { room: room(2), private: true },
-        RightsChange::Mute { scope: here, user: bo.clone(), mute: Some(shared()) },
-        RightsChange::Ban { scope: here, banned: Banned::User(bo.clone()), ban: Some(shared()) },
+        PermissionChange::Grant { scope: here, user: ana.clone(), role: Some(Role::Member), by: None },
+        PermissionChange::Grant {
+            scope: here,
+            user: ana.clone(),
+            role: Some(Role::Owner),
+            by: Some(name("cy")),
+        },
+        PermissionChange::Grant { scope: server, user: ana.clone(), role: Some(Role::ReadOnly), by: None },
+        PermissionChange::Grant { scope: server, user: bo.clone(), role: Some(Role::ReadOnly), by: None },
+        PermissionChange::Grant { scope: server, user: bo.clone(), role: None, by: None },
+        PermissionChange::Private { room: room(1), private: true },
+        PermissionChange::Private { room: room(2), private: true },
+        PermissionChange::Mute { scope: here, user: bo.clone(), mute: Some(shared()) },
+        PermissionChange::Ban { scope: here, banned: Banned::User(bo.clone()), ban: Some(shared()) },
         ban("mallory", Some(penalty(Some(START + MINUTE)))),
         ban("10.0.0.0/8", Some(penalty(None))),
         ban("2001:db8::1", Some(penalty(None))),
@@ -61,7 +66,7 @@ async fn permissions_are_stored_and_removed_with_their_room() {
 
     let (mut store, readers, found) = open(&history);
     let (ana, bo) = (name("ana"), name("bo"));
-    let wanted = StoredRights {
+    let wanted = StoredPermissions {
         grants: vec![
             (None, ana.clone(), Role::ReadOnly, None),
             (Some(room(1)), ana, Role::Owner, Some(name("cy"))),
@@ -76,13 +81,13 @@ async fn permissions_are_stored_and_removed_with_their_room() {
         ],
     };
     assert_eq!(found.rights, wanted);
-    assert_eq!(found.rights.barred().len(), 1);
+    assert_eq!(found.rights.banned_ranges().len(), 1);
     assert_eq!(readers.read_audit(10).await.unwrap(), audit);
     assert_eq!(readers.read_audit(1).await.unwrap(), audit[1..], "the newest");
 
     let audit = vec![line(By::Operator(7), "kick")];
     store.commit(&mut Writes { gone: vec![room(1)], audit, ..Writes::default() }).unwrap();
-    let after = StoredRights {
+    let after = StoredPermissions {
         grants: wanted.grants[..1].to_vec(),
         private: vec![room(2)],
         mutes: vec![],
@@ -193,6 +198,6 @@ fn a_store_of_the_first_version_is_migrated() {
     old.execute_batch("INSERT INTO conversations (id, room, head) VALUES (1, 'lobby', 0)").unwrap();
     drop(old);
     let (mut store, _, found) = open(&history(&path));
-    assert_eq!((found.conversations.len(), found.rights), (1, StoredRights::default()));
+    assert_eq!((found.conversations.len(), found.rights), (1, StoredPermissions::default()));
     store.commit(&mut Writes { rights: changes(), ..Writes::default() }).unwrap();
 }

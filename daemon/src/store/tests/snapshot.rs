@@ -1,9 +1,9 @@
 //! Tests that a start finds the whole state, after a crash and after a commit that was tried again.
 
 use super::*;
-use crate::chat::{
-    Certificate, Code, Digest, Gives, LeavingChange, LeavingSession, Removed, Revocation, Sweep, User,
-    UserChange, WorkChange,
+use tcp_chat_state::{
+    Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, Removed, Revocation, Sweep,
+    User, UserChange, WorkChange,
 };
 
 #[test]
@@ -29,7 +29,7 @@ fn check_restart(in_file: InFile) {
     let history = history(dir.path().join("new/folder/chat.db"));
     let (mut store, _, found) = open(&history);
     let log = found.log.clone();
-    assert_eq!(found, Found { log: log.clone(), ..Found::default() });
+    assert_eq!(found, Snapshot { log: log.clone(), ..Snapshot::default() });
     let mut model = Model::default();
     let mut writes = model.say(&[(1, &[("ana", "a"), ("bo", "b")])]);
     writes.conversations = vec![
@@ -53,7 +53,7 @@ fn check_restart(in_file: InFile) {
         SessionChange::End(SessionId(7)),
     ];
     writes.sessions.push(SessionChange::Lose { session: SessionId(1), room: room(9) });
-    let leaving = |n, rooms: &[i64]| LeavingSession {
+    let leaving = |n, rooms: &[i64]| EndedSession {
         session: SessionId(n),
         user: UserId(n),
         name: name("Ana"),
@@ -62,16 +62,16 @@ fn check_restart(in_file: InFile) {
         rooms: rooms.iter().copied().map(room).collect(),
     };
     writes.leaving = vec![
-        LeavingChange::Put(leaving(41, &[1, 9])),
-        LeavingChange::Put(leaving(42, &[])),
-        LeavingChange::Put(leaving(43, &[i64::MAX])),
-        LeavingChange::Gone(SessionId(43)),
+        EndedSessionChange::Put(leaving(41, &[1, 9])),
+        EndedSessionChange::Put(leaving(42, &[])),
+        EndedSessionChange::Put(leaving(43, &[i64::MAX])),
+        EndedSessionChange::Gone(SessionId(43)),
     ];
     let work = every_sweep();
     let added = [(4, Sweep::Over), (5, Sweep::Expired)].into_iter().chain(work.iter().cloned()).collect();
     writes.work = WorkChange { below: None, added };
     writes.gone = vec![room(9)];
-    let code = Code { hash: Digest([9; 32]), until: 77, gives: Gives::Certificate };
+    let code = Code { hash: Digest([9; 32]), until: 77, gives: CodePurpose::Certificate };
     let ana = User { id: UserId(30), name: name("Ana"), password: None, code: Some(code), added: 5 };
     let bo = User { id: UserId(31), name: name("bo"), password: Some("$hash".into()), code: None, added: 6 };
     let of = |key, who, revoked| Certificate { key: Digest([key; 32]), name: name(who), until: 88, revoked };
@@ -106,7 +106,7 @@ fn check_restart(in_file: InFile) {
     drop(store); // as a crash does: nothing is closed in order
 
     let conversation = |id, kind, head| StoredConversation { id, kind, head };
-    let wanted = Found {
+    let wanted = Snapshot {
         opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
         default_rooms: vec![(0, room(1)), (2, room(9))],
         conversations: vec![
@@ -120,7 +120,7 @@ fn check_restart(in_file: InFile) {
         lost: vec![(SessionId(1), room(9))],
         leaving: vec![leaving(41, &[1, 9]), leaving(42, &[])],
         work: work.clone(),
-        rights: StoredRights::default(),
+        rights: StoredPermissions::default(),
         sent: vec![],
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
@@ -145,7 +145,7 @@ fn every_sweep() -> Vec<(u64, Sweep)> {
         Sweep::Strangers(UserId(i64::MIN)),
         Sweep::Lost(room(1)),
         Sweep::Room(room(1), (UserId(i64::MIN), SessionId(7))),
-        Sweep::Barred { sessions: [1, 2, i64::MAX].map(SessionId).into(), who, reason },
+        Sweep::BannedRange { sessions: [1, 2, i64::MAX].map(SessionId).into(), who, reason },
         Sweep::Over,
         Sweep::Expired,
         Sweep::Grants(UserId(33), name("Cy")),

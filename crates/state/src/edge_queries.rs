@@ -1,0 +1,115 @@
+//! Owns what the edge asks of the state before it lets a request in, and how much there is, in numbers. Called by the edge
+//! and by the hub. Never changes anything.
+
+use crate::permissions::authorize::Permission;
+use crate::{ConversationId, ConversationKind, QuotaOwner, SessionId, State, UserId};
+use std::net::IpAddr;
+use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::{Name, Seq};
+
+/// What there is, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Sessions, connected or not.
+    pub sessions: usize,
+    /// Sessions without a connection.
+    pub away: usize,
+    /// Rooms.
+    pub rooms: usize,
+    /// Registered users.
+    pub users: usize,
+    /// The newest number.
+    pub head: Seq,
+}
+
+impl State {
+    /// What there is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            sessions: self.sessions.len(),
+            away: self.sessions.away(),
+            rooms: self.conversations.room_count(),
+            users: self.users.len(),
+            head: self.head,
+        }
+    }
+
+    /// Is there a room of that name that the session may know of?
+    #[must_use]
+    pub fn knows_room(&self, session: SessionId, name: &Name) -> bool {
+        self.room_for(session, &Place(Some(name.clone())), Permission::Know).is_ok()
+    }
+
+    /// May the session hear now what was said in the conversation under that number, while it was there?
+    #[must_use]
+    pub fn still_hears(&self, session: SessionId, conversation: ConversationId, seq: Seq) -> bool {
+        let held = self.sessions.get(session);
+        let kind = self.conversations.get(conversation).map(|conversation| &conversation.kind);
+        match (held, kind) {
+            (Some(held), Some(ConversationKind::Direct(a, b))) => [*a, *b].contains(&held.row.user),
+            (Some(held), Some(ConversationKind::Room(_))) => {
+                let is_in = |(room, since): &(_, Seq)| *room == conversation && *since < seq;
+                held.rooms.iter().any(is_in) && self.may_be_in(held.row.id, conversation)
+            }
+            _ => false,
+        }
+    }
+
+    /// Is the address banned?
+    #[must_use]
+    pub fn is_banned_address(&self, address: IpAddr) -> bool {
+        self.permissions.bans_address(address, self.turn.time)
+    }
+
+    /// How many users have a session.
+    #[must_use]
+    pub fn user_count(&self) -> usize {
+        self.sessions.users().len()
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.conversations.room_count()
+    }
+
+    /// With how many users the session's user has direct messages.
+    #[must_use]
+    pub fn direct_count(&self, session: SessionId) -> usize {
+        self.sessions.get(session).map_or(0, |held| self.conversations.direct_count(held.row.user))
+    }
+
+    /// The name of a room.
+    #[must_use]
+    pub fn name_of_room(&self, room: ConversationId) -> Option<&Name> {
+        self.conversations.get(room)?.room()
+    }
+
+    /// The name of the session's user.
+    #[must_use]
+    pub fn name_of(&self, session: SessionId) -> Option<&Name> {
+        self.sessions.get(session).map(|held| &held.row.name)
+    }
+
+    /// The name of the session's user, and in whose quota counts what the session does from that address.
+    #[must_use]
+    pub fn quota_owner_of(&self, session: SessionId, address: IpAddr) -> Option<(&Name, QuotaOwner)> {
+        let held = self.sessions.get(session)?;
+        Some((&held.row.name, QuotaOwner::of(held.row.user, held.proven, address)))
+    }
+
+    /// The user of a session and the one to whom it writes, and whether they have direct messages already. `None`: there
+    /// is no such user, or the session writes to its own.
+    #[must_use]
+    pub fn pair(&self, session: SessionId, to: &Place) -> Option<(UserId, UserId, bool)> {
+        let (mine, theirs) = (self.sessions.get(session)?.row.user, self.user(to).ok()?.0);
+        (mine != theirs).then(|| (mine, theirs, self.conversations.direct(mine, theirs).is_some()))
+    }
+
+    /// The sessions of a user, in the order in which they began.
+    #[must_use]
+    pub fn sessions_of(&self, user: UserId) -> &[SessionId] {
+        self.sessions.of(user)
+    }
+}

@@ -1,0 +1,203 @@
+//! The state of a chat server: rooms, sessions, users and permissions, as pure code. No socket, runtime, clock, disk or
+//! setting is in it: the time is an argument, and so is everything that another part has found out.
+//!
+//! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its time, and
+//! the [`Intent`]s that change the state. It gives two things:
+//!
+//! * [`Writes`]: what the store writes, all of it in one transaction;
+//! * [`Change`]s: what has happened, in order. The edge of each node turns them into lines for its connections, once the
+//!   turn is stored.
+//!
+//! So the state never delivers anything, and never knows which connection hears what. [`State::restore`] makes a state from
+//! a [`Snapshot`], and [`State::snapshot`] gives it back. [`State::query`] and [`State::list`] read, and change nothing.
+//!
+//! | folder or file | what |
+//! | --- | --- |
+//! | `ops/` | one op per file: check, then apply |
+//! | `users`, `sessions`, `rooms`, `permissions/` | the nouns, each with its own invariants |
+//! | `permissions/authorize.rs` | the one function that decides who may do what |
+//! | `queries.rs`, `listings.rs`, `edge_queries.rs` | what clients, operators and the edge read |
+//! | `deduplication.rs` | which messages a client may send again |
+//! | `sweeps.rs` | slow work, a slice in each turn |
+//! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form, the changes of it, and its digest for tests |
+//!
+//! Only a check of the daemon makes a proof of a LOGIN; the state reads its [`Evidence`] and decides. The feature
+//! `test-support` counts steps and opens parts of the state to the daemon's tests. No program has it.
+
+mod apply;
+mod ask;
+mod change;
+mod deduplication;
+mod digest;
+mod edge_queries;
+mod evidence;
+mod facts;
+mod intent;
+mod limit;
+mod listings;
+mod name_index;
+mod network;
+mod ops;
+mod permissions;
+mod presence;
+mod queries;
+mod quota_owner;
+mod reads;
+mod rooms;
+mod rules;
+mod sessions;
+mod snapshot;
+pub mod steps;
+mod sweeps;
+#[cfg(any(test, feature = "test-support"))]
+mod test_support;
+mod turn;
+mod users;
+mod writes;
+
+pub use apply::{Place, Turn};
+pub use ask::{Ask, ConnectionId, IdMap, Past, Proving, Query, Secret};
+pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
+pub use deduplication::WINDOW;
+pub use digest::Digest;
+pub use edge_queries::Counts;
+pub use evidence::Evidence;
+pub use facts::Facts;
+pub use intent::{Caller, Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
+pub use limit::Limit;
+pub use listings::{
+    Connected, Cursor, ListedPenalty, ListedRoom, ListedSession, ListedTarget, Listing, Page, Row,
+};
+pub use network::{is_this_host, network};
+pub use ops::enrol::NewCredential;
+pub use ops::user::{UserCommand, UserCommandError};
+pub use permissions::records::{
+    Audit, BannedRanges, By, Penalty, PermissionChange, Scope, StoredPermissions,
+};
+pub use queries::{Answered, WHO_MEMBERS};
+pub use quota_owner::{NotAQuotaOwner, QuotaOwner};
+pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
+pub use rooms::configured::RoomTwin;
+pub use rules::Rules;
+pub use sweeps::queue::{EndedSession, EndedSessionChange, Sweep, WorkChange};
+#[cfg(any(test, feature = "test-support"))]
+pub use test_support::Parts;
+pub use users::certificates::{Certificate, Presented, Revocation};
+pub use users::listing::{CertificateInfo, Registered, UserInfo};
+pub use users::removed::Removed;
+pub use users::{Code, CodePurpose, User, UserChange, Users};
+pub use writes::{
+    Chunk, ConversationId, ConversationKind, LogId, Sent, SessionChange, SessionId, SessionRow, Snapshot,
+    StoredConversation, StoredSession, UserId, Writes,
+};
+
+use deduplication::Deduplication;
+use permissions::Permissions;
+use quota_owner::RoomOpeners;
+use rooms::Conversations;
+use sessions::Sessions;
+use sessions::ended::EndedSessions;
+use std::sync::Arc;
+use sweeps::queue::Sweeps;
+use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, Seq};
+use users::removed::RemovedUsers;
+
+/// The whole state of the conversation server.
+#[derive(Debug)]
+pub struct State {
+    rules: Rules,
+    conversations: Conversations,
+    sessions: Sessions,
+    /// Who opened rooms. The store keeps it.
+    openers: RoomOpeners,
+    /// Which room was the default one, for the messages after which number. The store keeps it.
+    defaults: Vec<(Seq, ConversationId)>,
+    /// Who may do what.
+    permissions: Permissions,
+    /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
+    users: Arc<Users>,
+    /// Who was removed: certificates from before do not count.
+    removed: RemovedUsers,
+    /// The ids of the newest messages. The store has them.
+    deduplication: Deduplication,
+    /// The newest number on the server.
+    head: Seq,
+    /// Which log the numbers are of.
+    log: LogId,
+    /// Retention has removed every message below this number.
+    oldest: Seq,
+    turn: turn::Turn,
+    /// What is still to be looked at, a slice in each turn.
+    sweeps: Sweeps,
+    /// Conversations that this process has not looked at since its start,
+    unchecked: std::vec::IntoIter<ConversationId>,
+    /// sessions that have ended and are noted in rooms,
+    leaving: EndedSessions,
+    /// and how many rooms they leave in the turn in which they end.
+    left_at_once: usize,
+}
+
+/// What a request came to: done, or refused.
+pub(crate) type Answer<T = ()> = Result<T, Refusal>;
+
+fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(kind, msg)
+}
+
+impl State {
+    /// Takes a request into the turn, which the edge has let in. A query changes nothing: see [`State::query`].
+    /// `past`: what its proposer has found of [`State::asks_past`].
+    ///
+    /// # Errors
+    /// It is refused.
+    fn ask(&mut self, source: Source, id: Option<&RequestId>, ask: Ask, past: Past) -> Result<Done, Refusal> {
+        let ask = match ask {
+            Ask::Login { login, fresh, resumes, proof } => {
+                self.seal();
+                return self.login(source, *login, fresh.hash, resumes, proof);
+            }
+            Ask::Enrol { name, code, made } => {
+                self.seal();
+                return self.enrol(source, &name, code, made);
+            }
+            Ask::Ping | Ask::Query(_) => return Ok(Done::Other),
+            Ask::Quit => {
+                self.seal();
+                if let Some(session) = self.session_of(source) {
+                    self.end_session(session, Ending::Over);
+                }
+                return Ok(Done::Other);
+            }
+            other => other,
+        };
+        let session = self
+            .session_of(source)
+            .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
+        let caller = Caller { source, session, id };
+        if let Ask::Say(target, json) = ask {
+            return self.say(caller, &target, json, past);
+        }
+        self.seal();
+        match ask {
+            Ask::Join(name) => self.join(caller, &name).map(Done::Joined),
+            Ask::Leave(place) => self.leave(caller, &place).map(Done::Left),
+            Ask::Action(action) => self.act_as_user(caller, &action).map(Done::Acted),
+            _ => Ok(Done::Other),
+        }
+    }
+
+    /// The session of whoever asks, if it is there and still connected where its node says.
+    fn session_of(&self, source: Source) -> Option<SessionId> {
+        source.session.filter(|session| self.is_at(*session, source.origin))
+    }
+
+    /// Is the session connected there?
+    fn is_at(&self, session: SessionId, origin: Origin) -> bool {
+        self.sessions.get(session).is_some_and(|held| held.row.origin == Some(origin))
+    }
+
+    /// Tells the edges of something.
+    fn tell(&mut self, change: Change) {
+        self.turn.changes.push(change);
+    }
+}

@@ -1,0 +1,54 @@
+//! Owns lost connections: the session of one is away, and so are all sessions of a node that begins. Called by
+//! [`State::apply`]. Never ends a session.
+
+use crate::{Change, NodeId, Origin, SessionChange, SessionId, State, UserId};
+
+impl State {
+    /// The connection is gone: the session that was on it is away from now on.
+    pub(crate) fn away(&mut self, origin: Origin, session: SessionId) {
+        if !self.is_at(session, origin) {
+            return;
+        }
+        self.seal();
+        let before = self.seen_everywhere(session);
+        self.rooms_of(session).into_iter().for_each(|room| self.stop_hearing(room, Some(origin)));
+        self.mark_away(session, origin);
+        self.announce(before, self.face(session));
+    }
+
+    /// The process of a node begins: its sessions are away from now on. Whoever is connected to another node is told.
+    pub(crate) fn node_up(&mut self, node: NodeId) {
+        self.leaving.node_up(node);
+        let (sessions, is_told) = self.sessions.at_node(node);
+        if !sessions.is_empty() {
+            self.seal();
+        }
+        for session in sessions {
+            let Some(origin) = self.sessions.get(session).and_then(|held| held.row.origin) else { continue };
+            // Where nobody is connected, to look at all rooms of all sessions would be for nothing.
+            match is_told {
+                true => self.away(origin, session),
+                false => self.mark_away(session, origin),
+            }
+        }
+    }
+
+    pub(crate) fn mark_away(&mut self, session: SessionId, origin: Origin) {
+        let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
+        self.tell(Change::Away { session, user, at: origin });
+        self.sessions.mark_away(session);
+        self.put_row(session);
+    }
+
+    /// The row of the session has changed.
+    pub(crate) fn put_row(&mut self, session: SessionId) {
+        let row = self.sessions.get(session).map(|held| SessionChange::Put(held.row.clone()));
+        self.turn.writes.sessions.extend(row);
+    }
+
+    /// How long the session outlives its connection, in milliseconds. The edges measure it, and propose its end.
+    #[must_use]
+    pub fn ttl_of(&self, session: SessionId) -> u64 {
+        self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
+    }
+}

@@ -1,0 +1,39 @@
+//! Owns LEAVE, and how a session leaves a room for any other reason. Called by [`State::ask`], by evictions and by the
+//! sweeps. Never sends: it adds to the turn.
+
+use crate::permissions::authorize::Permission;
+use crate::{Answer, Caller, Change, ConversationId, Origin, SessionChange, SessionId, State};
+use tcp_chat_protocol::Name;
+use tcp_chat_protocol::reply::LeaveReply;
+use tcp_chat_protocol::request::Place;
+
+impl State {
+    pub(crate) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<LeaveReply> {
+        let room = self.room_for(caller.session, place, Permission::Leave)?;
+        let shown =
+            self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
+        self.leave_room(caller.session, room);
+        Ok(LeaveReply { room: shown })
+    }
+
+    /// Takes the session out of the room.
+    pub(crate) fn leave_room(&mut self, session: SessionId, room: ConversationId) {
+        let Some(user) = self.sessions.get(session).map(|s| s.row.user) else { return };
+        let before = self.seen(user, &[room]);
+        let Some(held) = self.sessions.get_mut(session) else { return };
+        held.rooms.retain(|(r, _)| *r != room);
+        let origin = held.row.origin;
+        if let Some(conversation) = self.conversations.get_mut(room) {
+            conversation.members.remove(user, session);
+        }
+        self.stop_hearing(room, origin);
+        self.turn.writes.sessions.push(SessionChange::Leave { session, room });
+        self.announce(before, self.face(session));
+        self.drop_if_empty(room);
+    }
+
+    /// What is said in the room is no longer heard there.
+    pub(crate) fn stop_hearing(&mut self, room: ConversationId, origin: Option<Origin>) {
+        origin.into_iter().for_each(|origin| self.tell(Change::Leaves(room, origin)));
+    }
+}

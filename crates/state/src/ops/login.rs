@@ -1,0 +1,116 @@
+//! Owns the LOGIN that begins a session, and the reply to every LOGIN. Called by [`State::ask`]. Never checks a password or a
+//! signature: the daemon has, and says so as [`Evidence`].
+
+use crate::sessions::{Session, UsedIds};
+use crate::{
+    Answer, Change, ConversationId, Done, Evidence, LoggedIn, SessionChange, SessionId, SessionRow, Source,
+    State, UserId, refusal,
+};
+use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
+use tcp_chat_protocol::request::Login;
+use tcp_chat_protocol::{ErrorKind, VERSION};
+
+impl State {
+    pub(crate) fn login(
+        &mut self,
+        source: Source,
+        login: Login,
+        token_hash: [u8; 32],
+        resumes: Option<[u8; 32]>,
+        proof: Evidence,
+    ) -> Answer<Done> {
+        if self.session_of(source).is_some() {
+            return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
+        }
+        match &proof {
+            Evidence::Refused => return Err(Self::auth_failed()),
+            Evidence::Unusable(why) => return Err(Self::certificate_names_no_user(why)),
+            _ => {}
+        }
+        if login.session.is_some() {
+            let session = self.resumable(resumes, &proof)?;
+            return Ok(self.resume(source.origin, session, login));
+        }
+        let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
+        self.is_not_banned(&name, proof.certificate())?;
+        let who = self.identify(name, proof)?;
+        self.leave_before_name_is_reused(&who.name, who.user)?;
+        if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
+            return Err(refusal(
+                ErrorKind::ServerFull,
+                "the server has no room for one more session; try later",
+            ));
+        }
+        if source.sessions == 0 {
+            let msg = "your network has half of the sessions that the server allows; try later";
+            return Err(refusal(ErrorKind::ServerFull, msg));
+        }
+        let proven = who.user.is_some();
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, source)?;
+
+        self.sessions.last += 1;
+        let session = SessionId(self.sessions.last);
+        let user = who.user.unwrap_or(UserId(session.0));
+        let row = SessionRow {
+            id: session,
+            token_hash,
+            user,
+            name: who.name,
+            color: login.color.unwrap_or_default(),
+            origin: Some(source.origin),
+        };
+        let before = self.seen(user, &rooms);
+        self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
+        self.sessions.put(Session::new(row, proven, UsedIds::NONE));
+        self.tell(Change::Here { session, user, at: source.origin, from: None });
+        for room in &rooms {
+            self.enter(session, *room);
+        }
+        let logged_in = self.logged_in(session, login.log.as_deref());
+        self.announce(before, self.face(session));
+        Ok(logged_in.map_or(Done::Other, |logged_in| Done::LoggedIn(Box::new(logged_in))))
+    }
+
+    pub(crate) fn rooms_of(&self, session: SessionId) -> Vec<ConversationId> {
+        self.sessions.get(session).map(|s| s.rooms.iter().map(|(r, _)| *r).collect()).unwrap_or_default()
+    }
+
+    /// How the session's user is seen in the session's rooms now.
+    pub(crate) fn seen_everywhere(&self, session: SessionId) -> crate::presence::Before {
+        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
+        self.seen(user, &self.rooms_of(session))
+    }
+
+    /// A session that has just logged in, as its client is told.
+    pub(crate) fn logged_in(&self, session: SessionId, log: Option<&str>) -> Option<LoggedIn> {
+        let held = self.sessions.get(session)?;
+        let name = held.row.name.clone();
+        let reply = LoginReply {
+            name: name.to_string(),
+            color: held.row.color.to_string(),
+            session: String::new(),
+            ttl_s: self.rules.ttl_ms / 1000,
+            rooms: held
+                .rooms
+                .iter()
+                .filter_map(|(room, _)| Some(self.conversations.get(*room)?.room()?.to_string()))
+                .collect(),
+            // Of what this turn adds it is not known yet whether it will be kept.
+            head: self.turn.head_before(),
+            log: Some(self.log.id.clone()),
+            log_from: Some(self.log.common_with(log)),
+            server: ServerInfo {
+                name: "tcp-chatd".into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                protocol: VERSION,
+            },
+            limits: LimitsInfo { line_bytes: self.rules.line_bytes, msg_bytes: self.rules.msg_bytes },
+        };
+        Some(LoggedIn { session, name, reply, missed: Vec::new(), resumed: None })
+    }
+
+    /// The sessions that are away, in the order in which they began.
+    pub fn sessions_away(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.iter().filter(|held| held.row.origin.is_none()).map(|held| held.row.id)
+    }
+}

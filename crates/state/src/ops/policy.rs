@@ -1,0 +1,28 @@
+//! Owns the change of the policy: rooms are opened, closed or left as the new rules say. Called by the hub after a reload.
+//! Never reads a setting.
+
+use crate::{Rules, State};
+
+impl State {
+    /// Applies another policy from now on.
+    pub(crate) fn set_rules(&mut self, rules: Rules) {
+        // What was said before went to the room that was the default one then.
+        self.seal();
+        let before = std::mem::replace(&mut self.rules, rules);
+        self.open_configured_rooms();
+        self.note_default_room();
+        // Other settings let only rooms go that were configured.
+        for name in before.configured_rooms() {
+            if let Some(room) = self.conversations.room(name) {
+                self.drop_if_empty(room);
+            }
+        }
+        self.sweep_unregistered();
+    }
+
+    /// The policy that is in force.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}

@@ -1,0 +1,82 @@
+//! Owns a LOGIN that resumes a session: which session a token is for, and what its client has missed. Called by
+//! [`State::login`]. Never reads a message: it says which the connection is to read.
+
+use crate::{
+    Change, ConversationId, Done, Evidence, LoggedIn, Origin, Range, Refusal, ResumeOutcome, SessionId,
+    State, UserId, refusal,
+};
+use tcp_chat_protocol::request::Login;
+use tcp_chat_protocol::{ErrorKind, Seq};
+
+impl State {
+    /// The session that a token is for, if whoever has it may go on with it.
+    pub(crate) fn resumable(
+        &mut self,
+        token: Option<[u8; 32]>,
+        proof: &Evidence,
+    ) -> Result<SessionId, Refusal> {
+        let Some(session) = token.and_then(|hash| self.sessions.by_token(&hash)) else {
+            let msg = "there is no such session any more: log in without `session`";
+            return Err(refusal(ErrorKind::SessionExpired, msg));
+        };
+        self.may_resume(session, proof)?;
+        if let Some(held) = self.sessions.get(session) {
+            self.is_not_banned(&held.row.name, proof.certificate())?;
+        }
+        Ok(session)
+    }
+
+    pub(crate) fn resume(&mut self, origin: Origin, session: SessionId, login: Login) -> Done {
+        let Login { color, after, log, .. } = login;
+        let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
+        if let (Some(color), Some(held)) = (color, self.sessions.get_mut(session)) {
+            held.row.color = color;
+        }
+        let before = self.seen_everywhere(session);
+        let old = self.arrive(origin, session);
+        self.put_row(session);
+        let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
+        let logged_in = self.logged_in(session, log.as_deref()).map(|logged_in| {
+            let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
+            Box::new(LoggedIn { missed, resumed: Some(outcome), ..logged_in })
+        });
+        self.announce(before, self.face(session));
+        logged_in.map_or(Done::Other, Done::LoggedIn)
+    }
+
+    /// After which number a client reads on that has seen `after` of a log: where it was another one,
+    /// what is said after the two parted has numbers that it may have seen.
+    pub(crate) fn goes_on_after(&self, after: Seq, log: Option<&str>) -> Seq {
+        if log.is_some_and(|log| log != self.log.id) { after.min(self.log.common_with(log)) } else { after }
+    }
+
+    /// What the session's conversations have after `after`, each from where the session sees it.
+    pub(crate) fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
+        let Some(held) = self.sessions.get(session) else { return Vec::new() };
+        let rooms = held.rooms.iter().filter(|(room, _)| self.may_be_in(session, *room));
+        let rooms = rooms.filter_map(|(room, since)| {
+            Some((*room, after.max(*since), self.conversations.get(*room)?.head))
+        });
+        let newer = Some((after, ConversationId(i64::MAX)));
+        let directs = self.conversations.directs_of(held.row.user, newer);
+        rooms
+            .chain(directs.map(|(head, direct)| (direct, after, head)))
+            .map(|(conversation, seen, last)| Range { conversation, first: seen.saturating_add(1), last })
+            .filter(|range| range.first <= range.last)
+            .collect()
+    }
+
+    /// The session is connected there from now on, in all its rooms. Where it was connected before.
+    pub(crate) fn arrive(&mut self, origin: Origin, session: SessionId) -> Option<Origin> {
+        let old = self.sessions.mark_connected(session, origin);
+        let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
+        self.tell(Change::Here { session, user, at: origin, from: old });
+        for room in self.rooms_of(session) {
+            self.stop_hearing(room, old);
+            if self.may_be_in(session, room) {
+                self.tell(Change::Hears(room, origin));
+            }
+        }
+        old
+    }
+}

@@ -1,0 +1,160 @@
+//! Owns MSG: to which conversation it goes, and whether it was sent before (`deduplication`). Called by [`State::ask`].
+//! Never numbers or encodes: the turn does when it is sealed.
+
+use crate::permissions::authorize::Permission;
+use crate::turn::Said;
+use crate::users::addressed::no_such_user;
+use crate::{
+    Answer, Caller, ConversationId, ConversationKind, Done, Past, Refusal, Resent, ResentTo, SessionId,
+    Source, State, UserId, refusal,
+};
+use tcp_chat_protocol::request::{Place, Target};
+use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
+
+/// Where a MSG goes.
+enum Goes {
+    /// To a room.
+    Room(ConversationId),
+    /// To a user, with the name as that user has it.
+    User(UserId, Name),
+    /// Nowhere: it was kept before under this id, there and as that number.
+    Again(RequestId, ConversationId, Seq),
+}
+
+impl State {
+    /// Takes a message into the turn.
+    pub(crate) fn say(
+        &mut self,
+        caller: Caller<'_>,
+        target: &Target,
+        json: Box<str>,
+        past: Past,
+    ) -> Answer<Done> {
+        let Caller { source: Source { origin, .. }, session, id } = caller;
+        let (conversation, to) = match self.check_say(session, id, target, past)? {
+            Goes::Again(id, conversation, seq) => {
+                self.seal();
+                let target = self.resent_to(target, session, (conversation, seq));
+                return Ok(Done::Resent(Box::new(Resent { id, conversation, seq, target, json })));
+            }
+            Goes::Room(room) => (room, None),
+            Goes::User(theirs, name) => (self.direct_with(session, theirs), Some(name)),
+        };
+        let Some(held) = self.sessions.get_mut(session) else { return Ok(Done::Other) };
+        if let Some(id) = id {
+            held.used.add(id);
+        }
+        let (user, color) = (held.row.name.clone(), held.row.color);
+        if let Some(id) = id {
+            self.turn.note_unsealed(session, id);
+        }
+        self.gather(conversation, Said { at: origin, session, id: id.cloned(), user, color, to, json });
+        Ok(Done::Said)
+    }
+
+    /// Would a MSG be kept now as a new message?
+    pub fn would_keep(
+        &mut self,
+        session: SessionId,
+        id: Option<&RequestId>,
+        target: &Target,
+        past: Past,
+    ) -> bool {
+        matches!(self.check_say(session, id, target, past), Ok(Goes::Room(_) | Goes::User(..)))
+    }
+
+    /// Where a MSG goes, if the session may send it there.
+    fn check_say(
+        &mut self,
+        session: SessionId,
+        id: Option<&RequestId>,
+        target: &Target,
+        past: Past,
+    ) -> Answer<Goes> {
+        if let Some(id) = id
+            && let Some((conversation, seq)) = self.sent_before(session, id, past)?
+        {
+            return Ok(Goes::Again(id.clone(), conversation, seq));
+        }
+        let goes = match target {
+            Target::Default => {
+                let first = self.rules.default_rooms.first().cloned();
+                let first =
+                    first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
+                Goes::Room(self.room_for(session, &Place(Some(first)), Permission::Write)?)
+            }
+            Target::Room(place) => Goes::Room(self.room_for(session, place, Permission::Write)?),
+            Target::User(place) => {
+                self.may_send_direct(session)?;
+                let (theirs, name) = self.addressee(session, place)?;
+                Goes::User(theirs, name)
+            }
+        };
+        if past == Past::Unwritable {
+            let msg = "the message was not kept: the server's store cannot be written; try again later";
+            return Err(refusal(ErrorKind::Internal, msg));
+        }
+        Ok(goes)
+    }
+
+    /// Where a message is to go whose id named one of that conversation. A name may be another room's or another
+    /// user's by now: then it is another target. No name at all is the room that was the default one then.
+    fn resent_to(
+        &self,
+        target: &Target,
+        session: SessionId,
+        (first, seq): (ConversationId, Seq),
+    ) -> ResentTo {
+        let room = |name: Option<&Name>| {
+            let now = name.and_then(|name| self.conversations.room(name));
+            ResentTo::Room(name.filter(|_| now.is_none_or(|now| now == first)).map(Name::key))
+        };
+        match target {
+            Target::Default => {
+                let named = self.conversations.get(first).and_then(|conversation| conversation.room());
+                ResentTo::Room(named.filter(|_| self.is_default_room(first, seq)).map(Name::key))
+            }
+            Target::Room(place) => room(place.0.as_ref()),
+            Target::User(place) => {
+                let mine = self.sessions.get(session).map_or(UserId(session.0), |me| me.row.user);
+                let is_another = self
+                    .user(place)
+                    .is_ok_and(|(now, _)| self.conversations.direct(mine, now) != Some(first));
+                ResentTo::User(place.0.as_ref().filter(|_| !is_another).map(Name::key))
+            }
+        }
+    }
+
+    /// The user to whom a direct message goes, and the name as that user has it.
+    fn addressee(&self, session: SessionId, place: &Place) -> Result<(UserId, Name), Refusal> {
+        let (theirs, name) = self.user(place)?;
+        let is_proven = self.sessions.get(session).is_some_and(|me| me.proven);
+        // What an unregistered user writes to a user who is not here would end with that session.
+        if !is_proven && self.sessions.of(theirs).is_empty() {
+            return Err(no_such_user(place));
+        }
+        Ok((theirs, name))
+    }
+
+    /// The direct messages with a user; the first one opens the conversation.
+    fn direct_with(&mut self, session: SessionId, theirs: UserId) -> ConversationId {
+        let mine = self.sessions.get(session).map_or(theirs, |me| me.row.user);
+        if let Some(known) = self.conversations.direct(mine, theirs) {
+            return known;
+        }
+        let id = self.conversations.open_direct(mine, theirs);
+        let kind = ConversationKind::Direct(mine.min(theirs), mine.max(theirs));
+        self.turn.writes.conversations.push((id, kind));
+        id
+    }
+}
+
+pub(crate) fn no_such_room(name: Option<&Name>) -> Refusal {
+    refusal(
+        ErrorKind::NoSuchRoom,
+        match name {
+            Some(name) => format!("there is no room {name}: JOIN it to open it"),
+            None => "no room can have that name".to_owned(),
+        },
+    )
+}

@@ -1,0 +1,241 @@
+//! Owns the operators' commands about users and certificates, and what follows for their sessions: a name is registered, a
+//! user is removed, a certificate is revoked. Called by the hub, and by LOGIN for the owner of a certificate. Never makes a
+//! code.
+
+use crate::sweeps::queue::Sweep;
+use crate::users::certificates::{Certificate, Revocation};
+use crate::users::removed::Removed;
+use crate::users::{Code, CodePurpose, User, UserChange};
+use crate::{Audit, By, Digest, Ending, State, UserId};
+use std::sync::Arc;
+use tcp_chat_protocol::{Name, NameError};
+
+/// What an operator wants done to a user or a certificate.
+#[derive(Debug, Clone)]
+pub enum UserCommand {
+    /// Register the name.
+    Add(Name, Code),
+    /// Register it no longer: its sessions end, and each key that has logged in as it is revoked for this name.
+    Remove(Name),
+    /// Give a new code. With one for a password, the old password is gone and the sessions end.
+    Reset(Name, Code),
+    /// Accept the key of this certificate for no user; the sessions of its users end.
+    Revoke(Certificate),
+    /// Accept no certificate that this user is known by; the user's sessions end.
+    RevokeAll(Name),
+    /// Accept this key for no user; the sessions of its users end.
+    RevokeKey(Digest),
+    /// A certificate was issued.
+    Issued(Certificate),
+}
+
+impl UserCommand {
+    /// What it is called in the audit log, and to whom it is done.
+    fn audited(&self) -> (&'static str, String) {
+        match self {
+            Self::Add(name, _) => ("user add", name.to_string()),
+            Self::Remove(name) => ("user remove", name.to_string()),
+            Self::Reset(name, _) => ("user password", name.to_string()),
+            Self::Revoke(certificate) => ("cert revoke", certificate.name.to_string()),
+            Self::RevokeAll(name) => ("cert revoke", name.to_string()),
+            Self::RevokeKey(key) => ("cert revoke", key.to_string()),
+            Self::Issued(certificate) => ("cert issue", certificate.name.to_string()),
+        }
+    }
+}
+
+/// Why an operator's command was not granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UserCommandError {
+    /// It is registered already.
+    #[error("there is a user {0} already; `tcp-chatd user password {0}` gives a new join line")]
+    Exists(Name),
+    /// Its name cannot be told from another's.
+    #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
+    LooksLike(Name, Name),
+    /// Nobody could see what sets its name apart from another.
+    #[error("{0:?}: {1}")]
+    NotNew(String, NameError),
+    /// Its name cannot be told from that of somebody who is logged in.
+    #[error(
+        "{0} looks like {1}, who is logged in: nobody could tell them apart; `tcp-chatd kick {1}` ends those sessions"
+    )]
+    LooksLikeSession(Name, Name),
+    /// A user of that name was removed, and not all of what was granted is gone.
+    #[error("{0} is still being removed; try again in a moment")]
+    BeingRemoved(Name),
+    /// Nobody of that name is registered.
+    #[error("no user {0} is registered; `tcp-chatd user list` shows who is")]
+    NoSuchUser(Name),
+    /// Nobody of that name is registered, but one who looks like it.
+    #[error("no user {0} is registered: {1} only looks the same")]
+    OnlyLooksLike(Name, Name),
+    /// No such certificate.
+    #[error("no certificate of {0} is known that is not revoked; give its file instead")]
+    NoCertificate(String),
+    /// No such certificate, but somebody who looks like that user may have one.
+    #[error("no certificate of {0} is known: {1} only looks the same")]
+    NoCertificateOnlyLooksLike(Name, Name),
+    /// Nothing was done, because it could not be kept.
+    #[error("nothing was done: the store cannot be written (`tcp-chatd status` says why); try again later")]
+    StoreFails,
+    /// It is done, and not in the store yet.
+    #[error(
+        "it is done, but not kept yet: the store cannot be written ({0}). It is kept as soon as the store works, and lost \
+         if the daemon ends before"
+    )]
+    NotKeptYet(String),
+}
+
+impl State {
+    /// Does what an operator wants: the system's user of that number. How many certificates or
+    /// sessions it touched.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub(crate) fn run_user_command(
+        &mut self,
+        uid: u32,
+        command: UserCommand,
+    ) -> Result<usize, UserCommandError> {
+        self.seal();
+        let (did, whom) = command.audited();
+        let touched = self.apply_user_command(command)?;
+        self.turn.writes.audit.push(Audit {
+            at: self.turn.time,
+            by: By::Operator(uid),
+            did: did.into(),
+            whom: Some(whom.into()),
+            room: None,
+            what: None,
+            until: None,
+            reason: "".into(),
+        });
+        Ok(touched)
+    }
+
+    fn apply_user_command(&mut self, command: UserCommand) -> Result<usize, UserCommandError> {
+        match command {
+            UserCommand::Add(name, code) => self.add_user(name, code).map(|()| 0),
+            UserCommand::Remove(name) => self.remove_user(&name),
+            UserCommand::Reset(name, code) => {
+                let mut user = self.registered(&name)?.clone();
+                user.code = Some(code);
+                let mut ended = 0;
+                if code.gives == CodePurpose::Password {
+                    user.password = None;
+                    ended = self.end_sessions_of(user.id, "an operator has reset your password");
+                }
+                self.put_user(user);
+                Ok(ended)
+            }
+            UserCommand::Revoke(certificate) => {
+                let key = certificate.key;
+                self.revoke(certificate, Revocation::Key);
+                Ok(self.revoke_key(&key))
+            }
+            UserCommand::RevokeKey(key) => match self.revoke_key(&key) {
+                0 => Err(UserCommandError::NoCertificate(key.to_string())),
+                count => Ok(count),
+            },
+            UserCommand::RevokeAll(name) => match self.revoke_all(&name) {
+                0 => Err(match self.users.twin(&name).filter(|twin| twin.name.key() != name.key()) {
+                    Some(twin) => UserCommandError::NoCertificateOnlyLooksLike(name, twin.name.clone()),
+                    None => UserCommandError::NoCertificate(name.to_string()),
+                }),
+                count => Ok(count),
+            },
+            UserCommand::Issued(certificate) => {
+                self.know(certificate);
+                Ok(1)
+            }
+        }
+    }
+
+    fn registered(&self, name: &Name) -> Result<&User, UserCommandError> {
+        self.users.by_name(name).ok_or_else(|| match self.users.twin(name) {
+            Some(twin) => UserCommandError::OnlyLooksLike(name.clone(), twin.name.clone()),
+            None => UserCommandError::NoSuchUser(name.clone()),
+        })
+    }
+
+    fn add_user(&mut self, name: Name, code: Code) -> Result<(), UserCommandError> {
+        if let Some(twin) = self.users.twin(&name) {
+            return Err(match twin.name.key() == name.key() {
+                true => UserCommandError::Exists(twin.name.clone()),
+                false => UserCommandError::LooksLike(name, twin.name.clone()),
+            });
+        }
+        if let Some(twin) = self.lookalike_session(&name) {
+            return Err(UserCommandError::LooksLikeSession(name, twin.clone()));
+        }
+        if self.is_being_removed(&name) {
+            return Err(UserCommandError::BeingRemoved(name));
+        }
+        name.may_be_new().map_err(|why| UserCommandError::NotNew(name.to_string(), why))?;
+        self.register(name, Some(code));
+        Ok(())
+    }
+
+    /// The name of somebody who has a session under another name that looks like this one.
+    pub(crate) fn lookalike_session(&self, name: &Name) -> Option<&Name> {
+        let twin = &self.sessions.first_of(self.sessions.twin(name)?)?.row.name;
+        (twin.key() != name.key()).then_some(twin)
+    }
+
+    fn remove_user(&mut self, name: &Name) -> Result<usize, UserCommandError> {
+        let user = self.registered(name)?.clone();
+        self.revoke_all(&user.name);
+        self.note_removed(&user.name);
+        let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
+        Arc::make_mut(&mut self.users).remove(user.id);
+        self.turn.writes.users.push(UserChange::Put(User::removed(user.id, user.name.clone())));
+        self.sweep_later(Sweep::directs_of(user.id));
+        self.sweep_later(Sweep::Grants(user.id, user.name.clone()));
+        Ok(ended)
+    }
+
+    /// From now on no certificate counts that was issued before to that name.
+    fn note_removed(&mut self, name: &Name) {
+        let removed = Removed { name: name.clone(), at: self.turn.time };
+        let before = self.removed.put(removed.clone());
+        let other = before.as_ref().filter(|before| before.name.as_str() != name.as_str());
+        let forget = other.map(|before| UserChange::ForgetRemoved(before.name.clone()));
+        self.turn.writes.users.extend(forget);
+        self.turn.writes.users.push(UserChange::Removed(removed));
+    }
+
+    /// The name, of which no removed user has grants left, has an owner from now on: sessions under it that have not
+    /// proven it end. Sessions under names that only look like it are other users' and stay.
+    pub(crate) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
+        while let Some(unproven) = self.sessions.by_name(&name) {
+            self.end_sessions_of(unproven, "this name is registered from now on: log in as its owner");
+        }
+        self.sessions.last += 1;
+        let id = UserId(self.sessions.last);
+        self.put_user(User { id, name, password: None, code, added: self.turn.time });
+        id
+    }
+
+    pub(crate) fn put_user(&mut self, user: User) {
+        Arc::make_mut(&mut self.users).put(user.clone());
+        self.turn.writes.users.push(UserChange::Put(user));
+    }
+
+    /// Ends all sessions of a user, and says why. How many there were.
+    pub(crate) fn end_sessions_of(&mut self, user: UserId, why: &str) -> usize {
+        let sessions = self.sessions.of(user).to_vec();
+        for id in &sessions {
+            self.end_session(*id, Ending::Unwelcome(why.into()));
+        }
+        sessions.len()
+    }
+
+    /// Where only registered users come in, nobody else stays.
+    pub(crate) fn sweep_unregistered(&mut self) {
+        if !self.rules.accounts {
+            return;
+        }
+        self.sweep_later(Sweep::Strangers(UserId(i64::MIN)));
+    }
+}

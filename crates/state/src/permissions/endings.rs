@@ -1,0 +1,55 @@
+//! Owns when mutes and bans end by themselves, and takes back those that are over. Called by the permissions, by moderation
+//! actions and by the sweeps. Never decides when one ends: the penalty says it.
+
+use super::{Kind, Permissions};
+use crate::{Penalty, PermissionChange, Scope};
+use tcp_chat_protocol::Banned;
+
+impl Permissions {
+    /// It ends then, and no longer when it did `before`.
+    pub(super) fn ends(
+        &mut self,
+        kind: Kind,
+        scope: Scope,
+        whom: &Banned,
+        before: Option<u64>,
+        penalty: Option<&Penalty>,
+    ) {
+        if let Some(until) = before {
+            self.endings.remove(&(until, kind, scope, whom.clone()));
+        }
+        if let Some(until) = penalty.and_then(|p| p.until) {
+            self.endings.insert((until, kind, scope, whom.clone()));
+        }
+    }
+
+    /// Is there something that is over by itself?
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.endings.first().is_some_and(|(until, ..)| *until <= now)
+    }
+
+    /// Takes back what is over by itself, so many at most. Costs nothing while nothing is.
+    pub(crate) fn expire(&mut self, most: usize, now: u64) -> Vec<PermissionChange> {
+        let mut changes = Vec::new();
+        for _ in 0..most {
+            if !self.is_over(now) {
+                break;
+            }
+            let Some((_, kind, scope, whom)) = self.endings.pop_first() else { break };
+            let is_over = |penalty: Option<&Penalty>| penalty.is_some_and(|p| !p.is_in_force(now));
+            changes.extend(match (kind, &whom) {
+                (Kind::Mute, Banned::User(user)) if is_over(self.mutes.get(scope, &user.key())) => {
+                    self.set_mute(scope, user, None)
+                }
+                (Kind::Ban, _) if is_over(self.ban_on(scope, &whom)) => self.ban(scope, &whom, None),
+                _ => None,
+            });
+        }
+        changes
+    }
+
+    /// How many mutes and bans end by themselves.
+    pub(crate) fn ending(&self) -> usize {
+        self.endings.len()
+    }
+}

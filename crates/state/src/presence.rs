@@ -1,0 +1,117 @@
+//! Owns how a user is seen in a room: `here` while one of the user's sessions in the room is connected, `away` otherwise.
+//! An op that changes a session looks before and after the change, and tells the edges both. So several sessions of one
+//! user are one user to everyone else. Never decides who is told, and when: the edge does.
+
+use super::{Change, ConversationId, Origin, Seen, SeenIn, SessionId, State, UserId};
+use tcp_chat_protocol::reply::{Member, MemberState};
+use tcp_chat_protocol::{Colour, Name};
+
+/// How a user was seen in some rooms before something changed.
+#[derive(Debug)]
+pub(super) struct Before {
+    user: UserId,
+    rooms: Vec<SeenIn>,
+}
+
+/// Under which name and colour something is announced, and to whom it is no news.
+#[derive(Debug, Clone)]
+pub(super) struct Face {
+    name: Name,
+    color: Colour,
+    origin: Option<Origin>,
+}
+
+impl Face {
+    pub(super) fn new(name: Name, color: Colour, origin: Option<Origin>) -> Self {
+        Self { name, color, origin }
+    }
+
+    /// The session is connected no more.
+    pub(super) fn mark_away(&mut self) {
+        self.origin = None;
+    }
+
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    pub(super) fn shown(&self) -> (&Name, Colour) {
+        (&self.name, self.color)
+    }
+
+    /// How its session alone is seen.
+    pub(super) fn state(&self) -> MemberState {
+        if self.origin.is_some() { MemberState::Here } else { MemberState::Away }
+    }
+}
+
+impl State {
+    /// How the user is seen in these rooms now.
+    pub(super) fn seen(&self, user: UserId, rooms: &[ConversationId]) -> Before {
+        let seen_in = |room: &ConversationId| SeenIn {
+            room: *room,
+            was: self.state_in(*room, user),
+            is: None,
+            is_told: false,
+        };
+        Before { user, rooms: rooms.iter().map(seen_in).collect() }
+    }
+
+    /// The face of a session.
+    pub(super) fn face(&self, session: SessionId) -> Option<Face> {
+        let held = self.sessions.get(session)?;
+        Some(Face::new(held.row.name.clone(), held.row.color, held.row.origin))
+    }
+
+    /// Tells how the user is seen now, and how before.
+    pub(super) fn announce(&mut self, before: Before, face: Option<Face>) {
+        let Before { user, mut rooms } = before;
+        let Some(Face { name, color, origin }) = face.filter(|_| !rooms.is_empty()) else { return };
+        for seen in &mut rooms {
+            seen.is = self.state_in(seen.room, user);
+            seen.is_told = self.is_presence_told(seen.room);
+        }
+        self.tell(Change::Seen(Seen { user, name, color, origin, rooms }));
+    }
+
+    /// Is the room so small that presence is told in it?
+    #[must_use]
+    pub fn is_presence_told(&self, room: ConversationId) -> bool {
+        let conversation = self.conversations.get(room);
+        conversation.is_some_and(|conversation| conversation.members.len() <= self.rules.presence_limit)
+    }
+
+    fn state_in(&self, room: ConversationId, user: UserId) -> Option<MemberState> {
+        let conversation = self.conversations.get(room)?;
+        self.state_of(conversation.members.of(user))
+    }
+
+    /// `None`: there is no session. One that has ended is seen as it was until it has left the room.
+    fn state_of(&self, sessions: impl Iterator<Item = SessionId>) -> Option<MemberState> {
+        let mut seen = None;
+        for id in sessions {
+            let state = match self.sessions.get(id) {
+                Some(session) if session.row.origin.is_some() => Some(MemberState::Here),
+                Some(_) => Some(MemberState::Away),
+                None => self.leaving.state(id),
+            };
+            match state {
+                Some(MemberState::Here) => return state,
+                Some(_) => seen = state,
+                None => {}
+            }
+        }
+        seen
+    }
+
+    /// The user as WHO shows it, by those of its sessions that count here. The colour is that of
+    /// the first session that is connected; the role depends on where is asked, and is put in there.
+    pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
+        let mut held = sessions.filter_map(|id| self.sessions.get(id));
+        let first = held.next()?;
+        let here = std::iter::once(first).chain(held).find(|session| session.row.origin.is_some());
+        let (shown, state) = here.map_or((first, MemberState::Away), |here| (here, MemberState::Here));
+        let (user, color) = (shown.row.name.to_string(), shown.row.color.to_string());
+        Some(Member { user, color, state, role: None })
+    }
+}

@@ -1,0 +1,160 @@
+//! Owns what can be asked of the log: plain data that the ops make, after it has decided what a
+//! session may see, and the store answers.
+
+use super::{ConversationId, UserId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
+
+/// A run of messages of one conversation: `first` and `last` are both in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The first number that is wanted.
+    pub first: Seq,
+    /// The last number that is wanted.
+    pub last: Seq,
+}
+
+/// A page of one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageOf {
+    /// Of which.
+    pub conversation: ConversationId,
+    /// Only smaller numbers.
+    pub before: Option<Seq>,
+    /// Only greater numbers.
+    pub after: Option<Seq>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// What to search for, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchIn {
+    /// As the user typed it.
+    pub query: String,
+    /// Only these conversations,
+    pub conversations: Vec<ConversationId>,
+    /// and all direct messages of this user: they may be many, so they are not listed.
+    pub directs_of: Option<UserId>,
+    /// Only this author.
+    pub user: Option<NameKey>,
+    /// Only smaller numbers.
+    pub before: Option<Seq>,
+    /// Only greater numbers.
+    pub after: Option<Seq>,
+    /// The newest number on the server when it was asked.
+    pub head: Seq,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A `MSG` under an id that its session has used before. Whether it is the same message is decided where the
+/// first one is read: so an id costs no memory but its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resent {
+    /// The id of both.
+    pub id: RequestId,
+    /// The conversation of the first message.
+    pub conversation: ConversationId,
+    /// The number of the first message.
+    pub seq: Seq,
+    /// Where this one is to go.
+    pub target: ResentTo,
+    /// The text of this one as a JSON string.
+    pub json: Box<str>,
+}
+
+/// The target of a [`Resent`] message; `None` where no room or user can have such a name, or where another one has it
+/// by now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResentTo {
+    /// A room.
+    Room(Option<NameKey>),
+    /// A user.
+    User(Option<NameKey>),
+}
+
+/// What two messages are compared by.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    room: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    msg: &'a RawValue,
+}
+
+impl Resent {
+    /// Is it the message of this `MSG` line: with the same target and the same text? A line that cannot be
+    /// read is another message.
+    #[must_use]
+    pub fn is(&self, line: &[u8]) -> bool {
+        let Ok(Line { data }) = serde_json::from_slice::<Line<'_>>(line) else { return false };
+        let key =
+            |name: Option<Cow<'_, str>>| name.and_then(|name| Name::parse_kept(&name).ok()).map(|n| n.key());
+        let is_there = match &self.target {
+            ResentTo::Room(room) => room.is_some() && key(data.room) == *room,
+            ResentTo::User(user) => user.is_some() && key(data.to) == *user,
+        };
+        // Both were encoded by the same function.
+        is_there && data.msg.get() == &*self.json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
+
+    #[test]
+    fn it_is_the_same_message_with_the_same_target_and_the_same_text_only() {
+        let line = |place| {
+            let msg_json = &json_text("it is \u{e9}\n\"quoted\"");
+            let ts = "2026-11-29T10:00:00.000Z";
+            let mut line = Vec::new();
+            MsgLine { place, seq: 7, prev: 0, ts, user: "ana", color: "", msg_json }.write(&mut line);
+            line
+        };
+        let resent = |target, text| Resent {
+            id: RequestId::Number(1),
+            conversation: ConversationId(1),
+            seq: 7,
+            target,
+            json: json_text(text),
+        };
+        let key = |name: &str| Name::parse_kept(name).ok().map(|name| name.key());
+        // A name that an earlier version took, and that no new one may have.
+        let long = "\u{fdfa}".repeat(32);
+        let in_long = line(Spoken::In(&long));
+        assert!(
+            Name::parse(&long).is_err()
+                && resent(ResentTo::Room(key(&long)), "it is \u{e9}\n\"quoted\"").is(&in_long)
+        );
+        let (text, lobby, bo) =
+            ("it is \u{e9}\n\"quoted\"", line(Spoken::In("Lobby")), line(Spoken::To("bo")));
+        assert!(resent(ResentTo::Room(key("lobby")), text).is(&lobby));
+        assert!(resent(ResentTo::User(key("BO")), text).is(&bo));
+        for (other, of) in [
+            (resent(ResentTo::Room(key("lobby")), "another"), &lobby),
+            (resent(ResentTo::Room(key("lobby")), "it is e\u{301}\n\"quoted\""), &lobby),
+            (resent(ResentTo::Room(key("ops")), text), &lobby),
+            (resent(ResentTo::User(key("lobby")), text), &lobby),
+            (resent(ResentTo::Room(key("bo")), text), &bo),
+            (resent(ResentTo::Room(None), text), &bo),
+            (resent(ResentTo::User(None), text), &lobby),
+        ] {
+            assert!(!other.is(of), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Owns the policy that the state follows: its limits and its configured rooms. The settings of the daemon make it, and every
+//! op reads it. It never changes by itself: a reload brings another one.
+
+use super::Limit;
+use tcp_chat_protocol::Name;
+
+/// The session of the endpoint for machines outlives its connection for this long at least, in milliseconds.
+const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
+
+/// The policy that the state follows.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The rooms of a login that names none; the first takes the bare `MSG`.
+    pub default_rooms: Vec<Name>,
+    /// The rooms that machines post to.
+    pub posted_rooms: Vec<Name>,
+    /// The name that machines speak under; `None`: they do not.
+    pub endpoint: Option<Name>,
+    /// May users open rooms?
+    pub create: bool,
+    /// The largest room in which presence is announced, in members.
+    pub presence_limit: usize,
+    /// How long a session outlives its connection, in milliseconds.
+    pub ttl_ms: u64,
+    /// How much one session may ask.
+    pub rate: Limit,
+    /// The same in bytes.
+    pub flow: Limit,
+    /// Users a minute whom one session may write to first; 0: no limit.
+    pub strangers_per_minute: u32,
+    /// Errors in a row before a connection is closed; 0: no limit.
+    pub errors: u32,
+    /// Sessions at once; 0: no limit.
+    pub sessions: usize,
+    /// Sessions of one registered user at once; 0: no limit.
+    pub sessions_per_user: usize,
+    /// Do only registered users come in?
+    pub accounts: bool,
+    /// Rooms at once; 0: no limit.
+    pub rooms: usize,
+    /// Rooms that one session may be in; 0: no limit.
+    pub rooms_per_session: usize,
+    /// Rooms that names without an owner may have opened from one network; 0: no limit.
+    pub rooms_per_network: usize,
+    /// How much may come from one network.
+    pub network_flow: Limit,
+    /// How much of what is said by names without an owner is stored from one network: so much at once, and
+    /// again within a day.
+    pub network_stored: Limit,
+    /// How many of the newest messages are known by their ids. No setting: see [`super::WINDOW`].
+    pub window: u64,
+    /// The longest line, for the reply to LOGIN, in bytes.
+    pub line_bytes: usize,
+    /// The longest text, for the reply to LOGIN, in bytes.
+    pub msg_bytes: usize,
+}
+
+impl Rules {
+    /// The rooms that the operator has named: they are the operator's.
+    pub(super) fn configured_rooms(&self) -> impl Iterator<Item = &Name> {
+        self.default_rooms.iter().chain(&self.posted_rooms)
+    }
+
+    /// How long a session of that name outlives its connection, in milliseconds. That of the endpoint for machines
+    /// knows their keys, and has to be there after a restart.
+    pub(super) fn ttl_of(&self, name: &Name) -> u64 {
+        let is_endpoint = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.key() == name.key());
+        if is_endpoint { self.ttl_ms.max(ENDPOINT_TTL_MS) } else { self.ttl_ms }
+    }
+}

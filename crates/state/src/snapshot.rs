@@ -1,0 +1,160 @@
+//! Owns the way from the store into memory at the start, and the whole of what the store has to know. Never reads messages: they stay where they are. Never decides anything at a start but what other
+//! settings, or a store of an older version, ask for: see [`State::start`].
+
+use super::deduplication::Deduplication;
+use super::permissions::Permissions;
+use super::quota_owner::RoomOpeners;
+use super::rooms::Conversations;
+use super::sessions::ended::{EndedSessions, LEFT_AT_ONCE};
+use super::sessions::{Session, Sessions, UsedIds};
+use super::sweeps::queue::{Sweep, Sweeps};
+use super::turn::Turn;
+use super::users::removed::RemovedUsers;
+use super::{Rules, Snapshot, State, StoredConversation, StoredSession, User, Users};
+use std::sync::Arc;
+
+impl State {
+    /// The state as the store knew it, with the slow work that was left, at that moment in milliseconds since 1970.
+    /// Sessions that were connected to a node whose process ended are here until [`super::Intent::NodeUp`].
+    #[must_use]
+    pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {
+        let Snapshot { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
+        let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
+        let users = Users::new(users, found.certificates);
+        let mut conversations = Conversations::default();
+        conversations.last = found.last_conversation;
+        for StoredConversation { id, kind, head } in stored {
+            conversations.put(id, kind, head);
+            if head >= oldest.max(1) {
+                conversations.note_messages(id, head);
+            }
+        }
+        let mut sessions = Sessions::default();
+        sessions.last = found.last_session;
+        // The rooms of sessions of an older store have no numbers yet.
+        let longest = held.iter().map(|held| held.rooms.len()).max().unwrap_or(0);
+        sessions.joins = found.last_join.max(i64::try_from(longest).unwrap_or(i64::MAX));
+        for StoredSession { row, rooms } in held {
+            let id = row.id;
+            let (user, proven) = (row.user, users.get(row.user).is_some());
+            let mut session = Session::new(row, proven, UsedIds::UNKNOWN);
+            for (room, since) in rooms {
+                if let Some(conversation) = conversations.get_mut(room) {
+                    conversation.members.insert(user, id);
+                    session.rooms.push((room, since));
+                }
+            }
+            sessions.put(session);
+        }
+        let leaving = EndedSessions::restore(found.leaving);
+        for (room, user, session) in leaving.memberships() {
+            if let Some(conversation) = conversations.get_mut(room) {
+                conversation.members.insert(user, session);
+            }
+        }
+        for (session, room) in found.lost {
+            if let Some(conversation) = conversations.get_mut(room) {
+                let _ = conversation.members.mark_lost(session);
+            }
+        }
+        let mut sweeps = Sweeps::restore(found.work);
+        // A store of an older version does not have the work that a crash left of a removed user.
+        for User { id, name, .. } in removed {
+            if !sweeps.removed_users().any(|user| user.id == id) {
+                sweeps.push(Sweep::directs_of(id));
+                sweeps.push(Sweep::Grants(id, name));
+            }
+        }
+        for sweep in sweeps.iter() {
+            if let Sweep::Room(room, _) = sweep {
+                conversations.mark_removing(*room);
+            }
+        }
+        let mut openers = RoomOpeners::default();
+        for (room, by) in found.opened {
+            if conversations.get(room).is_some() {
+                openers.add(room, by);
+            }
+        }
+        let mut turn = Turn::default();
+        turn.time = time;
+        let mut deduplication = Deduplication::default();
+        found.sent.into_iter().for_each(|sent| deduplication.add(sent));
+        Self {
+            rules,
+            conversations,
+            sessions,
+            openers,
+            defaults: found.default_rooms,
+            users: Arc::new(users),
+            removed: RemovedUsers::new(found.removed),
+            permissions: Permissions::restore(rights),
+            deduplication,
+            head,
+            log,
+            oldest,
+            turn,
+            sweeps,
+            unchecked: Vec::new().into_iter(),
+            leaving,
+            left_at_once: LEFT_AT_ONCE,
+        }
+    }
+
+    /// What a process does before its first turn: its settings may be others than those of the process before, and
+    /// so may its version.
+    pub fn start(&mut self) {
+        self.open_configured_rooms();
+        self.note_default_room();
+        // A store of an older version does not have who was to be removed from a private room when it crashed.
+        self.permissions.private_rooms().into_iter().for_each(|room| self.sweep_members(room));
+        self.sweep_empty_conversations();
+        self.sweep_expired();
+        self.sweep_unregistered();
+    }
+
+    /// All that the store has to know besides the messages.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut conversations: Vec<_> = self
+            .conversations
+            .iter()
+            .map(|(id, c)| StoredConversation { id, kind: c.kind.clone(), head: c.head })
+            .collect();
+        conversations.sort_unstable_by_key(|c| c.id);
+        let sessions = self
+            .sessions
+            .iter()
+            .map(|s| StoredSession { row: s.row.clone(), rooms: s.rooms.clone() })
+            .collect();
+        let mut lost: Vec<_> =
+            self.conversations.iter().flat_map(|(id, c)| c.members.lost().map(move |s| (s, id))).collect();
+        // One that has ended leaves its rooms by itself.
+        lost.retain(|(session, _)| self.sessions.get(*session).is_some());
+        lost.sort_unstable();
+        let mut opened: Vec<_> = self.openers.iter().collect();
+        opened.sort_unstable();
+        let mut users: Vec<_> = self.users.iter().cloned().chain(self.sweeps.removed_users()).collect();
+        users.sort_unstable_by_key(|user| user.id);
+        Snapshot {
+            opened,
+            default_rooms: self.defaults.clone(),
+            conversations,
+            sessions,
+            lost,
+            leaving: self.leaving.stored(),
+            work: self.sweeps.stored(),
+            rights: self.permissions.stored(),
+            users,
+            certificates: self.users.certificates().cloned().collect(),
+            removed: self.removed.iter().cloned().collect(),
+            sent: self.window().cloned().collect(),
+            head: self.head,
+            oldest: self.oldest,
+            last_conversation: self.conversations.last,
+            last_session: self.sessions.last,
+            last_join: self.sessions.joins,
+            log: self.log.clone(),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Owns slow work, done one after the other because of one thing that happened: the direct messages of a user that is gone,
+//! the members of a room that may no longer be there, the grants of a removed user. It is done in slices: the hub asks for
+//! as many steps as a turn has time for. The ops add to it. Never decides what becomes of one of them.
+
+pub(super) mod queue;
+
+use super::permissions::authorize::{Permission, authorize};
+use super::permissions::checks::not_to_enter;
+use super::rooms::Conversation;
+use super::users::UserChange;
+use super::{Answer, Change, ConversationId, Scope, SessionChange, SessionId, State, UserId, refusal};
+use queue::Sweep;
+use std::collections::{HashSet, VecDeque};
+use tcp_chat_protocol::{ErrorKind, Name};
+
+impl State {
+    /// Looks at it in this turn as far as there is time, and in the next ones.
+    pub(super) fn sweep_later(&mut self, sweep: Sweep) {
+        self.sweeps.push(sweep);
+    }
+
+    /// Is something left for the slow work of the next turns?
+    #[must_use]
+    pub fn is_sweeping(&self) -> bool {
+        !self.sweeps.is_empty() || self.leaving.first().is_some() || self.unchecked.len() > 0
+    }
+
+    /// Is something left of a user or a room that is removed?
+    #[must_use]
+    pub fn is_removing(&self) -> bool {
+        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
+    }
+
+    /// Looks at what is left, exactly `most` of it, or all. The number stands in the turn: nothing that only this process
+    /// knows may end the work earlier. True: there is more for this turn.
+    pub(super) fn sweep_on(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            if self.unchecked.len() == 0 && !self.has_sweep() {
+                return false;
+            }
+            self.seal();
+            // What this process alone has left takes no step from what all states have.
+            if let Some(id) = self.unchecked.next() {
+                self.drop_if_empty(id);
+            }
+            // By turns, so that none waits for as long as another has more.
+            if let Some(mut sweep) = self.sweeps.pop()
+                && self.sweep_one(&mut sweep)
+            {
+                self.sweeps.push(sweep);
+            }
+            if let Some(session) = self.leaving.first() {
+                self.leave_next(session);
+            }
+        }
+        self.has_sweep() || self.unchecked.len() > 0
+    }
+
+    /// Is a sweep left, or a session that leaves its rooms?
+    fn has_sweep(&self) -> bool {
+        self.leaving.first().is_some() || !self.sweeps.is_empty()
+    }
+
+    /// Adds to the turn what it leaves of slow work.
+    pub(super) fn note_work(&mut self) {
+        // Most turns leave nothing, and must not cost more for it.
+        if self.turn.lost.is_empty() && !self.leaving.has_changed() && !self.sweeps.has_changed() {
+            return;
+        }
+        for (session, room) in std::mem::take(&mut self.turn.lost) {
+            if self.conversations.get(room).is_some_and(|there| there.members.has_lost(session)) {
+                self.turn.writes.sessions.push(SessionChange::Lose { session, room });
+            }
+        }
+        self.turn.writes.leaving.extend(self.leaving.take_changes());
+        self.turn.writes.work = self.sweeps.take_change();
+    }
+
+    /// Looks at one. True: there may be more.
+    fn sweep_one(&mut self, sweep: &mut Sweep) -> bool {
+        match sweep {
+            Sweep::Directs(user, after) => {
+                let Some(next) = self.conversations.directs_of(*user, *after).next() else { return false };
+                *after = Some(next);
+                self.drop_if_empty(next.1);
+                true
+            }
+            Sweep::Strangers(after) => {
+                let Some(user) = self.sessions.user_after(*after) else { return false };
+                *after = user;
+                if self.rules.accounts && self.users.get(user).is_none() {
+                    self.end_sessions_of(user, "only registered users may be here from now on");
+                }
+                true
+            }
+            Sweep::Lost(room) => self.sweep_lost(*room),
+            Sweep::Room(room, after) => {
+                let members = self.conversations.get(*room).map(|conversation| &conversation.members);
+                let Some(next) = members.and_then(|members| members.after(*after)) else {
+                    self.remove_conversation(*room);
+                    // A reload may have configured the name meanwhile.
+                    self.open_configured_rooms();
+                    self.note_default_room();
+                    return false;
+                };
+                *after = next;
+                self.evict(next.1, Some(*room), "an operator", "it is removed");
+                true
+            }
+            Sweep::BannedRange { sessions, who, reason } => {
+                let Some(session) = sessions.pop_front() else { return false };
+                if self.sessions.get(session).is_some() {
+                    self.evict(session, None, who, reason);
+                }
+                true
+            }
+            Sweep::Over => {
+                let over = self.permissions.expire(1, self.turn.time);
+                self.turn.writes.rights.extend(over);
+                self.permissions.is_over(self.turn.time)
+            }
+            Sweep::Expired => self.forget_expired(),
+            Sweep::Grants(user, name) => self.take_grant_of(*user, name),
+        }
+    }
+
+    /// Takes one grant of a removed user; with the last one the user goes from the store.
+    fn take_grant_of(&mut self, user: UserId, name: &Name) -> bool {
+        let Some((scope, name, ..)) = self.permissions.a_grant_of(name) else {
+            self.turn.writes.users.push(UserChange::Gone(user));
+            return false;
+        };
+        self.turn.writes.rights.extend(self.permissions.grant(scope, &name, None, None));
+        if let Some(room) = scope {
+            self.drop_if_empty(room);
+        }
+        true
+    }
+
+    /// Is something left of what a removed user of that name was granted? Until it is gone nobody gets the name.
+    pub(super) fn is_being_removed(&self, name: &Name) -> bool {
+        let key = name.key();
+        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
+    }
+
+    /// These sessions came from a range of addresses that is banned: they end, one after the other.
+    pub(super) fn evict_banned_sessions(
+        &mut self,
+        sessions: VecDeque<SessionId>,
+        who: Box<str>,
+        reason: Box<str>,
+    ) {
+        if !sessions.is_empty() {
+            self.sweep_later(Sweep::BannedRange { sessions, who, reason });
+        }
+    }
+
+    /// A room is removed: no user enters it, writes or reads in it any longer, and its members are told one after the other.
+    pub(super) fn sweep_room(&mut self, room: ConversationId) {
+        self.conversations.mark_removing(room);
+        self.tell(Change::Silent(room));
+        self.sweep_later(Sweep::room(room));
+    }
+
+    /// Is no room of that name, or of one that looks like it, still being removed? Only who could enter it is told of it.
+    pub(super) fn ensure_not_being_removed(
+        &self,
+        name: &Name,
+        may_enter: impl Fn(ConversationId) -> bool,
+    ) -> Answer {
+        let Some(room) = self.conversations.removing(name) else { return Ok(()) };
+        if !may_enter(room) {
+            return Err(not_to_enter(Some(name)));
+        }
+        let going = self.conversations.get(room).and_then(Conversation::room).unwrap_or(name);
+        let msg = format!(
+            "there is no room {name} yet: the room {going} is still being removed; try again in a moment"
+        );
+        Err(refusal(ErrorKind::NoSuchRoom, msg))
+    }
+
+    /// Those who may no longer be in a room are taken out of it.
+    pub(super) fn sweep_members(&mut self, room: ConversationId) {
+        let members: Vec<_> =
+            self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
+        // Nobody reads on meanwhile: membership alone decides what is delivered.
+        let members: Vec<_> = members.into_iter().filter(|session| !self.may_be_in(*session, room)).collect();
+        let sessions = &self.sessions;
+        if let Some(conversation) = self.conversations.get_mut(room) {
+            let held = members.iter().filter_map(|session| sessions.get(*session));
+            let gone: Vec<_> = held.clone().filter_map(|held| held.row.origin).collect();
+            let lost = held.filter(|held| conversation.members.mark_lost(held.row.id));
+            let before = self.turn.lost.len();
+            self.turn.lost.extend(lost.map(|held| (held.row.id, room)));
+            if !gone.is_empty() {
+                self.turn.changes.push(Change::AllLeave(room, gone));
+            }
+            if self.turn.lost.len() > before {
+                self.sweep_later(Sweep::Lost(room));
+            }
+        }
+    }
+
+    /// The same for one user, whose role is another one in a room or everywhere.
+    pub(super) fn sweep_user(&mut self, user: &Name, scope: Scope) {
+        let mut out = Vec::new();
+        for session in self.sessions_there(user, scope) {
+            let rooms = scope.map_or_else(|| self.rooms_of(session), |room| vec![room]);
+            let origin = self.sessions.get(session).and_then(|held| held.row.origin);
+            for room in rooms {
+                if self.may_be_in(session, room) {
+                    continue;
+                }
+                let Some(conversation) = self.conversations.get_mut(room) else { continue };
+                let is_lost = conversation.members.mark_lost(session);
+                self.stop_hearing(room, origin);
+                if is_lost {
+                    out.push((session, room));
+                }
+            }
+        }
+        let mut out = out.into_iter();
+        while self.turn.left < self.left_at_once {
+            let Some((session, room)) = out.next() else { return };
+            self.turn.left += 1;
+            self.sweep(session, room);
+        }
+        let mut rooms = HashSet::new();
+        for (session, room) in out {
+            self.turn.lost.push((session, room));
+            if rooms.insert(room) {
+                self.sweep_later(Sweep::Lost(room));
+            }
+        }
+    }
+
+    /// Takes one of those out of a room that have lost the right to be there. True: there may be more.
+    fn sweep_lost(&mut self, room: ConversationId) -> bool {
+        while let Some(conversation) = self.conversations.get_mut(room) {
+            let Some(session) = conversation.members.first_lost() else { return false };
+            if self.sessions.get(session).is_some() {
+                self.evict_without_right(session, room);
+                return true;
+            }
+            // It has ended, and leaves its rooms by itself.
+            conversation.members.forgive(session);
+        }
+        false
+    }
+
+    /// May a member of a room be in it? Who may not has lost that right, if only for a moment, and is taken out of the
+    /// room. Who is banned from it has left already.
+    pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
+        if !self.permissions.is_private(room) {
+            return !self.is_half_out(session, room);
+        }
+        let subject = self.subject(session, room);
+        subject.is_in && authorize(subject, Permission::Enter).is_ok()
+    }
+
+    /// Has the session lost the right to be in a room of its own, and was not taken out of it yet?
+    pub(super) fn is_half_out(&self, session: SessionId, room: ConversationId) -> bool {
+        self.conversations.get(room).is_some_and(|c| c.members.is_lost(session))
+    }
+
+    /// Takes a session out of a room that it lost the right to be in, even if it has it again: since then it has heard
+    /// nothing. It may be out already, and in again.
+    pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
+        if self.is_half_out(session, room) {
+            self.evict_without_right(session, room);
+        }
+    }
+}

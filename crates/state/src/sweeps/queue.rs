@@ -1,0 +1,211 @@
+//! Owns slow work as plain data: what is still to be looked at, in which order, and how much of it the store has. The sweeps
+//! do it, a step at a time; the store keeps what a turn leaves. Never does any of it.
+
+use crate::{ConversationId, Origin, SessionId, User, UserId};
+use std::collections::VecDeque;
+use std::ops::Range;
+use tcp_chat_protocol::{Colour, Name, Seq};
+
+/// What one thing that happened leaves to be looked at, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sweep {
+    /// The direct messages of a user that is gone, after that one.
+    Directs(UserId, Option<(Seq, ConversationId)>),
+    /// Users that are not registered where only registered ones may be, after that one.
+    Strangers(UserId),
+    /// Members of that room that have lost the right to be there.
+    Lost(ConversationId),
+    /// Members of a room that is removed, after that one. The room goes with the last one.
+    Room(ConversationId, (UserId, SessionId)),
+    /// Sessions that came from a range of addresses that is banned.
+    BannedRange {
+        /// Those that are there yet.
+        sessions: VecDeque<SessionId>,
+        /// The moderator or operator, as the sessions are told.
+        who: Box<str>,
+        /// Why; may be empty.
+        reason: Box<str>,
+    },
+    /// Mutes and bans that have ended by themselves.
+    Over,
+    /// Certificates and removed users that are too old.
+    Expired,
+    /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
+    /// the last grant is: so a later user of that name never has them, not even after a crash.
+    Grants(UserId, Name),
+}
+
+impl Sweep {
+    pub(crate) fn directs_of(user: UserId) -> Self {
+        Self::Directs(user, None)
+    }
+
+    pub(crate) fn room(room: ConversationId) -> Self {
+        Self::Room(room, (UserId(i64::MIN), SessionId(i64::MIN)))
+    }
+}
+
+/// A session that has ended and is still in rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedSession {
+    /// Which.
+    pub session: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The name as it was typed.
+    pub name: Name,
+    /// The name's colour.
+    pub color: Colour,
+    /// Where it was connected when it ended, unless that node has begun again since. It is seen as it was.
+    pub origin: Option<Origin>,
+    /// The rooms that it has not left, in the order in which it leaves them.
+    pub rooms: Vec<ConversationId>,
+}
+
+/// What happened to a session that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndedSessionChange {
+    /// It is still in these rooms.
+    Put(EndedSession),
+    /// It has left all of them.
+    Gone(SessionId),
+}
+
+impl EndedSessionChange {
+    /// How many rooms it lists.
+    pub(crate) fn rooms(&self) -> usize {
+        match self {
+            Self::Put(leaving) => leaving.rooms.len(),
+            Self::Gone(_) => 0,
+        }
+    }
+}
+
+/// What a turn did of the slow work, and what it leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkChange {
+    /// All work below this number is done, or has another number now.
+    pub below: Option<u64>,
+    /// Work that the store does not have yet, in order, each with its number.
+    pub added: Vec<(u64, Sweep)>,
+}
+
+impl WorkChange {
+    /// Is there nothing to write?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.below.is_none() && self.added.is_empty()
+    }
+
+    /// Adds the change of a later turn.
+    pub(crate) fn append(&mut self, later: Self) {
+        let Self { below, added } = later;
+        if let Some(below) = below {
+            self.added.retain(|(number, _)| *number >= below);
+        }
+        self.below = self.below.max(below);
+        self.added.extend(added);
+    }
+}
+
+/// What is still to be looked at, the oldest first. What was looked at and has more goes to the end, with a new
+/// number: so the numbers of the queue have no gap, and the store is told of a turn by a bound and a list.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeps {
+    queue: VecDeque<Sweep>,
+    /// The number of the first one.
+    first: u64,
+    /// The numbers that the store has.
+    kept: Range<u64>,
+}
+
+impl Sweeps {
+    /// As the store knew them.
+    pub(crate) fn restore(work: Vec<(u64, Sweep)>) -> Self {
+        let first = work.first().map_or(0, |(n, _)| *n);
+        let queue: VecDeque<_> = work.into_iter().map(|(_, sweep)| sweep).collect();
+        Self { kept: first..first + queue.len() as u64, queue, first }
+    }
+
+    /// As the store is to know them.
+    pub(crate) fn stored(&self) -> Vec<(u64, Sweep)> {
+        (self.first..).zip(self.queue.iter().cloned()).collect()
+    }
+
+    /// The numbers of the queue.
+    fn now(&self) -> Range<u64> {
+        self.first..self.first + self.queue.len() as u64
+    }
+
+    pub(crate) fn has_changed(&self) -> bool {
+        self.kept != self.now()
+    }
+
+    /// What has changed since the last call.
+    pub(crate) fn take_change(&mut self) -> WorkChange {
+        let now = self.now();
+        let is_done = !self.kept.is_empty() && self.kept.start < now.start;
+        let from = self.kept.end.max(now.start);
+        let new = usize::try_from(from - now.start).unwrap_or(usize::MAX);
+        let added = (from..).zip(self.queue.iter().skip(new).cloned()).collect();
+        self.kept = now;
+        WorkChange { below: is_done.then_some(self.first), added }
+    }
+
+    pub(crate) fn push(&mut self, sweep: Sweep) {
+        self.queue.push_back(sweep);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Sweep> {
+        let sweep = self.queue.pop_front()?;
+        self.first += 1;
+        Some(sweep)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Sweep> {
+        self.queue.iter()
+    }
+
+    /// The users that are removed and have grants left, as the store has them.
+    pub(crate) fn removed_users(&self) -> impl Iterator<Item = User> {
+        self.queue.iter().filter_map(|sweep| match sweep {
+            Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_told_of_what_a_turn_leaves() {
+        let lost = |n| Sweep::Lost(ConversationId(n));
+        let mut sweeps = Sweeps::default();
+        assert!(sweeps.take_change().is_empty());
+        // What a turn begins and ends is not written.
+        sweeps.push(lost(1));
+        sweeps.pop();
+        assert!(sweeps.take_change().is_empty());
+        sweeps.push(lost(2));
+        sweeps.push(lost(3));
+        assert_eq!(sweeps.take_change(), WorkChange { below: None, added: vec![(1, lost(2)), (2, lost(3))] });
+        assert!(sweeps.take_change().is_empty());
+        let again = Sweeps::restore(sweeps.stored());
+        assert_eq!(again.stored(), sweeps.stored());
+        for mut sweeps in [sweeps, again] {
+            let first = sweeps.pop().unwrap();
+            sweeps.push(first);
+            assert_eq!(sweeps.take_change(), WorkChange { below: Some(2), added: vec![(3, lost(2))] });
+            sweeps.pop();
+            sweeps.pop();
+            assert_eq!(sweeps.take_change(), WorkChange { below: Some(4), added: vec![] });
+            assert!(sweeps.take_change().is_empty() && sweeps.stored().is_empty());
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Owns what the daemon's tests see of the state beyond its interface. Built only with the feature `test-support`, which
+//! only tests turn on. Never part of a program.
+
+use super::*;
+use tcp_chat_protocol::reply::ActReply;
+use tcp_chat_protocol::{Action, Fingerprint, Name, Refusal};
+
+impl State {
+    /// Sets how many rooms sessions leave in the turn in which they end.
+    pub fn set_left_at_once(&mut self, rooms: usize) {
+        self.left_at_once = rooms;
+    }
+
+    /// The room of this name.
+    #[must_use]
+    pub fn room_id(&self, name: &Name) -> Option<ConversationId> {
+        self.conversations.room(name)
+    }
+
+    /// Opens a room of nobody. False: another room has the name, or one that looks like it.
+    pub fn open_room_of_nobody(&mut self, name: &Name) -> bool {
+        self.conversations.open_room(name).is_ok()
+    }
+
+    /// How many grants, mutes and bans in rooms were written by users who do not moderate the server.
+    #[must_use]
+    pub fn permissions_by_users(&self) -> usize {
+        self.permissions.len_by_users()
+    }
+
+    /// How many mutes and bans end by themselves.
+    #[must_use]
+    pub fn ending_penalties(&self) -> usize {
+        self.permissions.ending()
+    }
+
+    /// Whether the name or the certificate is banned from the server at a moment, in milliseconds since 1970.
+    #[must_use]
+    pub fn is_banned(&self, name: &Name, certificate: Option<&Fingerprint>, now: u64) -> bool {
+        self.permissions.ban_of(&name.key(), certificate, now).is_some()
+    }
+
+    /// Adds slow work.
+    pub fn add_sweep(&mut self, sweep: Sweep) {
+        self.sweep_later(sweep);
+    }
+
+    /// Why a LOGIN with this name and evidence is refused.
+    pub fn refuses_name(&mut self, name: Name, evidence: Evidence) -> Option<Refusal> {
+        self.identify(name, evidence).err()
+    }
+}
+
+/// The parts of a turn, one by one. A program only calls [`State::apply`], with a whole turn.
+#[allow(missing_docs, reason = "each is the op of that name")]
+pub trait Parts {
+    fn seal(&mut self);
+    fn retain(&mut self, oldest: Seq);
+    fn sweep_on(&mut self, most: usize) -> bool;
+    fn begin(&mut self, time: u64);
+    fn end(&mut self) -> Writes;
+    fn set_rules(&mut self, rules: Rules);
+    fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal>;
+    fn node_up(&mut self, node: NodeId);
+    fn away(&mut self, origin: Origin, session: SessionId);
+    fn end_away(&mut self, session: SessionId);
+    fn run_user_command(&mut self, uid: u32, command: UserCommand) -> Result<usize, UserCommandError>;
+    fn apply_intent(&mut self, intent: Intent) -> (Option<RequestId>, Answer<Done>);
+}
+
+impl Parts for State {
+    fn seal(&mut self) {
+        Self::seal(self)
+    }
+
+    fn retain(&mut self, oldest: Seq) {
+        Self::retain(self, oldest)
+    }
+
+    fn sweep_on(&mut self, most: usize) -> bool {
+        Self::sweep_on(self, most)
+    }
+
+    fn begin(&mut self, time: u64) {
+        Self::begin(self, time)
+    }
+
+    fn end(&mut self) -> Writes {
+        Self::end(self)
+    }
+
+    fn set_rules(&mut self, rules: Rules) {
+        Self::set_rules(self, rules)
+    }
+
+    fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
+        Self::operate(self, uid, action)
+    }
+
+    fn node_up(&mut self, node: NodeId) {
+        Self::node_up(self, node)
+    }
+
+    fn away(&mut self, origin: Origin, session: SessionId) {
+        Self::away(self, origin, session)
+    }
+
+    fn end_away(&mut self, session: SessionId) {
+        Self::end_away(self, session)
+    }
+
+    fn run_user_command(&mut self, uid: u32, command: UserCommand) -> Result<usize, UserCommandError> {
+        Self::run_user_command(self, uid, command)
+    }
+
+    fn apply_intent(&mut self, intent: Intent) -> (Option<RequestId>, Answer<Done>) {
+        Self::apply_intent(self, intent)
+    }
+}

@@ -1,0 +1,60 @@
+//! Owns how a request names a user: by the exact name. A user whose name only looks the same is named in the refusal, and
+//! never taken for the one who was meant. Called by the ops and by the queries. Never changes anything.
+
+use crate::{Refusal, State, UserId, refusal};
+use tcp_chat_protocol::request::Place;
+use tcp_chat_protocol::{ErrorKind, Name};
+
+impl State {
+    /// A user, here or registered, and the name as that user has it.
+    pub(crate) fn user(&self, place: &Place) -> Result<(UserId, Name), Refusal> {
+        let name = place.0.as_ref().ok_or_else(|| no_such_user(place))?;
+        if let Some(user) = self.users.by_name(name) {
+            return Ok((user.id, user.name.clone()));
+        }
+        let here = self.sessions.by_name(name).and_then(|user| self.sessions.first_of(user));
+        here.map(|held| (held.row.user, held.row.name.clone())).ok_or_else(|| match self.user_alike(name) {
+            Some(twin) => only_looks_like(name, &twin),
+            None => no_such_user(place),
+        })
+    }
+
+    /// Why nothing was done to a user of whom there is nothing to take back: somebody else who looks the same is named.
+    pub(crate) fn has_nothing(&self, user: &Name, what: &str) -> Refusal {
+        let mut msg = format!("{user} {what}");
+        if let Some(twin) = self.user_alike(user) {
+            msg.push_str(&format!(": {twin} only looks the same"));
+        }
+        refusal(ErrorKind::NoSuchUser, msg)
+    }
+
+    /// Somebody else, here or registered, whose name cannot be told from this one.
+    pub(crate) fn user_alike(&self, name: &Name) -> Option<Name> {
+        let registered = self.users.twin(name).map(|user| user.name.clone());
+        let here = || Some(self.sessions.first_of(self.sessions.twin(name)?)?.row.name.clone());
+        registered.or_else(here).filter(|twin| twin.key() != name.key())
+    }
+
+    /// Is it clear who is meant by a name that need not be anybody's yet? Not if only another one is there who
+    /// looks the same.
+    pub(crate) fn is_meant(&self, name: &Name) -> Result<(), Refusal> {
+        match self.user_alike(name) {
+            Some(twin) if self.user(&Place(Some(name.clone()))).is_err() => Err(only_looks_like(name, &twin)),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn only_looks_like(name: &Name, twin: &Name) -> Refusal {
+    refusal(ErrorKind::NoSuchUser, format!("nobody called {name} is here: {twin} only looks the same"))
+}
+
+pub(crate) fn no_such_user(place: &Place) -> Refusal {
+    refusal(
+        ErrorKind::NoSuchUser,
+        match &place.0 {
+            Some(name) => format!("nobody called {name} is here"),
+            None => "nobody can have that name".to_owned(),
+        },
+    )
+}

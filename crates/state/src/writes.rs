@@ -1,0 +1,308 @@
+//! Owns what a turn wants stored: plain data that the ops make and the store writes, all of it in one transaction. Never
+//! knows how it is written.
+
+use super::steps::counted_id;
+use super::{
+    Audit, Certificate, EndedSession, EndedSessionChange, Origin, PermissionChange, QuotaOwner, Removed,
+    StoredPermissions, Sweep, User, UserChange, WorkChange,
+};
+use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
+
+counted_id! {
+    /// A room, or two users' direct messages. Given out by the state, never used again.
+    ConversationId(i64)
+}
+
+counted_id! {
+    /// A login; outlives connections. Given out by the state, never used again.
+    SessionId(i64)
+}
+
+counted_id! {
+    /// A registered user; for a name that nobody owns, the one session that has it. Of the same
+    /// numbering as sessions, so that the two never meet.
+    UserId(i64)
+}
+
+/// The messages of one conversation in one turn: numbered next to each other, encoded once. What
+/// is stored is what is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Whose messages.
+    pub conversation: ConversationId,
+    /// The number of the first one.
+    pub first: Seq,
+    /// The number of the last one.
+    pub last: Seq,
+    /// The number of the message before the first one in this conversation, 0 if none.
+    pub prev: Seq,
+    /// When the turn was, in milliseconds since 1970.
+    pub ts: u64,
+    /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
+    pub lines: Vec<u8>,
+}
+
+/// What a conversation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConversationKind {
+    /// A room, with its name as the one who opened it typed it.
+    Room(Name),
+    /// Two users' direct messages, the smaller id first.
+    Direct(UserId, UserId),
+}
+
+/// A `MSG` that called itself something, so that sent again it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// By which session.
+    pub session: SessionId,
+    /// What it called itself.
+    pub id: RequestId,
+    /// Where it was kept.
+    pub conversation: ConversationId,
+    /// As which number.
+    pub seq: Seq,
+}
+
+/// A session as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Which.
+    pub id: SessionId,
+    /// SHA-256 of its token. The token itself is never kept.
+    pub token_hash: [u8; 32],
+    /// Whose.
+    pub user: UserId,
+    /// The name as it was typed.
+    pub name: Name,
+    /// The name's colour.
+    pub color: Colour,
+    /// Where it is connected; `None`: it is away.
+    pub origin: Option<Origin>,
+}
+
+/// What happened to a session that must survive a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionChange {
+    /// It began, or its row changed.
+    Put(SessionRow),
+    /// It is in the room and sees what comes after `since`.
+    Join {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+        /// The newest number at that moment.
+        since: Seq,
+        /// Greater than that of every membership before: a session has its rooms in this order.
+        joined: i64,
+    },
+    /// It left the room.
+    Leave {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+    },
+    /// It lost the right to be in the room, and is still to be taken out of it. A [`SessionChange::Leave`] or
+    /// [`SessionChange::Join`] of later ends that. It may have ended in the same turn.
+    Lose {
+        /// Which session.
+        session: SessionId,
+        /// Which room.
+        room: ConversationId,
+    },
+    /// It ended, with its rooms and its sent ids.
+    End(SessionId),
+}
+
+/// All that one turn wants kept, in the order in which it is to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Conversations that began.
+    pub conversations: Vec<(ConversationId, ConversationKind)>,
+    /// Who opened a room: a registered user, or a network.
+    pub opened: Vec<(ConversationId, QuotaOwner)>,
+    /// Which room was the default one, for the messages after which number: all of it, where it has changed.
+    pub default_rooms: Option<Vec<(Seq, ConversationId)>>,
+    /// Retention has removed every message below this number.
+    pub oldest: Option<Seq>,
+    /// Conversations that are gone with all their messages (direct messages whose two sessions
+    /// have ended, rooms without members and messages). Written last.
+    pub gone: Vec<ConversationId>,
+    /// Messages, in the order of their numbers.
+    pub chunks: Vec<Chunk>,
+    /// What they called themselves.
+    pub sent: Vec<Sent>,
+    /// What happened to sessions, in order.
+    pub sessions: Vec<SessionChange>,
+    /// What happened to sessions that have ended and are still in rooms, each once.
+    pub leaving: Vec<EndedSessionChange>,
+    /// What was done of the slow work, and what is left.
+    pub work: WorkChange,
+    /// Changes of permissions, in order.
+    pub rights: Vec<PermissionChange>,
+    /// Lines of the audit log.
+    pub audit: Vec<Audit>,
+    /// What happened to registered users, in order.
+    pub users: Vec<UserChange>,
+}
+
+impl Writes {
+    /// Is there nothing to write?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.conversations.is_empty()
+            && self.opened.is_empty()
+            && self.default_rooms.is_none()
+            && self.oldest.is_none()
+            && self.gone.is_empty()
+            && self.chunks.is_empty()
+            && self.sent.is_empty()
+            && self.sessions.is_empty()
+            && self.leaving.is_empty()
+            && self.work.is_empty()
+            && self.rights.is_empty()
+            && self.audit.is_empty()
+            && self.users.is_empty()
+    }
+
+    /// Adds what a later turn wants kept: written at once, both come to what they come to one after the other.
+    /// `later` may have messages only if this has none that are newer.
+    pub fn append(&mut self, later: Self) {
+        let Self {
+            conversations,
+            opened,
+            default_rooms,
+            oldest,
+            gone,
+            chunks,
+            sent,
+            sessions,
+            leaving,
+            work,
+            rights,
+            audit,
+            users,
+        } = later;
+        self.conversations.extend(conversations);
+        self.opened.extend(opened);
+        self.default_rooms = default_rooms.or(self.default_rooms.take());
+        self.oldest = self.oldest.max(oldest);
+        self.gone.extend(gone);
+        self.chunks.extend(chunks);
+        self.sent.extend(sent);
+        self.sessions.extend(sessions);
+        self.leaving.extend(leaving);
+        self.work.append(work);
+        self.rights.extend(rights);
+        self.audit.extend(audit);
+        self.users.extend(users);
+    }
+
+    /// The memory that it takes, in bytes, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        /// An entry of any list with its texts.
+        const ENTRY: usize = 256;
+        let texts: usize = self.chunks.iter().map(|chunk| chunk.lines.len()).sum();
+        let rooms: usize = self.leaving.iter().map(EndedSessionChange::rooms).sum();
+        let entries = self.conversations.len()
+            + self.opened.len()
+            + self.default_rooms.as_ref().map_or(0, Vec::len)
+            + self.gone.len()
+            + self.chunks.len()
+            + self.sent.len()
+            + self.sessions.len()
+            + self.leaving.len()
+            + self.work.added.len()
+            + self.rights.len()
+            + self.audit.len()
+            + self.users.len();
+        texts + rooms * size_of::<ConversationId>() + entries * ENTRY
+    }
+}
+
+/// A conversation as it was found at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConversation {
+    /// Which.
+    pub id: ConversationId,
+    /// What it is.
+    pub kind: ConversationKind,
+    /// The newest number in it, 0 if none; right even where retention has removed that message.
+    pub head: Seq,
+}
+
+/// A session as it was found at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// Its row.
+    pub row: SessionRow,
+    /// Its rooms, in the order in which it entered them, each with the number that it sees from (exclusive).
+    pub rooms: Vec<(ConversationId, Seq)>,
+}
+
+/// Which log the store is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogId {
+    /// Random; another one after a restore.
+    pub id: String,
+    /// The newest number when it became this one: up to here it is also the log that was copied.
+    pub from: Seq,
+    /// The logs before it, the oldest first: the next one of each is the same up to that number.
+    pub before: Vec<(String, Seq)>,
+}
+
+impl LogId {
+    /// Up to which number this log is the same as another one; as the oldest that is known, if that one is not.
+    #[must_use]
+    pub fn common_with(&self, log: Option<&str>) -> Seq {
+        if log == Some(&self.id) {
+            return self.from;
+        }
+        let at = self.before.iter().position(|(id, _)| log == Some(id)).unwrap_or(0);
+        self.before[at..].iter().map(|(_, until)| *until).min().unwrap_or(self.from)
+    }
+}
+
+/// What the store held at the start: small, whatever the number of messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every conversation.
+    pub conversations: Vec<StoredConversation>,
+    /// Who opened a room: a registered user, or a network.
+    pub opened: Vec<(ConversationId, QuotaOwner)>,
+    /// Which room was the default one, for the messages after which number; the oldest first.
+    pub default_rooms: Vec<(Seq, ConversationId)>,
+    /// Every session.
+    pub sessions: Vec<StoredSession>,
+    /// The sessions that have lost the right to be in a room, and are still to be taken out of it.
+    pub lost: Vec<(SessionId, ConversationId)>,
+    /// The sessions that have ended and are still in rooms, in the order of their ids.
+    pub leaving: Vec<EndedSession>,
+    /// The slow work that is left, in order, with numbers that have no gap.
+    pub work: Vec<(u64, Sweep)>,
+    /// All permissions.
+    pub rights: StoredPermissions,
+    /// Every registered user.
+    pub users: Vec<User>,
+    /// Every client certificate that is known.
+    pub certificates: Vec<Certificate>,
+    /// The names of removed users.
+    pub removed: Vec<Removed>,
+    /// The ids of the newest [`super::WINDOW`] messages, of the sessions that are there, the oldest first.
+    pub sent: Vec<Sent>,
+    /// The newest number on the server, 0 if none.
+    pub head: Seq,
+    /// Retention has removed every message below this number; at most one more than `head`.
+    pub oldest: Seq,
+    /// The highest conversation id ever given out.
+    pub last_conversation: i64,
+    /// The highest session id (and so user id) ever given out.
+    pub last_session: i64,
+    /// The highest number of a membership: see [`SessionChange::Join`].
+    pub last_join: i64,
+    /// Which log it is.
+    pub log: LogId,
+}

@@ -1,0 +1,246 @@
+//! A disk for the chat: the store, as simple as it can be said. It keeps what a turn writes, holds it
+//! against what must be so, and gives it back as the store does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tcp_chat_protocol::event::{seq_of, write_with_id};
+use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_state::*;
+
+/// The store, as simple as it can be said.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Disk {
+    conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
+    opened: BTreeMap<ConversationId, QuotaOwner>,
+    default_rooms: Vec<(Seq, ConversationId)>,
+    sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
+    pub(super) chunks: Vec<Chunk>,
+    sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
+    lost: BTreeSet<(SessionId, ConversationId)>,
+    leaving: BTreeMap<SessionId, EndedSession>,
+    work: BTreeMap<u64, Sweep>,
+    rights: StoredPermissions,
+    pub(super) audit: Vec<Audit>,
+    users: BTreeMap<UserId, User>,
+    certificates: BTreeMap<(Digest, String), Certificate>,
+    removed: BTreeMap<String, Removed>,
+    last: (i64, i64, i64),
+    head: Seq,
+    oldest: Seq,
+    pub(super) log: LogId,
+}
+
+impl Disk {
+    pub(super) fn write(&mut self, writes: Writes) {
+        for (id, kind) in writes.conversations {
+            self.last.0 = self.last.0.max(id.0);
+            self.conversations.insert(id, (kind, 0));
+        }
+        self.opened.extend(writes.opened);
+        if let Some(defaults) = writes.default_rooms {
+            self.default_rooms = defaults;
+        }
+        self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
+        for chunk in writes.chunks {
+            let (_, head) = self.conversations.get_mut(&chunk.conversation).expect("a conversation");
+            assert_eq!(*head, chunk.prev, "the chain has no hole");
+            *head = chunk.last;
+            assert_eq!(chunk.first, self.head + 1, "numbers rise by one");
+            assert_eq!(
+                chunk.lines.iter().filter(|b| **b == b'\n').count() as u64,
+                chunk.last - self.head,
+                "a line for each"
+            );
+            self.head = chunk.last;
+            self.chunks.push(chunk);
+        }
+        for sent in writes.sent {
+            let (session, id) = (sent.session, sent.id);
+            // A message that retention took in the state may still be here.
+            let before = self.sent(session, &id).filter(|(_, seq)| *seq >= self.oldest);
+            assert_eq!(before, None, "an id is used once");
+            self.sent.insert((session, id), (sent.conversation, sent.seq));
+        }
+        for change in writes.sessions {
+            match change {
+                SessionChange::Put(row) => {
+                    self.last.1 = self.last.1.max(row.id.0);
+                    let rooms = self.sessions.remove(&row.id).map(|(_, rooms)| rooms).unwrap_or_default();
+                    self.sessions.insert(row.id, (row, rooms));
+                }
+                SessionChange::Join { session, room, since, joined } => {
+                    assert!(joined > self.last.2, "memberships are numbered");
+                    self.last.2 = joined;
+                    self.sessions.get_mut(&session).expect("a session").1.push((room, since));
+                }
+                SessionChange::Lose { session, room } => {
+                    if let Some((_, rooms)) = self.sessions.get(&session) {
+                        assert!(rooms.iter().any(|(r, _)| *r == room), "a member");
+                        self.lost.insert((session, room));
+                    }
+                }
+                SessionChange::Leave { session, room } => {
+                    self.lost.remove(&(session, room));
+                    self.sessions.get_mut(&session).expect("a session").1.retain(|(r, _)| *r != room);
+                }
+                SessionChange::End(id) => {
+                    self.sessions.remove(&id);
+                    self.lost.retain(|(s, _)| *s != id);
+                    self.sent.retain(|(s, _), _| *s != id);
+                }
+            }
+        }
+        for change in writes.leaving {
+            match change {
+                EndedSessionChange::Put(leaving) => drop(self.leaving.insert(leaving.session, leaving)),
+                EndedSessionChange::Gone(session) => {
+                    self.leaving.remove(&session).expect("it was noted");
+                }
+            }
+        }
+        let WorkChange { below, added } = writes.work;
+        self.work = self.work.split_off(&below.unwrap_or(0));
+        for (n, sweep) in added {
+            assert!(self.work.last_key_value().is_none_or(|(last, _)| last + 1 == n), "no gap");
+            self.work.insert(n, sweep);
+        }
+        writes.rights.into_iter().for_each(|change| self.change(change));
+        self.audit.extend(writes.audit);
+        for change in writes.users {
+            match change {
+                UserChange::Put(user) => {
+                    self.last.1 = self.last.1.max(user.id.0);
+                    self.users.insert(user.id, user);
+                }
+                UserChange::Gone(id) => drop(self.users.remove(&id)),
+                UserChange::Certificate(c) => drop(self.certificates.insert((c.key, c.name.to_string()), c)),
+                UserChange::Forget(key, name) => drop(self.certificates.remove(&(key, name.to_string()))),
+                UserChange::Removed(removed) => {
+                    self.removed.insert(removed.name.to_string(), removed);
+                }
+                UserChange::ForgetRemoved(name) => drop(self.removed.remove(name.as_str())),
+            }
+        }
+        for id in writes.gone {
+            let StoredPermissions { grants, private, mutes, bans } = &mut self.rights;
+            grants.retain(|(scope, ..)| *scope != Some(id));
+            private.retain(|room| *room != id);
+            mutes.retain(|(scope, ..)| *scope != Some(id));
+            bans.retain(|(scope, ..)| *scope != Some(id));
+            self.conversations.remove(&id);
+            self.opened.remove(&id);
+            self.chunks.retain(|c| c.conversation != id);
+        }
+    }
+
+    fn change(&mut self, change: PermissionChange) {
+        let StoredPermissions { grants, private, mutes, bans } = &mut self.rights;
+        match change {
+            PermissionChange::Grant { scope, user, role, by } => {
+                grants.retain(|(s, u, ..)| (*s, u) != (scope, &user));
+                grants.extend(role.map(|role| (scope, user, role, by)));
+            }
+            PermissionChange::Private { room, private: is_private } => {
+                private.retain(|r| *r != room);
+                private.extend(is_private.then_some(room));
+            }
+            PermissionChange::Mute { scope, user, mute } => {
+                mutes.retain(|(s, u, _)| (*s, u) != (scope, &user));
+                mutes.extend(mute.map(|mute| (scope, user, mute)));
+            }
+            PermissionChange::Ban { scope, banned, ban } => {
+                bans.retain(|(s, b, _)| (*s, b) != (scope, &banned));
+                bans.extend(ban.map(|ban| (scope, banned, ban)));
+            }
+        }
+    }
+
+    pub(super) fn found(&self) -> Snapshot {
+        Snapshot {
+            conversations: self
+                .conversations
+                .iter()
+                .map(|(id, (kind, head))| StoredConversation { id: *id, kind: kind.clone(), head: *head })
+                .collect(),
+            sessions: self
+                .sessions
+                .values()
+                .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
+                .collect(),
+            lost: self.lost.iter().copied().collect(),
+            leaving: self.leaving.values().cloned().collect(),
+            work: self.work.clone().into_iter().collect(),
+            opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
+            default_rooms: self.default_rooms.clone(),
+            rights: self.rights.clone(),
+            users: self.users.values().cloned().collect(),
+            certificates: self.certificates.values().cloned().collect(),
+            removed: self.removed.values().cloned().collect(),
+            sent: self.window(),
+            head: self.head,
+            oldest: self.oldest,
+            last_conversation: self.last.0,
+            last_session: self.last.1,
+            last_join: self.last.2,
+            log: self.log.clone(),
+        }
+    }
+
+    /// The ids of the newest messages.
+    fn window(&self) -> Vec<Sent> {
+        let mut window: Vec<_> = self
+            .sent
+            .iter()
+            .map(|((session, id), (conversation, seq))| Sent {
+                session: *session,
+                id: id.clone(),
+                conversation: *conversation,
+                seq: *seq,
+            })
+            .filter(|sent| sent.seq > self.head.saturating_sub(WINDOW))
+            .filter(|sent| self.sessions.contains_key(&sent.session))
+            .collect();
+        window.sort_unstable_by_key(|sent| sent.seq);
+        window
+    }
+
+    /// The message that the session once sent under this id, if it is still there.
+    pub(super) fn sent(&self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
+        let found @ (_, seq) = *self.sent.get(&(session, id.clone()))?;
+        let at = self.chunks.partition_point(|chunk| chunk.last < seq);
+        self.chunks.get(at).filter(|chunk| chunk.first <= seq).map(|_| found)
+    }
+
+    /// What a proposer finds here.
+    pub(super) fn past(&self, asked: Option<(SessionId, RequestId)>) -> Past {
+        let found = asked.and_then(|(session, id)| self.sent(session, &id));
+        found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
+    }
+
+    /// Retention: what is below this number goes.
+    pub(super) fn forget(&mut self, oldest: Seq) {
+        self.chunks.retain(|c| c.first >= oldest);
+        self.oldest = self.oldest.max(oldest);
+    }
+
+    /// The lines of a gap, in order, one's own with their ids.
+    pub(super) fn gap(&self, session: SessionId, ranges: &[Range]) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        for chunk in &self.chunks {
+            for line in chunk.lines.split_inclusive(|b| *b == b'\n') {
+                let seq = seq_of(line).expect("a number");
+                let wanted =
+                    |r: &Range| r.conversation == chunk.conversation && r.first <= seq && seq <= r.last;
+                if ranges.iter().any(wanted) {
+                    let own = self.sent.iter().find(|((s, _), (_, q))| *s == session && *q == seq);
+                    let mut out = Vec::new();
+                    match own {
+                        Some(((_, id), _)) => write_with_id(line, id, &mut out),
+                        None => out.extend_from_slice(line),
+                    }
+                    lines.push(out);
+                }
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,125 @@
+//! Conversations of which retention has left nothing: they go, and nothing else does.
+
+use super::world::World;
+use super::*;
+
+const JOIN: &str = r#"{"op":"JOIN","data":{"room":"ops"}}"#;
+const SAY: &str = r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#;
+const LEAVE: &str = r#"{"op":"LEAVE","data":{"room":"ops"}}"#;
+
+/// The rooms that ana is shown.
+fn rooms(world: &mut World, ana: ConnectionId) -> String {
+    world.skips(&[ana]);
+    world.sends(ana, r#"{"op":"ROOMS"}"#);
+    world.hears(ana).remove(0)
+}
+
+#[test]
+fn a_room_goes_when_its_last_message_and_its_last_member_have() {
+    for leaves_first in [true, false] {
+        let mut world = World::new(|rules| rules.rooms = 2);
+        let ana = world.login("ana");
+        world.in_one_turn(ana, &[JOIN, SAY]);
+        if leaves_first {
+            world.sends(ana, LEAVE);
+            assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0) ops(0,1)", "its message is there");
+            world.forgets_all();
+        } else {
+            world.forgets_all();
+            assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0) ops(1,1)", "ana is there");
+            world.sends(ana, LEAVE);
+        }
+        assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0)");
+        assert_eq!(world.disk.found(), world.chat.snapshot());
+        // There is place for another, and its name is free.
+        world.sends(ana, JOIN);
+        world.skips(&[ana]);
+        world.sends(ana, SAY);
+        assert_eq!(world.hears(ana), ["MSG 2<0 ops ana: x"]);
+    }
+}
+
+#[test]
+fn a_room_with_members_goes_on_where_it_was() {
+    let mut world = World::new(|_| {});
+    let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    world.sends(bo, JOIN);
+    world.loses(bo);
+    world.forgets_all();
+    world.skips(&[ana]);
+    world.sends(ana, SAY);
+    assert_eq!(world.hears(ana), ["MSG 2<1 ops ana: x"], "the chain has no hole");
+    // What was said since keeps it, through a restart, and a resume brings it.
+    world.sends(ana, LEAVE);
+    world.restarts();
+    let bo = world.resumes("bo", Some(1));
+    assert!(world.hears(bo).contains(&"MSG 2<1 ops ana: x".to_owned()));
+}
+
+#[test]
+fn what_is_configured_or_written_down_stays() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    assert!(world.operates(r#"{"op":"ROOM","data":{"room":"board","private":true}}"#).is_ok());
+    let grant = r#"{"op":"GRANT","data":{"room":"ops","user":"mo","role":"moderator"}}"#;
+    assert!(world.operates(grant).is_ok());
+    world.sends(ana, r#"{"op":"QUIT"}"#);
+    world.forgets_all();
+    world.restarts();
+    assert_eq!(world.chat.counts().rooms, 3);
+}
+
+#[test]
+fn a_start_finds_rooms_of_which_nothing_is_left() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.in_one_turn(ana, &[JOIN, SAY, LEAVE]);
+    // It was killed before the chat heard of it.
+    world.disk.forget(2);
+    world.restarts();
+    assert_eq!(world.chat.counts().rooms, 1);
+    assert_eq!(world.disk.found(), world.chat.snapshot(), "and has written so");
+}
+
+#[test]
+fn a_room_with_a_message_that_waits_for_the_disk_stays() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    world.forgets_all();
+    world.disk_is_full = true;
+    world.sends(ana, SAY);
+    world.sends(ana, LEAVE);
+    assert_eq!(world.chat.counts().rooms, 2);
+    world.disk_is_full = false;
+    world.recovers();
+    assert_eq!(world.chat.counts().rooms, 2);
+}
+
+#[test]
+fn direct_messages_with_who_is_gone_go_with_their_last_message() {
+    let mut world = World::new(|_| {});
+    let [ana, bo, guest] = ["ana", "bo", "guest"].map(|name| world.login(name));
+    for (from, to) in [(guest, "ana"), (bo, "ana")] {
+        world.sends(from, &format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"x"}}}}"#));
+    }
+    world.sends(guest, r#"{"op":"QUIT"}"#);
+    let directs = |world: &World| {
+        let found = world.chat.snapshot().conversations;
+        found.iter().filter(|c| matches!(c.kind, ConversationKind::Direct(..))).count()
+    };
+    assert_eq!(directs(&world), 2, "ana may not have read it");
+    world.skips(&[ana]);
+    world.forgets_all();
+    assert_eq!(directs(&world), 1, "bo may write again");
+    world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"y"}}"#);
+    assert_eq!(world.hears(ana), ["MSG 3<2 @ana bo: y"]);
+    // The other way round: first the messages, then who wrote them.
+    world.forgets_all();
+    world.sends(bo, r#"{"op":"QUIT"}"#);
+    assert_eq!(directs(&world), 0);
+    assert_eq!(world.disk.found(), world.chat.snapshot());
+}

@@ -1,0 +1,97 @@
+//! Sessions that are connected to another node: what the connections of this one hear of them. And requests of a session
+//! that has ended or moved since its node sent them.
+
+use super::world::World;
+use super::*;
+
+const OTHER: NodeId = NodeId(7);
+
+/// A request that comes from a node.
+fn asks(
+    world: &mut World,
+    origin: Origin,
+    session: Option<SessionId>,
+    line: &str,
+) -> Result<Done, ErrorKind> {
+    let Command::Ask(id, ask) = world.command(line) else { panic!("{line}") };
+    let network = [192, 0, 2, 1].into();
+    let source = Source { origin, session, network, sessions: usize::MAX, rooms: usize::MAX };
+    let mut done = None;
+    let ask = ask.map_proof(Evidence::from);
+    world.operator(|chat| done = Some(chat.apply_intent(Intent::Ask(source, id, ask, Past::Absent)).1));
+    done.unwrap().map_err(|refusal| refusal.kind)
+}
+
+/// `ana` on this node, and `bo` on the other one, whose connection has the same number.
+fn both() -> (World, ConnectionId, Origin, SessionId) {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.skips(&[ana]);
+    let there = Origin { node: OTHER, connection: ana };
+    let done = asks(&mut world, there, None, r#"{"op":"LOGIN","data":{"name":"bo"}}"#);
+    let Ok(Done::LoggedIn(bo)) = done else { panic!("{done:?}") };
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo joined"]);
+    (world, ana, there, bo.session)
+}
+
+#[test]
+fn what_is_said_on_another_node_is_heard_here_and_nothing_else_of_it() {
+    let (mut world, ana, there, bo) = both();
+    for (line, heard) in [
+        (r#"{"op":"MSG","data":"x","id":5}"#, "MSG 1<0 lobby bo: x"),
+        (r#"{"op":"MSG","data":{"to":"ana","msg":"y"},"id":6}"#, "MSG 2<0 @ana bo: y"),
+    ] {
+        assert_eq!(asks(&mut world, there, Some(bo), line), Ok(Done::Said));
+        assert_eq!(world.hears(ana), [heard], "without the id, which is another client's");
+    }
+    let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":{"to":"bo","msg":"z"}}"#);
+    assert_eq!((done, world.hears(ana)), (Ok(Done::Said), vec![]));
+    world.operates(r#"{"op":"KICK","data":{"user":"bo","room":"lobby"}}"#).unwrap();
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo left"]);
+    world.operates(r#"{"op":"KICK","data":{"user":"bo"}}"#).unwrap();
+    world.sends(ana, r#"{"op":"PING"}"#);
+    assert_eq!(world.hears(ana), ["PING"], "its own connection stays");
+}
+
+#[test]
+fn when_another_node_begins_its_sessions_are_away_and_who_is_here_is_told() {
+    let (mut world, ana, there, bo) = both();
+    world.operator(|chat| chat.node_up(OTHER));
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo away"]);
+    assert_eq!(world.chat.counts().away, 1);
+    let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(done, Err(ErrorKind::NotLoggedIn), "it comes from a connection of the process before");
+    world.passes(world.rules.ttl_ms);
+    assert_eq!(world.hears(ana), ["PRESENCE lobby bo left"]);
+}
+
+#[test]
+fn a_session_that_went_on_elsewhere_is_not_asked_for_or_made_away_from_where_it_was() {
+    let (mut world, ana, there, bo) = both();
+    let here = world.resumes("bo", None);
+    assert_eq!(world.hears(here), ["LOGIN bo lobby head 0"]);
+    assert!(world.hears(ana).is_empty(), "it was here before");
+    let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(done, Err(ErrorKind::NotLoggedIn));
+    world.operator(|chat| chat.away(there, bo));
+    assert_eq!((world.chat.counts().away, world.hears(ana)), (0, vec![]));
+    world.sends(here, r#"{"op":"MSG","data":"x","id":1}"#);
+    assert_eq!(world.hears(here), ["MSG#1 1<0 lobby bo: x"]);
+}
+
+#[test]
+fn a_session_that_has_ended_is_seen_as_it_was_until_its_node_begins() {
+    let (mut world, _, there, bo) = both();
+    (world.slice.rooms, world.sweeps) = (0, false);
+    assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));
+    let left =
+        |chat: &State| chat.snapshot().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
+    assert_eq!(left(&world.chat), [Some(there)]);
+    let restored = State::restore(world.rules.clone(), world.disk.found(), world.now.wall);
+    assert_eq!(left(&restored), [Some(there)], "the store has it");
+    world.operator(|chat| chat.node_up(OTHER));
+    assert_eq!(
+        (left(&world.chat), &world.disk.found().leaving),
+        (vec![None], &world.chat.snapshot().leaving)
+    );
+}

@@ -1,0 +1,90 @@
+//! What others notice while many sessions leave many rooms, a slice in each turn: requests stay cheap, and other slow
+//! work goes on.
+
+use super::access::name;
+use super::slices::rooms;
+use super::*;
+use tcp_chat_protocol::request::{Action, Place};
+use tcp_chat_state::Parts as _;
+use tcp_chat_state::steps;
+
+#[test]
+fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
+    let lookups = [
+        r#"{"op":"ROOMS"}"#,
+        r#"{"op":"JOIN","data":{"room":"room0"}}"#,
+        r#"{"op":"WHO","data":{"room":"room0"}}"#,
+    ];
+    for line in lookups {
+        let of = |sessions: usize| {
+            let (mut world, cy) = rooms(100, 1, sessions);
+            let by = world.resumes("by0", None);
+            world.skips(&[by]);
+            world.sweeps = false;
+            cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
+            let before = steps::so_far();
+            world.sends(by, line);
+            steps::so_far() - before
+        };
+        // 1,000 rooms to leave, and 20,000.
+        let (small, large) = (of(10), of(200));
+        assert!(large <= small + 1_200, "{line}: {small} steps, then {large}");
+    }
+}
+
+#[test]
+fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
+    let (mut world, cy) = rooms(2, 3, 1);
+    let by = world.resumes("by0", None);
+    world.skips(&[by]);
+    world.sweeps = false;
+    world.slice.copies = 1;
+    world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
+    world.skips(&[by, cy[0]]);
+    for n in 0..50 {
+        let op = if n % 2 == 0 { "LEAVE" } else { "JOIN" };
+        let command = world.command(&format!(r#"{{"op":"{op}","data":{{"room":"room1"}}}}"#));
+        world.adds(cy[0], command);
+        world.steps = Some(16);
+        world.turn();
+    }
+    assert!(!world.chat.is_removing());
+}
+
+/// How many rooms of sessions a turn of 256 steps writes into the store, beside so many other sweeps, and how many rooms
+/// were left in it.
+fn told(others: usize) -> (usize, usize) {
+    let (mut world, cy) = rooms(192, 1, 40);
+    (world.slice.rooms, world.sweeps) = (0, false);
+    cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
+    let left = |world: &World| world.chat.snapshot().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
+    let before = left(&world);
+    world.chat.begin(world.now.wall);
+    for n in 0..others {
+        world.chat.add_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
+    }
+    world.chat.sweep_on(256);
+    let writes = world.chat.end();
+    let rooms = |c: &EndedSessionChange| if let EndedSessionChange::Put(l) = c { l.rooms.len() } else { 0 };
+    (writes.leaving.iter().map(rooms).sum(), before - left(&world))
+}
+
+#[test]
+fn the_store_is_told_little_of_sessions_that_leave_many_rooms() {
+    for others in [0, 1, 1_000] {
+        let (told, gone) = told(others);
+        assert!(gone >= 250, "beside {others} other sweeps only {gone} rooms were left");
+        assert!(told <= 192, "beside {others} other sweeps {told} rooms were written");
+    }
+}
+
+#[test]
+fn a_room_is_removed_as_soon_beside_many_sessions_that_leave() {
+    let (mut world, cy) = rooms(192, 1, 40);
+    (world.slice.rooms, world.sweeps) = (0, false);
+    cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
+    world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
+    // A few steps for each of the 40 sessions, and not all of their rooms.
+    world.works(600);
+    assert!(!world.chat.is_removing() && world.has_work());
+}
