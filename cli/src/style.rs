@@ -96,7 +96,7 @@ mod tests {
     fn event(user: &str, color: &str, msg: &str) -> MsgEvent<'static> {
         let (user, color, msg) = (user.to_owned().into(), color.to_owned().into(), msg.to_owned().into());
         let ts = Timestamp(1_795_468_094_007);
-        MsgEvent { room: Some("lobby".into()), to: None, seq: 7, prev: 0, ts, user, color, msg }
+        MsgEvent { room: Some("lobby".into()), seq: 7, ts, user, color, msg, ..MsgEvent::default() }
     }
 
     #[test]
