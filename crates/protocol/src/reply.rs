@@ -316,7 +316,8 @@ pub fn read(line: &[u8]) -> Result<Incoming, serde_json::Error> {
         "PRESENCE" if !is_reply => Incoming::Presence(serde_json::from_str(data)?),
         "NOTICE" if !is_reply => Incoming::Notice(serde_json::from_str(data)?),
         "REDACTED" if !is_reply => Incoming::Redacted(Box::new(serde_json::from_str(data)?)),
-        "ROOM" if !is_reply => Incoming::Room(Box::new(serde_json::from_str(data)?)),
+        // The reply to a request without an id looks like the event, unless it is about `private`.
+        "ROOM" if !is_reply && let Ok(room) = serde_json::from_str(data) => Incoming::Room(Box::new(room)),
         "MARK" if !is_reply => Incoming::Mark(Box::new(serde_json::from_str(data)?)),
         op => {
             Incoming::Reply { op: op.to_owned(), id: raw.id, data: RawValue::from_string(data.to_owned())? }

@@ -99,7 +99,9 @@ impl State {
     fn apply_other(&mut self, intent: Intent) -> Answer<Done> {
         match intent {
             Intent::Ask(source, id, ask, past) => return self.ask(source, id.as_ref(), ask, past),
-            Intent::Operate(uid, action) => return self.operate(uid, &action).map(Done::Acted),
+            Intent::Operate(uid, action, past) => {
+                return self.operate(uid, &action, past).map(Done::Acted);
+            }
             Intent::Grant(uid, wish) => return Ok(Done::Granted(self.run_user_command(uid, wish))),
             Intent::Away(origin, session) => self.away(origin, session),
             Intent::NodeUp(node) => self.node_up(node),

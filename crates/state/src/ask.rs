@@ -2,11 +2,11 @@
 //! the net of what connections read; the edge hands it to the state. Never decides anything.
 
 use super::steps::counted_id;
-use super::{ConversationId, Digest, Evidence, NewCredential};
+use super::{ConversationId, Digest, Evidence, NewCredential, SessionId, UserId};
 use std::collections::HashMap;
 use tcp_chat_protocol::event::json_text;
-use tcp_chat_protocol::request::{Action, Enrol, History, Login, Place, Request, Search, Target};
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::request::{Action, Enrol, History, Login, Mark, Place, Request, Search, Target};
+use tcp_chat_protocol::{Name, RequestId, Seq};
 use zeroize::Zeroizing;
 
 counted_id! {
@@ -67,6 +67,8 @@ pub enum Ask<P = Evidence> {
     Query(Query),
     /// Moderate.
     Action(Box<Action>),
+    /// Tell how far the user has read.
+    Mark(Mark),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -112,6 +114,7 @@ impl<P> Ask<P> {
             Request::History(history) => Self::Query(Query::History(history)),
             Request::Search(search) => Self::Query(Query::Search(search)),
             Request::Action(action) => Self::Action(action),
+            Request::Mark(mark) => Self::Mark(mark),
             Request::Ping => Self::Ping,
             Request::Quit => Self::Quit,
         })
@@ -131,6 +134,7 @@ impl<P> Ask<P> {
             Self::Say(target, json) => Ask::Say(target, json),
             Self::Query(query) => Ask::Query(query),
             Self::Action(action) => Ask::Action(action),
+            Self::Mark(mark) => Ask::Mark(mark),
             Self::Ping => Ask::Ping,
             Self::Quit => Ask::Quit,
         }
@@ -149,6 +153,7 @@ impl<P> Ask<P> {
             Self::Ping => "PING",
             Self::Quit => "QUIT",
             Self::Action(action) => action.op(),
+            Self::Mark(_) => "MARK",
         }
     }
 }
@@ -166,17 +171,41 @@ impl Query {
     }
 }
 
-/// What the proposer of a turn has found in its store of a message that its session may have sent before. It stands in
-/// the turn, so that all who apply it come to the same.
+/// What the proposer of a turn has found in its store: a message that its session may have sent before, or the message
+/// that is to be redacted. It stands in the turn, so that all who apply it come to the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Past {
-    /// There is none under that id, or nothing was asked because none can be there.
+    /// There is none, or nothing was asked because none can be there.
     #[default]
     Absent,
     /// There is one, in that conversation under that number.
     Kept(ConversationId, Seq),
+    /// The message that is to be redacted.
+    Message(StoredMessage),
     /// The store could not be asked: nothing may be kept under that id now.
     Unknown,
     /// There is none, and the store cannot be written: nothing new may be kept now.
     Unwritable,
+}
+
+/// What a proposer looks for in its store before a request becomes part of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// The message that the session may have sent under this id, which the state does not have.
+    Sent(SessionId, RequestId),
+    /// The message that is to be redacted.
+    Message(Seq),
+}
+
+/// What decides about the redaction of a message, as the store has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Its author; `None`: a daemon of an older version stored it.
+    pub author: Option<UserId>,
+    /// When it was accepted, in milliseconds since 1970.
+    pub ts: u64,
+    /// Whether its text was removed already.
+    pub is_redacted: bool,
 }

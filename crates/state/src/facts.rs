@@ -75,6 +75,7 @@ impl State {
                     let found = self.conversations.room(name).map(|id| id.0);
                     put("/found", format!("{found:?}"));
                     put("/private", self.permissions.is_private(id).to_string());
+                    put("/topic", format!("{:?}", conversation.topic));
                 }
                 ConversationKind::Direct(UserId(a), UserId(b)) => put("", format!("direct {a} {b}")),
             }

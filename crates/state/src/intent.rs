@@ -54,7 +54,7 @@ pub struct Caller<'a> {
 /// What changes the state, as the edge proposes it.
 #[derive(Debug, Clone)]
 pub enum Intent {
-    /// A request, and what the proposer's store has of an earlier one under its id.
+    /// A request, and what the proposer's store has of an earlier one under its id, or of the message that it is about.
     Ask(Source, Option<RequestId>, Ask, Past),
     /// The connection is gone: the session that was on it is away.
     Away(Origin, SessionId),
@@ -72,8 +72,9 @@ pub enum Intent {
     },
     /// The time of these sessions is over. One that was resumed in between stays.
     Expire(Vec<SessionId>),
-    /// An operator moderates: the system's user of that number.
-    Operate(u32, Box<Action>),
+    /// An operator moderates: the system's user of that number. And what the proposer's store has of the message that is
+    /// to be redacted.
+    Operate(u32, Box<Action>, Past),
     /// An operator wants something done to a user or a certificate: the system's user of that number.
     Grant(u32, UserCommand),
     /// Another policy is in force from here on.

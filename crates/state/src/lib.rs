@@ -56,8 +56,8 @@ mod users;
 mod writes;
 
 pub use apply::{Place, Turn};
-pub use ask::{Ask, ConnectionId, IdMap, Past, Proving, Query, Secret};
-pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
+pub use ask::{Ask, ConnectionId, IdMap, Past, Proving, Query, Secret, Sought, StoredMessage};
+pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
@@ -87,8 +87,8 @@ pub use users::listing::{CertificateInfo, Registered, UserInfo};
 pub use users::removed::Removed;
 pub use users::{Code, CodePurpose, User, UserChange, Users};
 pub use writes::{
-    Chunk, ConversationId, ConversationKind, LogId, Sent, SessionChange, SessionId, SessionRow, Snapshot,
-    StoredConversation, StoredSession, UserId, Writes,
+    Chunk, ConversationId, ConversationKind, LogId, Redaction, Sent, SessionChange, SessionId, SessionRow,
+    Snapshot, StoredConversation, StoredSession, UserId, Writes,
 };
 
 use deduplication::Deduplication;
@@ -181,7 +181,7 @@ impl State {
         match ask {
             Ask::Join(name) => self.join(caller, &name).map(Done::Joined),
             Ask::Leave(place) => self.leave(caller, &place).map(Done::Left),
-            Ask::Action(action) => self.act_as_user(caller, &action).map(Done::Acted),
+            Ask::Action(action) => self.act_as_user(caller, &action, past).map(Done::Acted),
             _ => Ok(Done::Other),
         }
     }

@@ -23,8 +23,9 @@ impl State {
         let users = Users::new(users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
-        for StoredConversation { id, kind, head } in stored {
+        for StoredConversation { id, kind, head, topic } in stored {
             conversations.put(id, kind, head);
+            conversations.get_mut(id).into_iter().for_each(|c| c.topic.clone_from(&topic));
             if head >= oldest.max(1) {
                 conversations.note_messages(id, head);
             }
@@ -119,7 +120,12 @@ impl State {
         let mut conversations: Vec<_> = self
             .conversations
             .iter()
-            .map(|(id, c)| StoredConversation { id, kind: c.kind.clone(), head: c.head })
+            .map(|(id, c)| StoredConversation {
+                id,
+                kind: c.kind.clone(),
+                head: c.head,
+                topic: c.topic.clone(),
+            })
             .collect();
         conversations.sort_unstable_by_key(|c| c.id);
         let sessions = self

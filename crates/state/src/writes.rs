@@ -40,6 +40,19 @@ pub struct Chunk {
     pub ts: u64,
     /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
     pub lines: Vec<u8>,
+    /// The author of each message. A name does not tell: an unregistered name may be another user's later.
+    pub authors: Vec<UserId>,
+}
+
+/// The text of a message is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redaction {
+    /// The number of the message.
+    pub seq: Seq,
+    /// The user who redacts it; `None`: an operator.
+    pub by: Option<Name>,
+    /// Why; may be empty.
+    pub reason: Box<str>,
 }
 
 /// What a conversation is.
@@ -134,6 +147,10 @@ pub struct Writes {
     pub chunks: Vec<Chunk>,
     /// What they called themselves.
     pub sent: Vec<Sent>,
+    /// Topics of rooms; `None`: the room has none any more.
+    pub topics: Vec<(ConversationId, Option<Box<str>>)>,
+    /// Messages whose text is removed. They are stored, and not among `chunks`.
+    pub redactions: Vec<Redaction>,
     /// What happened to sessions, in order.
     pub sessions: Vec<SessionChange>,
     /// What happened to sessions that have ended and are still in rooms, each once.
@@ -159,6 +176,8 @@ impl Writes {
             && self.gone.is_empty()
             && self.chunks.is_empty()
             && self.sent.is_empty()
+            && self.topics.is_empty()
+            && self.redactions.is_empty()
             && self.sessions.is_empty()
             && self.leaving.is_empty()
             && self.work.is_empty()
@@ -178,6 +197,8 @@ impl Writes {
             gone,
             chunks,
             sent,
+            topics,
+            redactions,
             sessions,
             leaving,
             work,
@@ -192,6 +213,8 @@ impl Writes {
         self.gone.extend(gone);
         self.chunks.extend(chunks);
         self.sent.extend(sent);
+        self.topics.extend(topics);
+        self.redactions.extend(redactions);
         self.sessions.extend(sessions);
         self.leaving.extend(leaving);
         self.work.append(work);
@@ -213,6 +236,8 @@ impl Writes {
             + self.gone.len()
             + self.chunks.len()
             + self.sent.len()
+            + self.topics.len()
+            + self.redactions.len()
             + self.sessions.len()
             + self.leaving.len()
             + self.work.added.len()
@@ -232,6 +257,8 @@ pub struct StoredConversation {
     pub kind: ConversationKind,
     /// The newest number in it, 0 if none; right even where retention has removed that message.
     pub head: Seq,
+    /// The topic of a room, if it has one.
+    pub topic: Option<Box<str>>,
 }
 
 /// A session as it was found at the start.

@@ -10,7 +10,7 @@ use super::{Answer, Command, Edge, Effect};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Past, Query, QuotaOwner, SessionId, State, UserId, WHO_MEMBERS};
+use tcp_chat_state::{ConnectionId, Past, Query, QuotaOwner, SessionId, Sought, State, UserId, WHO_MEMBERS};
 
 /// For how long a line too many keeps its peer from being read, in milliseconds.
 const LINE_MS: u64 = 1;
@@ -115,18 +115,22 @@ impl Edge {
         self.limits.entry(session).or_insert_with(|| SessionLimits::full(now))
     }
 
-    /// What has to be looked for in the store before this becomes part of a turn: the message that the session may have
-    /// sent under this id, which the state does not have. What is refused for its rate is not looked for.
+    /// What has to be looked for in the store before this becomes part of a turn. What is refused for its rate is not
+    /// looked for.
     pub fn asks_past(
         &mut self,
         chat: &mut State,
         connection: ConnectionId,
         command: &Command,
-    ) -> Option<(SessionId, RequestId)> {
-        let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
+    ) -> Option<Sought> {
+        let (id, redacts) = match command {
+            Command::Ask(Some(id), Ask::Say(..)) => (Some(id), None),
+            Command::Ask(_, Ask::Action(action)) => (None, Some(State::redacts(action)?)),
+            _ => return None,
+        };
         let state = self.connections.get(&connection).filter(|state| state.owes == 0 && !state.closing)?;
         let session = state.session?;
-        if !chat.asks_past(session, id) {
+        if id.is_some_and(|id| !chat.asks_past(session, id)) {
             return None;
         }
         let (rates, now) = (Rates::of(chat.rules()), self.now);
@@ -134,7 +138,8 @@ impl Edge {
             let mut buckets = limits.buckets;
             buckets.request(rates, 1, now).is_err()
         });
-        (!is_too_fast).then(|| (session, id.clone()))
+        let sought = id.map(|id| Sought::Sent(session, id.clone())).or(redacts.map(Sought::Message));
+        sought.filter(|_| !is_too_fast)
     }
 
     /// Takes what a message costs: of the users to whom the session may write first, and of the bytes that its user, or

@@ -8,7 +8,7 @@
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids` | a turn as rows, in one transaction |
+//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
 //! | `export` | reads of operators, from another process |
@@ -38,6 +38,7 @@ mod message_age;
 mod open_files;
 mod permissions;
 mod readers;
+mod redactions;
 mod removal;
 mod removal_slice;
 mod request_ids;

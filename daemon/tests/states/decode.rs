@@ -7,7 +7,7 @@ use tcp_chat_protocol::{Fingerprint, Name, RequestId};
 use tcp_chat_state::{
     Ask, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, Evidence, Intent,
     NewCredential, NodeId, Origin, Past, Presented, Proving, Revocation, Rules, Secret, SessionId, Source,
-    Turn, UserCommand, UserId,
+    StoredMessage, Turn, UserCommand, UserId,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -46,6 +46,8 @@ fn policy(entry: &Value) -> Rules {
         posted_rooms: names("posted_rooms"),
         endpoint: (!entry["endpoint"].is_null()).then(|| name(&entry["endpoint"])),
         create: is("create"),
+        topic_by_members: is("topic_by_members"),
+        redact_ms: large("redact_ms"),
         accounts: is("accounts"),
         rate: limit(0),
         flow: limit(1),
@@ -84,7 +86,7 @@ fn intent(entry: &Value) -> Intent {
             return Intent::Grant(uid, wish(read(&entry["wish"]), &entry["code"]));
         }
         let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
-        return Intent::Operate(uid, action);
+        return Intent::Operate(uid, action, past(&entry["past"]));
     }
     if let Some(sessions) = entry["end"].as_array() {
         let sessions = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id"))).collect();
@@ -117,15 +119,23 @@ fn intent(entry: &Value) -> Intent {
         Some("ENROL") => enrol(entry),
         _ => request(entry),
     };
-    let past = match &entry["past"] {
+    Intent::Ask(source, id, ask, past(&entry["past"]))
+}
+
+fn past(entry: &Value) -> Past {
+    let conversation = |id: &Value| ConversationId(id.as_i64().expect("an id"));
+    match entry {
         Value::Null => Past::Absent,
-        Value::Array(of) => {
-            Past::Kept(ConversationId(of[0].as_i64().expect("an id")), of[1].as_u64().expect("a number"))
-        }
+        Value::Array(of) => Past::Kept(conversation(&of[0]), of[1].as_u64().expect("a number")),
+        Value::Object(of) => Past::Message(StoredMessage {
+            conversation: conversation(&of["in"]),
+            author: of["by"].as_i64().map(UserId),
+            ts: of["ts"].as_u64().expect("a time"),
+            is_redacted: of["redacted"].as_bool().expect("a truth"),
+        }),
         Value::String(word) if word == "unwritable" => Past::Unwritable,
         _ => Past::Unknown,
-    };
-    Intent::Ask(source, id, ask, past)
+    }
 }
 
 fn enrol(entry: &Value) -> Ask {

@@ -7,7 +7,7 @@ use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::request::{Request, write};
 use tcp_chat_state::{
     Ask, Certificate, Code, CodePurpose, Digest, Evidence, Intent, NewCredential, Origin, Past, Presented,
-    Revocation, Rules, Source, Turn, UserCommand,
+    Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -43,12 +43,7 @@ fn encode_intent(intent: &Intent) -> Value {
                 }),
                 "request": request(ask),
             });
-            entry["past"] = match past {
-                Past::Absent => Value::Null,
-                Past::Kept(conversation, seq) => json!([conversation.0, seq]),
-                Past::Unknown => json!("unknown"),
-                Past::Unwritable => json!("unwritable"),
-            };
+            entry["past"] = encode_past(past);
             match ask {
                 Ask::Login { fresh, resumes, proof, .. } => {
                     assert!(fresh.token.is_empty(), "a token is no part of a turn");
@@ -70,8 +65,9 @@ fn encode_intent(intent: &Intent) -> Value {
             }
             entry
         }
-        Intent::Operate(uid, action) => {
-            json!({"uid": uid, "act": Control::Action(action.clone()).to_json()})
+        Intent::Operate(uid, action, past) => {
+            let act = Control::Action(action.clone()).to_json();
+            json!({"uid": uid, "act": act, "past": encode_past(past)})
         }
         Intent::Grant(uid, wish) => {
             let (command, code) = control_of_wish(wish);
@@ -88,6 +84,19 @@ fn encode_intent(intent: &Intent) -> Value {
     }
 }
 
+fn encode_past(past: &Past) -> Value {
+    match past {
+        Past::Absent => Value::Null,
+        Past::Kept(conversation, seq) => json!([conversation.0, seq]),
+        Past::Message(StoredMessage { conversation, author, ts, is_redacted }) => {
+            let author = author.map(|author| author.0);
+            json!({"in": conversation.0, "by": author, "ts": ts, "redacted": is_redacted})
+        }
+        Past::Unknown => json!("unknown"),
+        Past::Unwritable => json!("unwritable"),
+    }
+}
+
 /// All of it: what stands in no turn is the same in no two states.
 fn policy(rules: &Rules) -> Value {
     let Rules {
@@ -95,6 +104,7 @@ fn policy(rules: &Rules) -> Value {
         posted_rooms,
         endpoint,
         create,
+        topic_by_members,
         presence_limit,
         ttl_ms,
         rate,
@@ -103,6 +113,7 @@ fn policy(rules: &Rules) -> Value {
         errors,
         sessions,
         sessions_per_user,
+        redact_ms,
         accounts,
         rooms,
         rooms_per_session,
@@ -119,6 +130,8 @@ fn policy(rules: &Rules) -> Value {
         "posted_rooms": posted_rooms,
         "endpoint": endpoint,
         "create": create,
+        "topic_by_members": topic_by_members,
+        "redact_ms": redact_ms,
         "accounts": accounts,
         "limits": [limit(rate), limit(flow), limit(network_flow), limit(network_stored)],
         "numbers": [
@@ -149,6 +162,7 @@ fn request(ask: &Ask) -> Value {
         }
         Ask::Query(query) => panic!("{query:?} changes nothing"),
         Ask::Action(action) => Request::Action(action),
+        Ask::Mark(mark) => Request::Mark(mark),
         Ask::Ping => Request::Ping,
         Ask::Quit => Request::Quit,
     };

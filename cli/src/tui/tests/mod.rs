@@ -115,7 +115,8 @@ impl World {
             state: if user == "bo" { MemberState::Away } else { MemberState::Here },
             role: (user == "ana").then_some(Role::Owner),
         });
-        let reply = WhoReply { room: Some("lobby".into()), members: members.into(), member_count: 3, topic: None };
+        let reply =
+            WhoReply { room: Some("lobby".into()), members: members.into(), member_count: 3, topic: None };
         world.does(Input::Answer(Answer::Who { reply, show: false }));
         world.effects.clear();
         world

@@ -279,7 +279,7 @@ fn a_code_is_of_no_use_to_who_is_banned() {
     world.grants(UserCommand::Add(name("cy"), code("c1", until)));
     world.operator(|chat| {
         let ban = Against { for_s: Some(50), ..Against::new(Banned::User(name("CY"))) };
-        chat.operate(0, &Action::Ban(ban)).unwrap();
+        chat.operate(0, &Action::Ban(ban), Past::Absent).unwrap();
     });
     let who = world.connect();
     world.sends(who, &enrol("c2", "pw"));

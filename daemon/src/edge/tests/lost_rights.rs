@@ -5,7 +5,7 @@ use super::slices::{ROOMS, cost, enters, is_kept, rooms};
 use super::world::World;
 use tcp_chat_protocol::request::{Action, Place};
 use tcp_chat_state::Parts as _;
-use tcp_chat_state::{ConnectionId, SessionChange};
+use tcp_chat_state::{ConnectionId, Past, SessionChange};
 
 /// `cy` in so many rooms that have become private, by a role on the server.
 fn private(n: usize) -> (World, Vec<ConnectionId>) {
@@ -192,7 +192,7 @@ fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it()
     for (private, wanted) in [(true, 300), (false, 0), (true, 0)] {
         world.chat.begin(world.now.wall);
         let room = Place(Some("room0".parse().unwrap()));
-        world.chat.operate(0, &Action::Room { room, private }).unwrap();
+        world.chat.operate(0, &Action::Room { room, private }, Past::Absent).unwrap();
         let writes = world.chat.end();
         let lost = writes.sessions.iter().filter(|c| matches!(c, SessionChange::Lose { .. })).count();
         assert_eq!(lost, wanted, "private: {private}");

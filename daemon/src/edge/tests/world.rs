@@ -204,8 +204,9 @@ impl World {
 
     pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
+        let past = self.disk.past(State::redacts(&action).map(Sought::Message));
         let done = self.edge.takes_action(&action).and_then(|()| {
-            let at = self.edge.propose(Intent::Operate(0, Box::new(action)));
+            let at = self.edge.propose(Intent::Operate(0, Box::new(action), past));
             self.finish();
             self.results.swap_remove(at)
         });
@@ -286,7 +287,7 @@ impl World {
         match effect {
             Effect::Line(to, line) | Effect::IfKept(to, _, line) => self.tell(to, line),
             Effect::Refused(refused) => self.tell(refused.to, reply::error(&refused.refusal)),
-            Effect::Event { to, except, line } => {
+            Effect::Event { to, except, line } | Effect::Told { to, except, line, .. } => {
                 for c in to.iter().filter(|c| Some(**c) != except) {
                     self.tell(*c, line.to_vec());
                 }

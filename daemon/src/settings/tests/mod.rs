@@ -103,6 +103,7 @@ fn all_sections_read() {
         default = ["ops", "Lobby"]
         create = false
         presence_limit = 0
+        topic_by_members = false
         [sessions]
         ttl = "0s"
         [history]
@@ -115,6 +116,7 @@ fn all_sections_read() {
         line_bytes = 1_000_000
         msg_bytes = "100 KiB"
         messages_per_second = 0
+        redact = "0"
         stall = "1h"
         [log]
         level = "warn,tcp_chatd::net=debug"
@@ -154,6 +156,7 @@ fn all_sections_read() {
         rooms: Rooms {
             default: vec!["ops".parse().unwrap(), "Lobby".parse().unwrap()],
             create: false,
+            topic_by_members: false,
             presence_limit: 0,
         },
         sessions: Sessions { ttl: Duration::ZERO },
@@ -168,6 +171,7 @@ fn all_sections_read() {
             line_bytes: 1_000_000,
             msg_bytes: 102_400,
             messages_per_second: 0,
+            redact: None,
             stall: Duration::from_secs(3600),
             ..Limits::default()
         },

@@ -105,7 +105,7 @@ fn check_restart(in_file: InFile) {
     store.commit(&mut Writes { work: change, ..Writes::default() }).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
-    let conversation = |id, kind, head| StoredConversation { id, kind, head };
+    let conversation = |id, kind, head| StoredConversation { id, kind, head, topic: None };
     let wanted = Snapshot {
         opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
         default_rooms: vec![(0, room(1)), (2, room(9))],
