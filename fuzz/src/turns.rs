@@ -11,11 +11,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Evidence, Intent, NewCredential, Past, Presented, Proving, Revocation,
-    Rules, Secret, Snapshot, Sought, State, Writes,
+    Certificate, ConnectionId, Digest, Evidence, Intent, NewCredential, Past, Presented, Revocation, Rules,
+    Snapshot, Sought, State, Writes,
 };
 use tcp_chatd::auth::Proof;
-use tcp_chatd::edge::Ask;
+use tcp_chatd::edge::{Ask, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
 

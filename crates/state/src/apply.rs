@@ -81,8 +81,8 @@ impl State {
     /// first; and a message that is refused is refused behind the messages before it.
     pub(super) fn apply_intent(&mut self, intent: Intent) -> (Option<RequestId>, Answer<Done>) {
         let (id, result) = match intent {
-            Intent::Ask(source, id, ask, past) => {
-                let result = self.ask(source, id.as_ref(), ask, past);
+            Intent::Request(source, id, op) => {
+                let result = self.apply_op(source, id.as_ref(), op);
                 (id, result)
             }
             other => {
@@ -98,11 +98,11 @@ impl State {
 
     fn apply_other(&mut self, intent: Intent) -> Answer<Done> {
         match intent {
-            Intent::Ask(source, id, ask, past) => return self.ask(source, id.as_ref(), ask, past),
+            Intent::Request(source, id, op) => return self.apply_op(source, id.as_ref(), op),
             Intent::Operate(uid, action, past) => {
-                return self.operate(uid, &action, past).map(Done::Acted);
+                return self.operate(uid, &action, past).map(|data| Done::Acted(Box::new(data)));
             }
-            Intent::Grant(uid, wish) => return Ok(Done::Granted(self.run_user_command(uid, wish))),
+            Intent::Grant(uid, wish) => return Ok(Done::Granted(Box::new(self.run_user_command(uid, wish)))),
             Intent::Away(origin, session) => self.away(origin, session),
             Intent::NodeUp(node) => self.node_up(node),
             Intent::EvictBanned { sessions, who, reason } => {

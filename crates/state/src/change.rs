@@ -6,7 +6,7 @@ use super::{BannedRanges, ConversationId, Origin, SessionId, UserId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::MemberState;
-use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
+use tcp_chat_protocol::{Colour, Name, ReadMark, RequestId, Seq};
 
 /// What has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,15 @@ pub enum Change {
         audience: Audience,
         /// Its messages, in order.
         own: Vec<Own>,
+    },
+    /// A user has read further. Its other connections are told.
+    Marked {
+        /// A registered user.
+        user: UserId,
+        /// Where the user said it.
+        from: Origin,
+        /// The mark.
+        mark: Box<ReadMark<'static>>,
     },
     /// A room has another topic.
     Topic {

@@ -7,7 +7,7 @@
 //! be written.
 
 use super::permissions::authors::Kind;
-use super::{ConversationKind, Penalty, Scope, Sent, SessionId, State, UserId};
+use super::{ConversationKind, Penalty, Scope, Sent, SessionId, State, StoredMark, UserId};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,6 +32,7 @@ impl State {
             log,
             oldest,
             deduplication: _,
+            marks: _,
             sweeps,
             defaults,
             leaving,
@@ -55,6 +56,9 @@ impl State {
         for removed in removed.iter() {
             let path = format!("removed/{}", removed.name.key().as_str());
             facts.insert(path, format!("{} at {}", removed.name, removed.at));
+        }
+        for StoredMark { user, conversation, seq } in self.live_marks() {
+            facts.insert(format!("mark/{}/{}", user.0, conversation.0), seq.to_string());
         }
         self.conversation_facts(&mut facts);
         self.session_facts(&mut facts);

@@ -1,11 +1,10 @@
 //! Owns what the edge proposes to the state, and what a request comes to: plain data. The edge makes intents after it has
 //! applied its limits; every state that applies the same intents is the same. Never decides anything.
 
-use super::{Ask, ConnectionId, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
+use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
-use tcp_chat_protocol::{Action, Name, RequestId};
+use tcp_chat_protocol::{Action, Name, ReadMark, RequestId};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -25,37 +24,31 @@ pub struct Origin {
     pub connection: ConnectionId,
 }
 
-/// Where a request comes from, and what the quotas of that network leave.
+/// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     /// The connection.
     pub origin: Origin,
-    /// The session that is on it, as its node knows. The state looks whether that is still so.
+    /// The session on it, as its node knows. The state checks that it still is.
     pub session: Option<SessionId>,
-    /// Its network, as [`super::network`] makes it.
-    pub network: IpAddr,
-    /// Sessions that the network may still begin.
-    pub sessions: usize,
-    /// Rooms that the network may still open.
-    pub rooms: usize,
 }
 
 /// Whose request it is: made once, where it is known that the connection has a session.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller<'a> {
-    /// Where it comes from.
-    pub source: Source,
-    /// The session that is on the connection.
-    pub session: SessionId,
+pub(crate) struct Caller<'a> {
+    /// The connection.
+    pub(crate) origin: Origin,
+    /// The session that is on it.
+    pub(crate) session: SessionId,
     /// What the client calls its request.
-    pub id: Option<&'a RequestId>,
+    pub(crate) id: Option<&'a RequestId>,
 }
 
 /// What changes the state, as the edge proposes it.
 #[derive(Debug, Clone)]
 pub enum Intent {
-    /// A request, and what the proposer's store has of an earlier one under its id, or of the message that it is about.
-    Ask(Source, Option<RequestId>, Ask, Past),
+    /// A request of a client, under the id that the client gave it.
+    Request(Source, Option<RequestId>, Op),
     /// The connection is gone: the session that was on it is away.
     Away(Origin, SessionId),
     /// The process of the node begins: none of the connections of the process before it is there any more, so its sessions
@@ -89,15 +82,17 @@ pub enum Done {
     /// A session began, or goes on.
     LoggedIn(Box<LoggedIn>),
     /// A code was turned into a password or a certificate. True only if the turn is kept.
-    Enrolled(EnrolReply),
+    Enrolled(Box<EnrolReply>),
     /// The session is in the room.
-    Joined(JoinReply),
+    Joined(Box<JoinReply>),
     /// The session has left the room.
-    Left(LeaveReply),
+    Left(Box<LeaveReply>),
     /// A moderation action was carried out.
-    Acted(ActReply),
+    Acted(Box<ActReply>),
     /// An operator's wish was carried out: how many certificates or sessions it touched. Or it was not granted.
-    Granted(Result<usize, UserCommandError>),
+    Granted(Box<Result<usize, UserCommandError>>),
+    /// The read mark as it is now. True only if the turn is kept.
+    Marked(Box<ReadMark<'static>>),
     /// A message will be kept.
     Said,
     /// The message was kept before.

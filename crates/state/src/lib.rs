@@ -25,7 +25,6 @@
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. No program has it.
 
 mod apply;
-mod ask;
 mod change;
 mod deduplication;
 mod digest;
@@ -35,8 +34,10 @@ mod facts;
 mod intent;
 mod limit;
 mod listings;
+mod marks;
 mod name_index;
 mod network;
+mod op;
 mod ops;
 mod permissions;
 mod presence;
@@ -56,19 +57,20 @@ mod users;
 mod writes;
 
 pub use apply::{Place, Turn};
-pub use ask::{Ask, ConnectionId, IdMap, Past, Proving, Query, Secret, Sought, StoredMessage};
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
 pub use evidence::Evidence;
 pub use facts::Facts;
-pub use intent::{Caller, Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
+pub(crate) use intent::Caller;
+pub use intent::{Done, Intent, LoggedIn, NodeId, Origin, ResumeOutcome, Source};
 pub use limit::Limit;
 pub use listings::{
     Connected, Cursor, ListedPenalty, ListedRoom, ListedSession, ListedTarget, Listing, Page, Row,
 };
 pub use network::{is_this_host, network};
+pub use op::{Allowance, ConnectionId, EnrolOp, IdMap, LoginOp, Op, Past, Query, Sought, StoredMessage};
 pub use ops::enrol::NewCredential;
 pub use ops::user::{UserCommand, UserCommandError};
 pub use permissions::records::{
@@ -87,11 +89,12 @@ pub use users::listing::{CertificateInfo, Registered, UserInfo};
 pub use users::removed::Removed;
 pub use users::{Code, CodePurpose, User, UserChange, Users};
 pub use writes::{
-    Chunk, ConversationId, ConversationKind, LogId, Redaction, Sent, SessionChange, SessionId, SessionRow,
-    Snapshot, StoredConversation, StoredSession, UserId, Writes,
+    Chunk, ConversationId, ConversationKind, LogId, MarkChange, Redaction, Sent, SessionChange, SessionId,
+    SessionRow, Snapshot, StoredConversation, StoredMark, StoredSession, UserId, Writes,
 };
 
 use deduplication::Deduplication;
+use marks::Marks;
 use permissions::Permissions;
 use quota_owner::RoomOpeners;
 use rooms::Conversations;
@@ -118,6 +121,8 @@ pub struct State {
     users: Arc<Users>,
     /// Who was removed: certificates from before do not count.
     removed: RemovedUsers,
+    /// How far users have read. The store keeps it.
+    marks: Marks,
     /// The ids of the newest messages. The store has them.
     deduplication: Deduplication,
     /// The newest number on the server.
@@ -145,48 +150,40 @@ fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> R
 }
 
 impl State {
-    /// Takes a request into the turn, which the edge has let in. A query changes nothing: see [`State::query`].
-    /// `past`: what its proposer has found of [`State::asks_past`].
+    /// Applies a request that the edge has admitted.
     ///
     /// # Errors
     /// It is refused.
-    fn ask(&mut self, source: Source, id: Option<&RequestId>, ask: Ask, past: Past) -> Result<Done, Refusal> {
-        let ask = match ask {
-            Ask::Login { login, fresh, resumes, proof } => {
-                self.seal();
-                return self.login(source, *login, fresh.hash, resumes, proof);
-            }
-            Ask::Enrol { name, code, made } => {
-                self.seal();
-                return self.enrol(source, &name, code, made);
-            }
-            Ask::Ping | Ask::Query(_) => return Ok(Done::Other),
-            Ask::Quit => {
-                self.seal();
+    fn apply_op(&mut self, source: Source, id: Option<&RequestId>, op: Op) -> Result<Done, Refusal> {
+        if !matches!(op, Op::Say(..)) {
+            self.seal();
+        }
+        match op {
+            Op::Say(target, json, past) => self.say(self.caller(source, id)?, &target, json, past),
+            Op::Login(login) => self.login(source, *login),
+            Op::Enrol(enrol) => self.enrol(source, *enrol),
+            Op::Join(name, allowance) => self.join(self.caller(source, id)?, &name, &allowance),
+            Op::Leave(place) => self.leave(self.caller(source, id)?, &place),
+            Op::Action(action, past) => self.act_as_user(self.caller(source, id)?, &action, past),
+            Op::Mark(mark) => self.mark(self.caller(source, id)?, &mark),
+            Op::Quit => {
                 if let Some(session) = self.session_of(source) {
                     self.end_session(session, Ending::Over);
                 }
-                return Ok(Done::Other);
+                Ok(Done::Other)
             }
-            other => other,
-        };
-        let session = self
-            .session_of(source)
-            .ok_or_else(|| refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name"))?;
-        let caller = Caller { source, session, id };
-        if let Ask::Say(target, json) = ask {
-            return self.say(caller, &target, json, past);
-        }
-        self.seal();
-        match ask {
-            Ask::Join(name) => self.join(caller, &name).map(Done::Joined),
-            Ask::Leave(place) => self.leave(caller, &place).map(Done::Left),
-            Ask::Action(action) => self.act_as_user(caller, &action, past).map(Done::Acted),
-            _ => Ok(Done::Other),
         }
     }
 
-    /// The session of whoever asks, if it is there and still connected where its node says.
+    /// The caller of a request that needs a session.
+    fn caller<'a>(&self, source: Source, id: Option<&'a RequestId>) -> Result<Caller<'a>, Refusal> {
+        match self.session_of(source) {
+            Some(session) => Ok(Caller { origin: source.origin, session, id }),
+            None => Err(refusal(ErrorKind::NotLoggedIn, "log in first: send a LOGIN with a name")),
+        }
+    }
+
+    /// The session of a request, if it still exists and is connected where its node says.
     fn session_of(&self, source: Source) -> Option<SessionId> {
         source.session.filter(|session| self.is_at(*session, source.origin))
     }

@@ -2,6 +2,7 @@
 //! settings, or a store of an older version, ask for: see [`State::start`].
 
 use super::deduplication::Deduplication;
+use super::marks::Marks;
 use super::permissions::Permissions;
 use super::quota_owner::RoomOpeners;
 use super::rooms::Conversations;
@@ -10,7 +11,7 @@ use super::sessions::{Session, Sessions, UsedIds};
 use super::sweeps::queue::{Sweep, Sweeps};
 use super::turn::Turn;
 use super::users::removed::RemovedUsers;
-use super::{Rules, Snapshot, State, StoredConversation, StoredSession, User, Users};
+use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSession, User, Users};
 use std::sync::Arc;
 
 impl State {
@@ -89,6 +90,7 @@ impl State {
             defaults: found.default_rooms,
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
+            marks: Marks::restore(found.marks),
             permissions: Permissions::restore(rights),
             deduplication,
             head,
@@ -112,6 +114,11 @@ impl State {
         self.sweep_empty_conversations();
         self.sweep_expired();
         self.sweep_unregistered();
+    }
+
+    /// The read marks of conversations that are there.
+    pub(super) fn live_marks(&self) -> impl Iterator<Item = StoredMark> {
+        self.marks.iter().filter(|mark| self.conversations.get(mark.conversation).is_some())
     }
 
     /// All that the store has to know besides the messages.
@@ -153,6 +160,7 @@ impl State {
             rights: self.permissions.stored(),
             users,
             certificates: self.users.certificates().cloned().collect(),
+            marks: self.live_marks().collect(),
             removed: self.removed.iter().cloned().collect(),
             sent: self.window().cloned().collect(),
             head: self.head,

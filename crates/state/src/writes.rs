@@ -44,6 +44,40 @@ pub struct Chunk {
     pub authors: Vec<UserId>,
 }
 
+/// A change of the read marks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MarkChange {
+    /// The user has read the conversation up to this number.
+    Put {
+        /// A registered user.
+        user: UserId,
+        /// The conversation.
+        conversation: ConversationId,
+        /// The number.
+        seq: Seq,
+    },
+    /// One mark is gone.
+    Remove {
+        /// The user.
+        user: UserId,
+        /// The conversation.
+        conversation: ConversationId,
+    },
+    /// The user is removed.
+    RemoveUser(UserId),
+}
+
+/// A read mark as the store keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredMark {
+    /// A registered user.
+    pub user: UserId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The user has read it up to this number.
+    pub seq: Seq,
+}
+
 /// The text of a message is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redaction {
@@ -149,6 +183,8 @@ pub struct Writes {
     pub sent: Vec<Sent>,
     /// Topics of rooms; `None`: the room has none any more.
     pub topics: Vec<(ConversationId, Option<Box<str>>)>,
+    /// What happened to read marks, in order.
+    pub marks: Vec<MarkChange>,
     /// Messages whose text is removed. They are stored, and not among `chunks`.
     pub redactions: Vec<Redaction>,
     /// What happened to sessions, in order.
@@ -177,6 +213,7 @@ impl Writes {
             && self.chunks.is_empty()
             && self.sent.is_empty()
             && self.topics.is_empty()
+            && self.marks.is_empty()
             && self.redactions.is_empty()
             && self.sessions.is_empty()
             && self.leaving.is_empty()
@@ -198,6 +235,7 @@ impl Writes {
             chunks,
             sent,
             topics,
+            marks,
             redactions,
             sessions,
             leaving,
@@ -214,6 +252,7 @@ impl Writes {
         self.chunks.extend(chunks);
         self.sent.extend(sent);
         self.topics.extend(topics);
+        self.marks.extend(marks);
         self.redactions.extend(redactions);
         self.sessions.extend(sessions);
         self.leaving.extend(leaving);
@@ -237,6 +276,7 @@ impl Writes {
             + self.chunks.len()
             + self.sent.len()
             + self.topics.len()
+            + self.marks.len()
             + self.redactions.len()
             + self.sessions.len()
             + self.leaving.len()
@@ -316,6 +356,8 @@ pub struct Snapshot {
     pub users: Vec<User>,
     /// Every client certificate that is known.
     pub certificates: Vec<Certificate>,
+    /// The read marks of conversations that are there, by user and conversation.
+    pub marks: Vec<StoredMark>,
     /// The names of removed users.
     pub removed: Vec<Removed>,
     /// The ids of the newest [`super::WINDOW`] messages, of the sessions that are there, the oldest first.

@@ -2,13 +2,17 @@
 //! request becomes an intent; a query, a PING and a refusal are answered at their place ([`super::settle`]). Called by the
 //! hub for each thing that happened on a connection. Never changes the state.
 
-use super::command::Ask;
+use super::ask::{Ask, Secret};
 use super::gathering::Task;
 use super::{Answer, Closing, Command, Connection, Edge, limits};
+use crate::auth::Proof;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Login, Target};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Evidence, Intent, NodeId, Origin, Past, SessionId, Source, State};
+use tcp_chat_state::{
+    Allowance, ConnectionId, EnrolOp, Evidence, Intent, LoginOp, NodeId, Op, Origin, Past, SessionId, Source,
+    State,
+};
 
 /// The connection of a request.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +25,10 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Where a request comes from for which the quotas of the network do not matter.
+    /// Where a request comes from.
     fn source(self, node: NodeId) -> Source {
-        let Self { connection, session, address, .. } = self;
-        let origin = Origin { node, connection };
-        Source { origin, session, network: address, sessions: usize::MAX, rooms: usize::MAX }
+        let Self { connection, session, .. } = self;
+        Source { origin: Origin { node, connection }, session }
     }
 }
 
@@ -119,12 +122,7 @@ impl Edge {
         match self.charge_message(chat, (peer, session), id.as_ref(), (&target, &json), past) {
             Err(refusal) => Err((id, refusal)),
             Ok((charge, past)) => {
-                let intent = Intent::Ask(
-                    peer.source(self.node),
-                    id,
-                    Ask::Say(target, json).map_proof(Evidence::from),
-                    past,
-                );
+                let intent = Intent::Request(peer.source(self.node), id, Op::Say(target, json, past));
                 let task = Task::Message { connection: peer.connection, session, charge };
                 self.gathering.propose_for(intent, task);
                 Ok(())
@@ -158,31 +156,36 @@ impl Edge {
         if let Err(refusal) = self.passes(chat, peer, &ask) {
             return Err((id, refusal));
         }
-        let connection = peer.connection;
-        match ask {
-            Ask::Login { .. } => self.admit_login(chat, peer, id, ask, past),
-            Ask::Query(query) => match peer.session {
-                Some(session) => self.gathering.add(Task::Query { connection, session, id, query }),
-                None => return Err((id, not_logged_in())),
-            },
-            Ask::Ping => self.gathering.add(Task::Ping { connection, id }),
+        let (connection, name) = (peer.connection, ask.op());
+        let op = match ask {
+            Ask::Login { login, fresh, resumes, proof } => {
+                self.admit_login(chat, peer, id, (*login, fresh, resumes, proof));
+                return Ok(());
+            }
+            Ask::Query(query) => {
+                let session = peer.session.ok_or_else(|| (id.clone(), not_logged_in()))?;
+                self.gathering.add(Task::Query { connection, session, id, query });
+                return Ok(());
+            }
+            Ask::Ping => {
+                self.gathering.add(Task::Ping { connection, id });
+                return Ok(());
+            }
             Ask::Quit => {
                 self.gathering.add(Task::Quit { connection, id });
-                self.gathering.propose(Intent::Ask(
-                    peer.source(self.node),
-                    None,
-                    Ask::Quit.map_proof(Evidence::from),
-                    past,
-                ));
+                self.gathering.propose(Intent::Request(peer.source(self.node), None, Op::Quit));
                 self.ignore(connection);
+                return Ok(());
             }
-            ask => {
-                let source = self.source(chat, peer, &ask);
-                let op = ask.op();
-                let intent = Intent::Ask(source, id, ask.map_proof(Evidence::from), past);
-                self.gathering.propose_for(intent, Task::Reply { connection, op });
-            }
-        }
+            Ask::Enrol { name, code, made } => Op::Enrol(Box::new(EnrolOp { name, code, made })),
+            Ask::Join(room) => Op::Join(room, Box::new(self.allowance(chat, peer, (0, 1)))),
+            Ask::Leave(place) => Op::Leave(place),
+            Ask::Say(target, json) => Op::Say(target, json, past),
+            Ask::Action(action) => Op::Action(action, past),
+            Ask::Mark(mark) => Op::Mark(Box::new(mark)),
+        };
+        let intent = Intent::Request(peer.source(self.node), id, op);
+        self.gathering.propose_for(intent, Task::Reply { connection, op: name });
         Ok(())
     }
 
@@ -210,20 +213,26 @@ impl Edge {
         }
     }
 
-    fn admit_login(&mut self, chat: &State, peer: Peer, id: Option<RequestId>, mut ask: Ask, past: Past) {
-        let source = self.source(chat, peer, &ask);
-        let Ask::Login { login, fresh, proof, .. } = &mut ask else { return };
-        let is_let_in = !matches!(proof.evidence(), Evidence::Refused | Evidence::Unusable(_));
-        let resumes = login.session.is_some() && is_let_in && peer.session.is_none();
+    fn admit_login(
+        &mut self,
+        chat: &State,
+        peer: Peer,
+        id: Option<RequestId>,
+        (mut login, fresh, resumes, proof): (Login, Secret, Option<[u8; 32]>, Proof),
+    ) {
+        let allowance = self.allowance(chat, peer, needs_of_login(&login));
+        let evidence = Evidence::from(proof);
+        let is_let_in = !matches!(evidence, Evidence::Refused | Evidence::Unusable(_));
+        let is_resumed = login.session.is_some() && is_let_in && peer.session.is_none();
         // No secret gets into the state.
         login.password = None;
-        let fresh = std::mem::take(&mut fresh.token);
-        let token = login.session.as_mut().map_or(fresh, std::mem::take);
+        let token = login.session.as_mut().map_or(fresh.token, std::mem::take);
         let connection = peer.connection;
         let turn = self.gathering.turn;
         self.connections.get_mut(&connection).into_iter().for_each(|state| state.logs_in = turn);
-        let task = Task::Login { connection, resumes, token };
-        self.gathering.propose_for(Intent::Ask(source, id, ask.map_proof(Evidence::from), past), task);
+        let op = LoginOp { login, token_hash: fresh.hash, resumes, evidence, allowance };
+        let intent = Intent::Request(peer.source(self.node), id, Op::Login(Box::new(op)));
+        self.gathering.propose_for(intent, Task::Login { connection, resumes: is_resumed, token });
     }
 
     /// Refuses a request at its place. Where it is certain that the connection is closed for it, nothing that comes behind
@@ -249,20 +258,18 @@ impl Edge {
         self.connections.get_mut(&connection).into_iter().for_each(|state| state.ignored_in = turn);
     }
 
-    /// Where a request comes from. What the quotas of the network leave is looked up only for requests that use it.
-    fn source(&mut self, chat: &State, peer: Peer, ask: &Ask) -> Source {
-        let mut source = peer.source(self.node);
-        if matches!(ask, Ask::Login { .. } | Ask::Join(_)) {
-            let (left, needs) = (self.left(chat, peer.address), needs(ask));
-            let reserved = self.gathering.reserved(peer.address);
-            source.network = tcp_chat_state::network(peer.address);
-            source.sessions = minus(left.0, reserved.0);
-            source.rooms = minus(left.1, reserved.1);
-            if left != (usize::MAX, usize::MAX) && needs != (0, 0) && !is_in_vain(left, needs) {
-                self.gathering.reserve(peer.address, needs);
-            }
+    /// What the network of a request may still take, of which it reserves what the request needs.
+    fn allowance(&mut self, chat: &State, peer: Peer, needs: (usize, usize)) -> Allowance {
+        let left = self.left(chat, peer.address);
+        let reserved = self.gathering.reserved(peer.address);
+        if left != (usize::MAX, usize::MAX) && needs != (0, 0) && !is_in_vain(left, needs) {
+            self.gathering.reserve(peer.address, needs);
         }
-        source
+        Allowance {
+            network: tcp_chat_state::network(peer.address),
+            sessions: minus(left.0, reserved.0),
+            rooms: minus(left.1, reserved.1),
+        }
     }
 
     /// How many sessions and rooms the network may still have.
@@ -275,12 +282,16 @@ impl Edge {
 /// What a request takes at most of the sessions and rooms of its network.
 fn needs(ask: &Ask) -> (usize, usize) {
     match ask {
-        Ask::Login { login, .. } => match &**login {
-            Login { session: Some(_), .. } => (0, 0),
-            Login { rooms, .. } => (1, rooms.as_ref().map_or(0, Vec::len)),
-        },
+        Ask::Login { login, .. } => needs_of_login(login),
         Ask::Join(_) => (0, 1),
         _ => (0, 0),
+    }
+}
+
+fn needs_of_login(login: &Login) -> (usize, usize) {
+    match login {
+        Login { session: Some(_), .. } => (0, 0),
+        Login { rooms, .. } => (1, rooms.as_ref().map_or(0, Vec::len)),
     }
 }
 

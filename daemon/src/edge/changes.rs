@@ -3,7 +3,7 @@
 //! edge knows where connections come from.
 
 use super::{Closing, Edge, Effect, notices};
-use tcp_chat_protocol::Seq;
+use tcp_chat_protocol::{Seq, event};
 use tcp_chat_state::{
     Audience, Change, ConnectionId, ConversationId, Ending, Origin, Own, Redacted, SessionId, State, UserId,
 };
@@ -64,6 +64,13 @@ impl Edge {
                 }
             }
             Change::Redacted(redacted) => self.tell_redacted(*redacted),
+            Change::Marked { user, from, mark } => {
+                let to = self.listeners.of(Audience::Users(user, user));
+                let (except, line) = (self.here(from), event::mark(&mark).into());
+                if to.iter().any(|connection| Some(*connection) != except) {
+                    self.effects.push(Effect::Told { to, except, line, redacts: None });
+                }
+            }
             Change::Topic { room, name, topic, by } => {
                 let line = notices::topic(&name, &topic, by.as_ref());
                 self.tell_all(Audience::Room(room), line, None);

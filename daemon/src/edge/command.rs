@@ -1,12 +1,9 @@
 //! Owns what happens on a connection: plain data. The net makes it, the hub keeps its order, and the edge decides what of it
 //! reaches the state. Never decides anything.
 
-use crate::auth::Proof;
+use super::ask::Ask;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Refusal, RequestId};
-
-/// A request of a client. A LOGIN has a proof, which only a check makes.
-pub type Ask = tcp_chat_state::Ask<Proof>;
 
 /// One thing that happened, in the order in which it happened on its connection.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
-use tcp_chat_state::{Ask, ConnectionId, Intent, NodeId, Query, SessionId, State, Turn, UserId, network};
+use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Query, SessionId, State, Turn, UserId, network};
 use zeroize::Zeroizing;
 
 /// The moment at which a turn begins to be gathered.
@@ -87,7 +87,7 @@ impl Gathering {
     /// Adds what is done at this place, behind what was said before it: that is numbered first, so that everyone sees the
     /// order in which things happened.
     pub(super) fn add(&mut self, task: Task) {
-        if matches!(self.intents.last(), Some(Intent::Ask(_, _, Ask::Say(..), _))) {
+        if matches!(self.intents.last(), Some(Intent::Request(_, _, Op::Say(..)))) {
             self.intents.push(Intent::Seal);
         }
         self.tasks.push_back((self.intents.len(), task));

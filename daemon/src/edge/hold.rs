@@ -5,7 +5,7 @@
 
 mod turns;
 
-use super::command::Ask;
+use super::ask::Ask;
 use super::{Answer, Edge, Effect, Outcome, Read};
 use std::collections::{HashMap, HashSet, VecDeque};
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
@@ -89,6 +89,7 @@ impl Hold {
         match ask {
             Ask::Action(action) => self.takes_action(action),
             Ask::Enrol { .. } => self.takes("nothing was changed"),
+            Ask::Mark(_) => self.takes("the mark was not kept"),
             // Also of a room that this user may not know of: the answer must not tell it from none.
             Ask::Join(room) if !session.is_some_and(|session| chat.knows_room(session, room)) => {
                 self.takes("the room was not opened")

@@ -4,7 +4,7 @@
 //! slowly, so that refusing a flood costs next to nothing.
 
 use super::admit::Peer;
-use super::command::Ask;
+use super::ask::Ask;
 use super::quotas::{Rates, SessionLimits};
 use super::{Answer, Command, Edge, Effect};
 use std::net::IpAddr;

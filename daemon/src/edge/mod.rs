@@ -5,6 +5,7 @@
 //! are the edge's alone, so a restart or another node begins with none of them.
 
 mod admit;
+mod ask;
 mod away;
 mod changes;
 mod command;
@@ -23,7 +24,8 @@ mod refusals;
 mod replies;
 mod settle;
 
-pub use command::{Ask, Command};
+pub use ask::{Ask, Proving, Secret};
+pub use command::Command;
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};
 pub use gathering::Now;

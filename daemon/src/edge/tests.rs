@@ -9,6 +9,7 @@ mod disk;
 mod forgotten;
 mod limits;
 mod lost_rights;
+mod marks;
 mod middle;
 mod model;
 mod nodes;

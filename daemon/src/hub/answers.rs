@@ -104,7 +104,7 @@ impl Hub {
         match (reply, result) {
             (OperatorReply::Action(to), result) => {
                 let done = match result {
-                    Ok(Done::Acted(reply)) => Ok(reply),
+                    Ok(Done::Acted(reply)) => Ok(*reply),
                     Ok(_) => return,
                     Err(refusal) => Err(refusal.msg.into_owned()),
                 };
@@ -116,6 +116,7 @@ impl Hub {
                 });
             }
             (OperatorReply::User(to), Ok(Done::Granted(done))) => {
+                let done = *done;
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
                     Some(why) => done.and_then(|_| Err(UserCommandError::NotKeptYet(why.to_owned()))),
                     None => done,

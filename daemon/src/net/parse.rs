@@ -3,11 +3,11 @@
 
 use super::prove::{Parsed, Unproven};
 use crate::auth;
-use crate::edge::Ask;
 use crate::edge::Command;
+use crate::edge::{Ask, Proving, Secret};
 use tcp_chat_protocol::request::{self, Bounds, Login};
 use tcp_chat_protocol::{ErrorKind, Line, Refusal, RequestId};
-use tcp_chat_state::{Proving, Secret};
+
 use zeroize::Zeroizing;
 
 /// Parses one line into a command, or into a claim that must be proven first.

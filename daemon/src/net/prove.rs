@@ -8,8 +8,8 @@ mod enrol;
 use super::Gate;
 use super::identity::Identity;
 use crate::auth::{Expected, Proof};
-use crate::edge::Ask;
 use crate::edge::Command;
+use crate::edge::{Ask, Secret};
 use crate::hub::Outbox;
 use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, Login};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Digest, NewCredential, Secret, UserId};
+use tcp_chat_state::{ConnectionId, Digest, NewCredential, UserId};
 use tracing::{debug, warn};
 
 /// Logins that are checked in one read; `chat` closes the connection after as many failures.

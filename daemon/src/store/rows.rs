@@ -1,7 +1,7 @@
 //! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
 use super::totals::Totals;
-use super::{StoreError, permissions, redactions, sweeps, users};
+use super::{StoreError, marks, permissions, redactions, sweeps, users};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
@@ -79,6 +79,7 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
         let sql = "UPDATE conversations SET topic = ?2 WHERE id = ?1";
         log.prepare_cached(sql)?.execute(params![room.0, topic.as_deref()])?;
     }
+    marks::write_changes(log, &writes.marks)?;
     if !writes.sent.is_empty() {
         // An id whose message was removed can be used again.
         let mut put =

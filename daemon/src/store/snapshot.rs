@@ -2,7 +2,7 @@
 
 use super::rows::number;
 use super::totals::{self, Totals};
-use super::{log_id, permissions, request_ids, sweeps, users};
+use super::{log_id, marks, permissions, request_ids, sweeps, users};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
@@ -49,6 +49,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Snapshot, Totals)> {
         work: sweeps::read(log)?,
         users,
         certificates,
+        marks: marks::read(log)?,
         removed: users::read_removed(log)?,
         rights: permissions::read(log)?,
         sent,

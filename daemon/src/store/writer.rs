@@ -13,8 +13,8 @@ use super::request_ids::RequestIds;
 use super::shared::Shared;
 use super::totals::{self, Totals};
 use super::{
-    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, redactions, retention,
-    rows, schema, search, snapshot, store_record,
+    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, marks, redactions,
+    retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -70,6 +70,8 @@ impl Store {
         let has_log_id = log_id::assign_if_missing(&log) || had_log_id;
         let (found, totals) = snapshot::read(&log).map_err(error)?;
         let ids = RequestIds::read(&log, totals.sent_as_to).map_err(error)?;
+        // On a full disk they stay until the next start.
+        let _ = marks::remove_of_gone_conversations(&log);
         let had_redactions = redactions::count(&log).map_err(error)? > 0;
         let files = OpenFiles::open(&place)?;
         if let Some(files) = &files {

@@ -2,12 +2,13 @@
 //! operators' actions. Used by the proof and by the fuzz target. Panics at anything that [`super::turns::encode`] does not write.
 
 use serde_json::Value;
-use tcp_chat_protocol::request::{Bounds, parse};
+use tcp_chat_protocol::event::json_text;
+use tcp_chat_protocol::request::{Bounds, Request, parse};
 use tcp_chat_protocol::{Fingerprint, Name, RequestId};
 use tcp_chat_state::{
-    Ask, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, Evidence, Intent,
-    NewCredential, NodeId, Origin, Past, Presented, Proving, Revocation, Rules, Secret, SessionId, Source,
-    StoredMessage, Turn, UserCommand, UserId,
+    Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, Evidence,
+    Intent, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented, Revocation, Rules, SessionId,
+    Source, StoredMessage, Turn, UserCommand, UserId,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -106,20 +107,17 @@ fn intent(entry: &Value) -> Intent {
         return Intent::Away(origin, SessionId(session));
     }
     let session = entry["session"].as_i64().map(SessionId);
-    let left =
-        |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
-    let network = text(&entry["network"]).parse().expect("an address");
-    let source = Source { origin, session, network, sessions: left(0), rooms: left(1) };
+    let source = Source { origin, session };
     let id = match &entry["id"] {
         Value::Null => None,
         Value::String(text) => Some(RequestId::Text(text.as_str().into())),
         number => Some(RequestId::Number(number.as_u64().expect("an id"))),
     };
-    let ask = match entry["request"]["op"].as_str() {
-        Some("ENROL") => enrol(entry),
-        _ => request(entry),
+    let op = match entry["request"]["op"].as_str() {
+        Some("ENROL") => Op::Enrol(Box::new(enrol(entry))),
+        _ => op(entry),
     };
-    Intent::Ask(source, id, ask, past(&entry["past"]))
+    Intent::Request(source, id, op)
 }
 
 fn past(entry: &Value) -> Past {
@@ -138,7 +136,7 @@ fn past(entry: &Value) -> Past {
     }
 }
 
-fn enrol(entry: &Value) -> Ask {
+fn enrol(entry: &Value) -> EnrolOp {
     let made = &entry["made"];
     let made = match (&made["password"], &made["certificate"]) {
         (Value::String(hash), _) => NewCredential::Password(hash.as_str().into()),
@@ -146,21 +144,35 @@ fn enrol(entry: &Value) -> Ask {
         (_, shown) => NewCredential::Certificate(Box::new(certificate(shown)), text(&made["pem"]).to_owned()),
     };
     let code = entry["code"].is_string().then(|| digest(&entry["code"]));
-    Ask::Enrol { name: name(&entry["request"]["name"]), code, made }
+    EnrolOp { name: name(&entry["request"]["name"]), code, made }
 }
 
-fn request(entry: &Value) -> Ask {
+fn op(entry: &Value) -> Op {
     let line = entry["request"].to_string();
     let (_, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
-    Ask::of(request).unwrap_or_else(|proving| match proving {
-        Proving::Login(login) => Ask::Login {
-            login,
-            fresh: Secret { token: String::new().into(), hash: digest(&entry["fresh"]).0 },
+    match request {
+        Request::Login(login) => Op::Login(Box::new(LoginOp {
+            login: *login,
+            token_hash: digest(&entry["fresh"]).0,
             resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
-            proof: evidence(&entry["proof"]),
-        },
-        Proving::Enrol(_) => panic!("{line} is decoded elsewhere"),
-    })
+            evidence: evidence(&entry["proof"]),
+            allowance: allowance(entry),
+        })),
+        Request::Join(room) => Op::Join(room, Box::new(allowance(entry))),
+        Request::Leave(room) => Op::Leave(room),
+        Request::Msg { to, text } => Op::Say(to, json_text(&text), past(&entry["past"])),
+        Request::Action(action) => Op::Action(action, past(&entry["past"])),
+        Request::Mark(mark) => Op::Mark(Box::new(mark)),
+        Request::Quit => Op::Quit,
+        other => panic!("{other:?} is no op, or decoded elsewhere"),
+    }
+}
+
+fn allowance(entry: &Value) -> Allowance {
+    let left =
+        |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
+    let network = text(&entry["network"]).parse().expect("an address");
+    Allowance { network, sessions: left(0), rooms: left(1) }
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

@@ -10,13 +10,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Evidence, Facts, Intent, NewCredential, Past, Presented, Proving,
-    Revocation, Rules, Secret,
+    Certificate, ConnectionId, Digest, Evidence, Facts, Intent, NewCredential, Past, Presented, Revocation,
+    Rules,
 };
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::Proof;
 use tcp_chatd::auth::sha256;
-use tcp_chatd::edge::Ask;
+use tcp_chatd::edge::{Ask, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Now};
 
 /// The three states.

@@ -89,6 +89,10 @@ fn line() -> impl Strategy<Value = String> {
         room().prop_map(|room| format!(r#"{{"op":"LEAVE","data":{{"room":"{room}"}}}}"#)),
         Just(r#"{"op":"PING"}"#.to_owned()),
         Just(r#"{"op":"WHO"}"#.to_owned()),
+        (room(), 0u8..12)
+            .prop_map(|(room, seq)| { format!(r#"{{"op":"MARK","data":{{"room":"{room}","seq":{seq}}}}}"#) }),
+        (name(), 0u8..12)
+            .prop_map(|(name, seq)| { format!(r#"{{"op":"MARK","data":{{"with":"{name}","seq":{seq}}}}}"#) }),
         (name(), 1u8..12).prop_map(|(name, seq)| {
             format!(r#"{{"op":"REDACT","data":{{"with":"{name}","seq":{seq},"reason":"x"}}}}"#)
         }),

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::request::{Request, write};
 use tcp_chat_state::{
-    Ask, Certificate, Code, CodePurpose, Digest, Evidence, Intent, NewCredential, Origin, Past, Presented,
-    Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
+    Allowance, Certificate, Code, CodePurpose, Digest, EnrolOp, Evidence, Intent, LoginOp, NewCredential, Op,
+    Origin, Past, Presented, Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -30,28 +30,26 @@ fn encode_intent(intent: &Intent) -> Value {
             let sessions: Vec<_> = sessions.iter().map(|session| session.0).collect();
             json!({"end": sessions, "who": who, "reason": reason})
         }
-        Intent::Ask(source, id, ask, past) => {
-            let Source { origin, session, network, sessions, rooms } = source;
+        Intent::Request(Source { origin, session }, id, op) => {
             let mut entry = json!({
                 "on": at(origin),
                 "session": session.map(|session| session.0),
-                "network": network,
-                "left": [sessions, rooms],
                 "id": id.as_ref().map(|id| match id {
                     RequestId::Number(number) => json!(number),
                     RequestId::Text(text) => json!(**text),
                 }),
-                "request": request(ask),
+                "request": request(op),
             });
-            entry["past"] = encode_past(past);
-            match ask {
-                Ask::Login { fresh, resumes, proof, .. } => {
-                    assert!(fresh.token.is_empty(), "a token is no part of a turn");
-                    entry["fresh"] = json!(hex(&fresh.hash));
+            match op {
+                Op::Login(login) => {
+                    let LoginOp { login: _, token_hash, resumes, evidence, allowance } = &**login;
+                    entry["fresh"] = json!(hex(token_hash));
                     entry["resumes"] = json!(resumes.map(|hash| hex(&hash)));
-                    entry["proof"] = encode_evidence(proof);
+                    entry["proof"] = encode_evidence(evidence);
+                    encode_allowance(allowance, &mut entry);
                 }
-                Ask::Enrol { code, made, .. } => {
+                Op::Enrol(enrol) => {
+                    let EnrolOp { name: _, code, made } = &**enrol;
                     entry["code"] = json!(code.map(|code| code.to_string()));
                     entry["made"] = match made {
                         NewCredential::Nothing => Value::Null,
@@ -61,7 +59,9 @@ fn encode_intent(intent: &Intent) -> Value {
                         }
                     };
                 }
-                _ => {}
+                Op::Join(_, allowance) => encode_allowance(allowance, &mut entry),
+                Op::Say(_, _, past) | Op::Action(_, past) => entry["past"] = encode_past(past),
+                Op::Leave(_) | Op::Mark(_) | Op::Quit => {}
             }
             entry
         }
@@ -149,22 +149,26 @@ fn at(origin: &Origin) -> Value {
     json!([origin.node.0, origin.connection.0])
 }
 
+fn encode_allowance(allowance: &Allowance, entry: &mut Value) {
+    let Allowance { network, sessions, rooms } = allowance;
+    entry["network"] = json!(network);
+    entry["left"] = json!([sessions, rooms]);
+}
+
 /// A request as on the wire. Of an ENROL, which is secret there, only whose code it is.
-fn request(ask: &Ask) -> Value {
-    let request = match ask.clone() {
-        Ask::Login { login, .. } => Request::Login(login),
-        Ask::Enrol { name, .. } => return json!({"op": "ENROL", "name": name}),
-        Ask::Join(room) => Request::Join(room),
-        Ask::Leave(room) => Request::Leave(room),
-        Ask::Say(to, text) => {
+fn request(op: &Op) -> Value {
+    let request = match op.clone() {
+        Op::Login(login) => Request::Login(Box::new(login.login)),
+        Op::Enrol(enrol) => return json!({"op": "ENROL", "name": enrol.name}),
+        Op::Join(room, _) => Request::Join(room),
+        Op::Leave(room) => Request::Leave(room),
+        Op::Say(to, text, _) => {
             let text: String = serde_json::from_str(&text).expect("a text as JSON");
             Request::Msg { to, text: text.into() }
         }
-        Ask::Query(query) => panic!("{query:?} changes nothing"),
-        Ask::Action(action) => Request::Action(action),
-        Ask::Mark(mark) => Request::Mark(mark),
-        Ask::Ping => Request::Ping,
-        Ask::Quit => Request::Quit,
+        Op::Action(action, _) => Request::Action(action),
+        Op::Mark(mark) => Request::Mark(*mark),
+        Op::Quit => Request::Quit,
     };
     let mut line = Vec::new();
     write(None, &request, &mut line);

@@ -1,11 +1,11 @@
 //! Owns what all moderation actions share: which op carries one out, in which scope it holds, whether its author has quota
-//! left, and its line in the audit log. Called by [`State::ask`] for users and by the hub for operators. Never decides who
+//! left, and its line in the audit log. Called by [`State::apply`] for users and by the hub for operators. Never decides who
 //! may act: `permissions::checks` does.
 
 use crate::permissions::authorize::{Permission, Rank, authorize};
 use crate::permissions::checks::Actor;
 use crate::sweeps::queue::Sweep;
-use crate::{Answer, Audit, Caller, Past, Refusal, Scope, State, refusal};
+use crate::{Answer, Audit, Caller, Done, Past, Refusal, Scope, State, refusal};
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Place};
@@ -22,13 +22,9 @@ const OVER_AT_ONCE: usize = 16;
 
 impl State {
     /// A user moderates.
-    pub(crate) fn act_as_user(
-        &mut self,
-        caller: Caller<'_>,
-        action: &Action,
-        past: Past,
-    ) -> Result<ActReply, Refusal> {
-        self.act(Actor::Session(caller.session), action, past)
+    pub(crate) fn act_as_user(&mut self, caller: Caller<'_>, action: &Action, past: Past) -> Answer<Done> {
+        let done = self.act(Actor::Session(caller.session), action, past);
+        done.map(|data| Done::Acted(Box::new(data)))
     }
 
     /// An operator moderates: the system's user of that number.

@@ -1,12 +1,12 @@
-//! Owns ENROL: a code becomes a password or a certificate. Called by [`State::ask`]. Never makes either of them: the daemon
+//! Owns ENROL: a code becomes a password or a certificate. Called by [`State::apply`]. Never makes either of them: the daemon
 //! has, in [`NewCredential`].
 
 use crate::users::certificates::Certificate;
 use crate::users::{CodePurpose, User};
-use crate::{Answer, Digest, Done, Source, State, refusal};
+use crate::{Answer, Done, EnrolOp, Source, State, refusal};
 use std::sync::Arc;
+use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::EnrolReply;
-use tcp_chat_protocol::{ErrorKind, Name};
 
 /// What an ENROL gets, made by the net.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,13 +31,7 @@ impl std::fmt::Debug for NewCredential {
 
 impl State {
     /// A code is turned into a password or a certificate.
-    pub(crate) fn enrol(
-        &mut self,
-        source: Source,
-        name: &Name,
-        code: Option<Digest>,
-        made: NewCredential,
-    ) -> Answer<Done> {
+    pub(crate) fn enrol(&mut self, source: Source, EnrolOp { name, code, made }: EnrolOp) -> Answer<Done> {
         if self.session_of(source).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
@@ -46,7 +40,7 @@ impl State {
             NewCredential::Password(_) => CodePurpose::Password,
             NewCredential::Certificate(..) => CodePurpose::Certificate,
         };
-        let user = self.users.admits(name, code, gives, self.turn.time)?.clone();
+        let user = self.users.admits(&name, code, gives, self.turn.time)?.clone();
         // Only who has the code learns of it.
         self.is_not_banned(&user.name, None)?;
         let mut changed = User { code: None, ..user };
@@ -60,6 +54,6 @@ impl State {
             NewCredential::Nothing => {}
         }
         self.put_user(changed);
-        Ok(Done::Enrolled(data))
+        Ok(Done::Enrolled(Box::new(data)))
     }
 }

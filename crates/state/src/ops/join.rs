@@ -1,4 +1,4 @@
-//! Owns JOIN, and the rooms of a LOGIN. Called by [`State::ask`] and by [`State::login`]. Never decides who may enter:
+//! Owns JOIN, and the rooms of a LOGIN. Called by [`State::apply`] and by [`State::login`]. Never decides who may enter:
 //! `permissions::checks` does.
 
 use crate::ops::open_room::looks_like;
@@ -6,7 +6,7 @@ use crate::permissions::authorize::Permission;
 use crate::permissions::checks::not_to_enter;
 use crate::rooms::{Conversations, LooksLike};
 use crate::{
-    Answer, Caller, Change, ConversationId, SessionChange, SessionId, Source, State, UserId, refusal,
+    Allowance, Answer, Caller, Change, ConversationId, Done, SessionChange, SessionId, State, UserId, refusal,
 };
 use std::collections::HashSet;
 use tcp_chat_protocol::reply::JoinReply;
@@ -24,7 +24,7 @@ impl State {
         asked: Option<Vec<Name>>,
         user: &Name,
         is_proven: bool,
-        source: Source,
+        allowance: &Allowance,
     ) -> Result<Vec<ConversationId>, crate::Refusal> {
         let key = user.key();
         let Some(names) = asked else {
@@ -35,13 +35,13 @@ impl State {
         if limit > 0 && names.len() > limit {
             return Err(refusal(ErrorKind::Data, format!("`rooms`: a session may be in {limit} rooms")));
         }
-        self.may_enter_all(&names, user, is_proven, source)?;
+        self.may_enter_all(&names, user, is_proven, allowance)?;
         let mut rooms = Vec::with_capacity(names.len());
         let mut passed = HashSet::with_capacity(names.len());
         for name in &names {
             let room = match self.conversations.room(name) {
                 Some(room) => room,
-                None => self.open_allowed(name, user, is_proven, source),
+                None => self.open_allowed(name, user, is_proven, allowance),
             };
             if passed.insert(room) {
                 rooms.push(room);
@@ -57,7 +57,7 @@ impl State {
         names: &[Name],
         user: &Name,
         is_proven: bool,
-        source: Source,
+        allowance: &Allowance,
     ) -> Result<(), crate::Refusal> {
         let key = user.key();
         let mut new = Conversations::default();
@@ -65,10 +65,10 @@ impl State {
             match self.conversations.room(name) {
                 Some(room) => {
                     self.may_enter(room, name, &key, is_proven)
-                        .map_err(|no| self.told(no, name, (&key, is_proven), source))?;
+                        .map_err(|no| self.told(no, name, (&key, is_proven), allowance))?;
                 }
                 None if new.room(name).is_none() => {
-                    self.may_open(name, user, is_proven, source, new.room_count() + 1)?;
+                    self.may_open(name, user, is_proven, allowance, new.room_count() + 1)?;
                     new.open_room(name).map_err(|LooksLike(other)| looks_like(name, &other))?;
                 }
                 None => {}
@@ -77,13 +77,13 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn join(&mut self, caller: Caller<'_>, name: &Name) -> Answer<JoinReply> {
+    pub(crate) fn join(&mut self, caller: Caller<'_>, name: &Name, allowance: &Allowance) -> Answer<Done> {
         let session = caller.session;
         if let Some(room) = self.conversations.room(name) {
             // It may have lost the right to be there a moment ago, and have it again.
             self.sweep(session, room);
         }
-        let (known, source) = (self.conversations.room(name), caller.source);
+        let known = self.conversations.room(name);
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
         let limit = self.rules.rooms_per_session;
         let count = self.sessions.get(session).map_or(0, |s| s.rooms.len());
@@ -101,7 +101,7 @@ impl State {
                     let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));
                     let no = not_to_enter(Some(name));
                     match &user {
-                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), source),
+                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), allowance),
                         None => no,
                     }
                 })?;
@@ -109,7 +109,7 @@ impl State {
             }
             (None, Some(held)) => {
                 let (user, is_proven) = (held.row.name.clone(), held.proven);
-                self.open_room(name, &user, is_proven, source)?
+                self.open_room(name, &user, is_proven, allowance)?
             }
             (None, None) => return Err(not_to_enter(Some(name))),
         };
@@ -125,10 +125,10 @@ impl State {
             members: self.members(room, &conversation.members, JOIN_MEMBERS),
             member_count: self.member_count(room, &conversation.members),
             topic: conversation.topic.as_deref().map(str::to_owned),
-            mark: None,
+            mark: self.mark_of(session, room),
         };
         self.announce(before, self.face(session));
-        Ok(reply)
+        Ok(Done::Joined(Box::new(reply)))
     }
 
     pub(crate) fn enter(&mut self, session: SessionId, room: ConversationId) {

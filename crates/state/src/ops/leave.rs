@@ -1,19 +1,19 @@
-//! Owns LEAVE, and how a session leaves a room for any other reason. Called by [`State::ask`], by evictions and by the
+//! Owns LEAVE, and how a session leaves a room for any other reason. Called by [`State::apply`], by evictions and by the
 //! sweeps. Never sends: it adds to the turn.
 
 use crate::permissions::authorize::Permission;
-use crate::{Answer, Caller, Change, ConversationId, Origin, SessionChange, SessionId, State};
+use crate::{Answer, Caller, Change, ConversationId, Done, Origin, SessionChange, SessionId, State};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::reply::LeaveReply;
 use tcp_chat_protocol::request::Place;
 
 impl State {
-    pub(crate) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<LeaveReply> {
+    pub(crate) fn leave(&mut self, caller: Caller<'_>, place: &Place) -> Answer<Done> {
         let room = self.room_for(caller.session, place, Permission::Leave)?;
         let shown =
             self.conversations.get(room).and_then(|c| c.room()).map(Name::to_string).unwrap_or_default();
         self.leave_room(caller.session, room);
-        Ok(LeaveReply { room: shown })
+        Ok(Done::Left(Box::new(LeaveReply { room: shown })))
     }
 
     /// Takes the session out of the room.

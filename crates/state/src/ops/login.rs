@@ -1,39 +1,35 @@
-//! Owns the LOGIN that begins a session, and the reply to every LOGIN. Called by [`State::ask`]. Never checks a password or a
+//! Owns the LOGIN that begins a session, and the reply to every LOGIN. Called by [`State::apply`]. Never checks a password or a
 //! signature: the daemon has, and says so as [`Evidence`].
 
 use crate::sessions::{Session, UsedIds};
 use crate::{
-    Answer, Change, ConversationId, Done, Evidence, LoggedIn, SessionChange, SessionId, SessionRow, Source,
-    State, UserId, refusal,
+    Answer, Change, ConversationId, Done, Evidence, LoggedIn, LoginOp, SessionChange, SessionId, SessionRow,
+    Source, State, UserId, refusal,
 };
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
-use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{ErrorKind, VERSION};
 
 impl State {
     pub(crate) fn login(
         &mut self,
         source: Source,
-        login: Login,
-        token_hash: [u8; 32],
-        resumes: Option<[u8; 32]>,
-        proof: Evidence,
+        LoginOp { login, token_hash, resumes, evidence, allowance }: LoginOp,
     ) -> Answer<Done> {
         if self.session_of(source).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
         }
-        match &proof {
+        match &evidence {
             Evidence::Refused => return Err(Self::auth_failed()),
             Evidence::Unusable(why) => return Err(Self::certificate_names_no_user(why)),
             _ => {}
         }
         if login.session.is_some() {
-            let session = self.resumable(resumes, &proof)?;
+            let session = self.resumable(resumes, &evidence)?;
             return Ok(self.resume(source.origin, session, login));
         }
         let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
-        self.is_not_banned(&name, proof.certificate())?;
-        let who = self.identify(name, proof)?;
+        self.is_not_banned(&name, evidence.certificate())?;
+        let who = self.identify(name, evidence)?;
         self.leave_before_name_is_reused(&who.name, who.user)?;
         if self.rules.sessions > 0 && self.sessions.len() >= self.rules.sessions {
             return Err(refusal(
@@ -41,12 +37,12 @@ impl State {
                 "the server has no room for one more session; try later",
             ));
         }
-        if source.sessions == 0 {
+        if allowance.sessions == 0 {
             let msg = "your network has half of the sessions that the server allows; try later";
             return Err(refusal(ErrorKind::ServerFull, msg));
         }
         let proven = who.user.is_some();
-        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, source)?;
+        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, &allowance)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
@@ -99,7 +95,7 @@ impl State {
             head: self.turn.head_before(),
             log: Some(self.log.id.clone()),
             log_from: Some(self.log.common_with(log)),
-            marks: None,
+            marks: self.marks_of(session),
             server: ServerInfo {
                 name: "tcp-chatd".into(),
                 version: env!("CARGO_PKG_VERSION").into(),

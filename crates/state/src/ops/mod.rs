@@ -14,6 +14,7 @@ pub(crate) mod join;
 pub(crate) mod kick;
 pub(crate) mod leave;
 pub(crate) mod login;
+pub(crate) mod mark;
 pub(crate) mod mute;
 pub(crate) mod open_room;
 pub(crate) mod penalty;

@@ -6,7 +6,7 @@ use crate::permissions::authorize::{Permission, authorize};
 use crate::permissions::checks::not_to_enter;
 use crate::quota_owner::QuotaOwner;
 use crate::rooms::Conversation;
-use crate::{Answer, Change, ConversationId, ConversationKind, Source, State, refusal};
+use crate::{Allowance, Answer, Change, ConversationId, ConversationKind, State, refusal};
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role};
 
 impl State {
@@ -16,10 +16,10 @@ impl State {
         name: &Name,
         user: &Name,
         is_proven: bool,
-        source: Source,
+        allowance: &Allowance,
     ) -> Result<ConversationId, crate::Refusal> {
-        self.may_open(name, user, is_proven, source, 1)?;
-        Ok(self.open_allowed(name, user, is_proven, source))
+        self.may_open(name, user, is_proven, allowance, 1)?;
+        Ok(self.open_allowed(name, user, is_proven, allowance))
     }
 
     /// The same where it is known that it may be opened.
@@ -28,11 +28,11 @@ impl State {
         name: &Name,
         user: &Name,
         is_proven: bool,
-        source: Source,
+        allowance: &Allowance,
     ) -> ConversationId {
         let room = self.conversations.open_configured(name);
-        self.tell(Change::Opened(room, source.network));
-        let by = self.opener(&user.key(), is_proven, source);
+        self.tell(Change::Opened(room, allowance.network));
+        let by = self.opener(&user.key(), is_proven, allowance);
         self.openers.add(room, by);
         self.turn.writes.opened.push((room, by));
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
@@ -49,10 +49,10 @@ impl State {
         name: &Name,
         user: &Name,
         is_proven: bool,
-        source: Source,
+        allowance: &Allowance,
         many: usize,
     ) -> Answer {
-        self.may_open_any(name, (&user.key(), is_proven), source, many)?;
+        self.may_open_any(name, (&user.key(), is_proven), allowance, many)?;
         self.ensure_not_being_removed(name, |room| {
             self.may_enter(room, name, &user.key(), is_proven).is_ok()
         })?;
@@ -69,10 +69,10 @@ impl State {
         no: crate::Refusal,
         name: &Name,
         user: (&NameKey, bool),
-        source: Source,
+        allowance: &Allowance,
     ) -> crate::Refusal {
         match no.kind {
-            ErrorKind::NoSuchRoom => self.may_open_any(name, user, source, 1).err().unwrap_or(no),
+            ErrorKind::NoSuchRoom => self.may_open_any(name, user, allowance, 1).err().unwrap_or(no),
             _ => no,
         }
     }
@@ -82,11 +82,11 @@ impl State {
         &self,
         name: &Name,
         (user, is_proven): (&NameKey, bool),
-        source: Source,
+        allowance: &Allowance,
         many: usize,
     ) -> Answer {
         let (rooms, limit) = (self.conversations.room_count(), self.rules.rooms);
-        let by = self.opener(user, is_proven, source);
+        let by = self.opener(user, is_proven, allowance);
         let why = if !self.rules.create {
             "users may not open rooms"
         } else if authorize(self.permissions.on_server(user, is_proven, self.turn.time), Permission::Open)
@@ -95,7 +95,7 @@ impl State {
             "you may read on this server, and not write"
         } else if limit > 0 && rooms + many > limit {
             "the server has no room for one more"
-        } else if many > source.rooms {
+        } else if many > allowance.rooms {
             "your network has opened half of those that the server allows"
         } else if !self.openers.is_within(by, many, self.rules.rooms_per_network) {
             match by {
@@ -111,9 +111,9 @@ impl State {
     }
 
     /// In whose quota a room is that this user opens.
-    pub(crate) fn opener(&self, user: &NameKey, is_proven: bool, source: Source) -> QuotaOwner {
+    pub(crate) fn opener(&self, user: &NameKey, is_proven: bool, allowance: &Allowance) -> QuotaOwner {
         let owner = self.users.by_key(user).filter(|_| is_proven);
-        owner.map_or_else(|| QuotaOwner::at(source.network), |owner| QuotaOwner::User(owner.id))
+        owner.map_or_else(|| QuotaOwner::at(allowance.network), |owner| QuotaOwner::User(owner.id))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns MSG: to which conversation it goes, and whether it was sent before (`deduplication`). Called by [`State::ask`].
+//! Owns MSG: to which conversation it goes, and whether it was sent before (`deduplication`). Called by [`State::apply`].
 //! Never numbers or encodes: the turn does when it is sealed.
 
 use crate::permissions::authorize::Permission;
@@ -6,7 +6,7 @@ use crate::turn::Said;
 use crate::users::addressed::no_such_user;
 use crate::{
     Answer, Caller, ConversationId, ConversationKind, Done, Past, Refusal, Resent, ResentTo, SessionId,
-    Source, State, UserId, refusal,
+    State, UserId, refusal,
 };
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
@@ -30,7 +30,7 @@ impl State {
         json: Box<str>,
         past: Past,
     ) -> Answer<Done> {
-        let Caller { source: Source { origin, .. }, session, id } = caller;
+        let Caller { origin, session, id } = caller;
         let (conversation, to) = match self.check_say(session, id, target, past)? {
             Goes::Again(id, conversation, seq) => {
                 self.seal();

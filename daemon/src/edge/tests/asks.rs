@@ -3,6 +3,7 @@
 use super::world::World;
 use super::*;
 use crate::edge::Command;
+use crate::edge::{Proving, Secret};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Login, Wants, parse};
 

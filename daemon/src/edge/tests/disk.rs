@@ -16,6 +16,7 @@ pub(super) struct Disk {
     pub(super) chunks: Vec<Chunk>,
     redacted: BTreeSet<Seq>,
     topics: BTreeMap<ConversationId, Box<str>>,
+    marks: BTreeMap<(UserId, ConversationId), Seq>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     lost: BTreeSet<(SessionId, ConversationId)>,
     leaving: BTreeMap<SessionId, EndedSession>,
@@ -65,6 +66,16 @@ impl Disk {
                 _ => line.to_vec(),
             });
             self.chunks[at].lines = redacted.collect();
+        }
+        for change in writes.marks {
+            match change {
+                MarkChange::Put { user, conversation, seq } => {
+                    let before = self.marks.insert((user, conversation), seq);
+                    assert!(before < Some(seq), "a mark never moves back");
+                }
+                MarkChange::Remove { user, conversation } => drop(self.marks.remove(&(user, conversation))),
+                MarkChange::RemoveUser(gone) => self.marks.retain(|(user, _), _| *user != gone),
+            }
         }
         for (room, topic) in writes.topics {
             assert!(self.conversations.contains_key(&room), "a room");
@@ -148,6 +159,7 @@ impl Disk {
             bans.retain(|(scope, ..)| *scope != Some(id));
             self.conversations.remove(&id);
             self.topics.remove(&id);
+            self.marks.retain(|(_, conversation), _| *conversation != id);
             self.opened.remove(&id);
             self.chunks.retain(|c| c.conversation != id);
         }
@@ -200,6 +212,15 @@ impl Disk {
             rights: self.rights.clone(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
+            marks: self
+                .marks
+                .iter()
+                .map(|((user, conversation), seq)| StoredMark {
+                    user: *user,
+                    conversation: *conversation,
+                    seq: *seq,
+                })
+                .collect(),
             removed: self.removed.values().cloned().collect(),
             sent: self.window(),
             head: self.head,

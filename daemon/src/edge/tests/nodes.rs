@@ -14,12 +14,28 @@ fn asks(
     line: &str,
 ) -> Result<Done, ErrorKind> {
     let Command::Ask(id, ask) = world.command(line) else { panic!("{line}") };
-    let network = [192, 0, 2, 1].into();
-    let source = Source { origin, session, network, sessions: usize::MAX, rooms: usize::MAX };
+    let source = Source { origin, session };
     let mut done = None;
-    let ask = ask.map_proof(Evidence::from);
-    world.operator(|chat| done = Some(chat.apply_intent(Intent::Ask(source, id, ask, Past::Absent)).1));
+    world.operator(|chat| done = Some(chat.apply_intent(Intent::Request(source, id, op(ask))).1));
     done.unwrap().map_err(|refusal| refusal.kind)
+}
+
+/// A request, as the edge of the other node proposes it.
+fn op(ask: Ask) -> Op {
+    let allowance = Allowance { network: [192, 0, 2, 1].into(), sessions: usize::MAX, rooms: usize::MAX };
+    match ask {
+        Ask::Login { login, fresh, resumes, proof } => {
+            let (login, token_hash, evidence) = (*login, fresh.hash, Evidence::from(proof));
+            Op::Login(Box::new(LoginOp { login, token_hash, resumes, evidence, allowance }))
+        }
+        Ask::Join(room) => Op::Join(room, Box::new(allowance)),
+        Ask::Leave(place) => Op::Leave(place),
+        Ask::Say(target, json) => Op::Say(target, json, Past::Absent),
+        Ask::Action(action) => Op::Action(action, Past::Absent),
+        Ask::Mark(mark) => Op::Mark(Box::new(mark)),
+        Ask::Quit => Op::Quit,
+        Ask::Enrol { .. } | Ask::Query(_) | Ask::Ping => panic!("{ask:?} is not asked here"),
+    }
 }
 
 /// `ana` on this node, and `bo` on the other one, whose connection has the same number.

@@ -211,7 +211,7 @@ impl World {
             self.results.swap_remove(at)
         });
         match done.map_err(|refusal| refusal.kind)? {
-            Done::Acted(reply) => Ok(reply),
+            Done::Acted(reply) => Ok(*reply),
             other => panic!("{other:?}"),
         }
     }
@@ -223,7 +223,7 @@ impl World {
         let at = self.edge.propose(Intent::Grant(0, wish));
         self.finish();
         match self.results.swap_remove(at) {
-            Ok(Done::Granted(done)) => done,
+            Ok(Done::Granted(done)) => *done,
             other => panic!("{other:?}"),
         }
     }

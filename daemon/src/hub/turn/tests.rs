@@ -1,7 +1,7 @@
 use super::*;
 use crate::auth::Proof;
-use crate::edge::Ask;
 use crate::edge::Command;
+use crate::edge::{Ask, Secret};
 use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
 use crate::hub::{Bars, Directory, Entry, Item, Outbox, Taken};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
-use tcp_chat_state::{ConnectionId, Evidence, Rules, Secret, Snapshot};
+use tcp_chat_state::{ConnectionId, Evidence, Rules, Snapshot};
 
 /// Messages of [`fill`].
 const FILL: u64 = 20;
