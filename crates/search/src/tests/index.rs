@@ -219,7 +219,8 @@ fn a_purge_that_was_cut_short_begins_again() {
     let path = folder.0.join("index");
     let open = || Index::open(Connection::open(&path).unwrap(), b"log").unwrap().unwrap();
     let mut index = Index::create(Connection::open(&path).unwrap(), b"log").unwrap();
-    add(&mut index, 1..3_000, |n| if n == 7 { "hunter2zx".into() } else { format!("word{n}") });
+    // More than one part.
+    add(&mut index, 1..30_000, |n| if n == 7 { "hunter2zx".into() } else { format!("word{n} of {n}x") });
     index.redact(&[7], 1).unwrap();
     assert!(index.purge().unwrap());
     drop(index);
