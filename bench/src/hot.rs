@@ -10,7 +10,7 @@ use tcp_chat_protocol::request::{Bounds, Login, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
 use tcp_chat_state::{ConnectionId, Past, Rules, Snapshot, State, Writes};
 use tcp_chatd::auth::Proof;
-use tcp_chatd::edge::{Ask, Secret};
+use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now};
 use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
@@ -133,7 +133,7 @@ fn store_round(rounds: usize) -> Result<Round> {
 /// A room with some senders.
 struct Talk {
     edge: Edge,
-    chat: State,
+    state: State,
     json: Box<str>,
     next: u64,
     /// The writes of the logins.
@@ -146,8 +146,8 @@ impl Talk {
         rules.rate.per_second = 0;
         let now = Now { mono: 0, wall: 1_800_000_000_000 };
         let mut edge = Edge::default();
-        let mut chat = State::restore(rules, Snapshot::default(), now.wall);
-        chat.start();
+        let mut state = State::restore(rules, Snapshot::default(), now.wall);
+        state.start();
         edge.begin(now);
         for at in 0..MEMBERS {
             let mut hash = [0; 32];
@@ -162,34 +162,34 @@ impl Talk {
                 log: None,
             };
             let fresh = Secret { token: format!("{at}").into(), hash };
-            let proof = Proof::without_password(&login, AuthMode::Open, chat.users());
+            let proof = Proof::without_password(&login, AuthMode::Open, state.users());
             let proof = proof.context("a name without an owner needs no password")?;
-            let ask = Ask::Login { login: Box::new(login), fresh, resumes: None, proof };
-            edge.admit(&mut chat, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
-            edge.admit(&mut chat, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
+            let ask = Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof }));
+            edge.admit(&mut state, ConnectionId(at), Command::Open(Ipv4Addr::LOCALHOST.into()), Past::Absent);
+            edge.admit(&mut state, ConnectionId(at), Command::Ask(None, ask), Past::Absent);
         }
-        let entered = apply(&mut edge, &mut chat, now.wall).0;
-        Ok(Self { edge, chat, json: json_text(TEXT), next: 0, entered })
+        let entered = apply(&mut edge, &mut state, now.wall).0;
+        Ok(Self { edge, state, json: json_text(TEXT), next: 0, entered })
     }
 
     fn turn(&mut self) -> (Writes, Vec<Effect>) {
-        let Self { edge, chat, json, next, .. } = self;
+        let Self { edge, state, json, next, .. } = self;
         let now = Now { mono: *next, wall: 1_800_000_000_000 + *next };
         edge.begin(now);
         for _ in 0..MESSAGES {
             *next += 1;
             let ask = Ask::Say(Target::Default, json.clone());
             let command = Command::Ask(Some(RequestId::Number(*next)), ask);
-            edge.admit(chat, ConnectionId(*next % SENDERS), command, Past::Absent);
+            edge.admit(state, ConnectionId(*next % SENDERS), command, Past::Absent);
         }
-        apply(edge, chat, now.wall)
+        apply(edge, state, now.wall)
     }
 }
 
 /// Applies the turn that the edge has gathered.
-fn apply(edge: &mut Edge, chat: &mut State, time: u64) -> (Writes, Vec<Effect>) {
+fn apply(edge: &mut Edge, state: &mut State, time: u64) -> (Writes, Vec<Effect>) {
     let turn = edge.take_turn(time, None, 0);
-    let writes = chat.apply(turn, |chat, changes, place| edge.observe(chat, changes, place));
+    let writes = state.apply(turn, |state, changes, place| edge.observe(state, changes, place));
     (writes, edge.finish())
 }
 

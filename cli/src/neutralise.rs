@@ -149,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_hostile_is_shown() {
+    fn hostile_characters_are_shown_as_escapes() {
         for (hostile, shown) in [
             ("plain äöü 山田 🦀", "plain äöü 山田 🦀"),
             ("\u{1b}[2J", "␛[2J"),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_pile_up_only_so_far() {
+    fn combining_marks_are_limited() {
         let flood = format!("Z{}!", "\u{301}".repeat(500));
         assert_eq!(line(&flood), format!("Z{}<+492 marks>!", "\u{301}".repeat(MARKS)));
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_the_same() {
+    fn json_has_the_same_text() {
         let hostile = "a\u{202e}\u{7f}\u{9b}\u{e0041}é";
         let shown = json(&serde_json::to_string(hostile).unwrap());
         assert_eq!(shown, r#""a\u202e\u007f\u009b\udb40\udc41é""#);
@@ -201,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_gets_through(s in any::<String>(), spice in "[\\u{0}-\\u{a0}\\u{200b}-\\u{206f}\n\r\t\\u{e0000}-\\u{e007f}]{0,30}") {
+        fn no_control_character_gets_through(s in any::<String>(), spice in "[\\u{0}-\\u{a0}\\u{200b}-\\u{206f}\n\r\t\\u{e0000}-\\u{e007f}]{0,30}") {
             let hostile = format!("{spice}{s}{spice}");
             let clean = |c: char| !c.is_control()
                 && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_an_error_with_its_line() {
+    fn an_unknown_key_is_an_error_with_its_line() {
         let e = file("name = 'ana'\ncolour = 'red'\n").unwrap_err().to_string();
         assert!(e.contains("colour") && e.contains("line 2"), "{e}");
         assert!(file("[profiles.'a:1']\npins = 'x'\n").is_err());

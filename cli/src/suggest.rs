@@ -23,7 +23,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn what_is_near_and_what_is_not() {
+    fn similar_words_are_suggested_and_others_are_not() {
         let known = ["send", "tail", "history", "search", "wait", "who", "rooms"];
         for (word, meant) in [
             ("sned", Some("send")),

@@ -32,7 +32,7 @@ fn the_man_page_names_every_verb_key_and_command() {
 }
 
 #[test]
-fn what_roff_would_take_for_an_instruction_is_text() {
+fn roff_instructions_in_the_text_are_escaped() {
     assert_eq!(generate::roff(".x -y\\"), "\\&.x \\-y\\e");
 }
 

@@ -39,7 +39,7 @@ fn fails(mut command: Command, code: i32) -> String {
 
 const PIN: &str = "abababababababababababababababababababababababababababababababab";
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn closed_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -66,7 +66,7 @@ fn help_has_examples_and_exit_codes() {
     );
 }
 
-/// A pipe that nobody writes into.
+/// A pipe without a writer.
 #[cfg(unix)]
 fn silent_pipe(home: &Home, name: &str) -> String {
     let path = home.0.path().join(name).to_str().unwrap().to_owned();
@@ -133,7 +133,7 @@ fn usage_errors_are_2_and_say_what_to_do() {
 }
 
 #[test]
-fn nobody_is_trusted_by_default_but_this_hosts_own_daemon() {
+fn only_the_daemon_of_this_host_is_trusted_by_default() {
     let home = Home::new();
     let said = fails(home.cli(&["chat.example", "--name", "ana", "who"]), 2);
     assert!(said.contains("--ca") && said.contains("--pin") && said.contains("tcps://"), "{said}");

@@ -11,11 +11,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Evidence, Intent, NewCredential, Past, Presented, Revocation, Rules,
-    Snapshot, Sought, State, Writes,
+    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Intent, NewCredential, Past, Presented, Revocation,
+    Rules, Snapshot, Sought, State, Writes,
 };
 use tcp_chatd::auth::Proof;
-use tcp_chatd::edge::{Ask, Proving, Secret};
+use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
 
@@ -25,7 +25,7 @@ const PROVEN: [(u8, &str); 2] = [(2, "mo"), (3, "op")];
 
 struct World {
     edge: Edge,
-    chat: State,
+    state: State,
     disk: Disk,
     rules: Rules,
     now: Now,
@@ -46,7 +46,7 @@ impl World {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
             edge: Edge::default(),
-            chat: State::restore(rules.clone(), Snapshot::default(), now.wall),
+            state: State::restore(rules.clone(), Snapshot::default(), now.wall),
             disk: Disk::default(),
             rules,
             now,
@@ -56,7 +56,7 @@ impl World {
             connections: 0,
             logins: 0,
         };
-        world.chat.start();
+        world.state.start();
         world.edge.begin(now);
         let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
         world.edge.propose(Intent::Operate(0, Box::new(owner), Past::Absent));
@@ -76,11 +76,11 @@ impl World {
     }
 
     fn apply(&mut self, connection: ConnectionId, command: Command) {
-        if self.edge.must_wait(&self.chat, connection, &command) {
+        if self.edge.must_wait(&self.state, connection, &command) {
             self.ends(b"");
         }
-        let past = self.disk.past(self.edge.asks_past(&mut self.chat, connection, &command));
-        self.edge.admit(&mut self.chat, connection, command, past);
+        let past = self.disk.past(self.edge.asks_past(&mut self.state, connection, &command));
+        self.edge.admit(&mut self.state, connection, command, past);
     }
 
     fn step(&mut self, what: u8, rest: &[u8]) {
@@ -129,11 +129,16 @@ impl World {
                         Certificate { key, name: name(user), until: u64::MAX, revoked: Revocation::None };
                     Evidence::Certificate(Box::new(Presented { certificate, issued: 0 }))
                 });
-                Ask::Login { login, fresh, resumes, proof: Proof::for_tests(evidence) }
+                Ask::Login(Box::new(LoginAsk {
+                    login: *login,
+                    fresh,
+                    resumes,
+                    proof: Proof::for_tests(evidence),
+                }))
             }
             // The code is invalid here: `net` would make the credential.
             Proving::Enrol(enrol) => {
-                Ask::Enrol { name: enrol.name, code: None, made: NewCredential::Nothing }
+                Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code: None, made: NewCredential::Nothing }))
             }
         })
     }
@@ -144,7 +149,7 @@ impl World {
         self.edge.propose(Intent::Expire(overdue));
         let turn = self.edge.take_turn(self.now.wall, None, 2);
         let edge = &mut self.edge;
-        let writes = self.chat.apply(turn, |chat, changes, place| edge.observe(chat, changes, place));
+        let writes = self.state.apply(turn, |state, changes, place| edge.observe(state, changes, place));
         let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.full && !outcome.writes.is_empty()) {
             let effects = self.edge.hold(outcome);
@@ -158,7 +163,7 @@ impl World {
         }
         if self.edge.is_holding() && !self.full {
             while let Some(writes) = self.edge.held().map(std::mem::take) {
-                let effects = self.edge.release(&self.chat);
+                let effects = self.edge.release(&self.state);
                 self.keeps(writes, &effects);
             }
             self.edge.store_works();
@@ -180,12 +185,12 @@ impl World {
     /// The daemon is killed and started again, with the content of the disk.
     fn restarts(&mut self) {
         if !self.edge.is_holding() {
-            assert_eq!(sorted(self.chat.snapshot()), sorted(self.disk.found()));
+            assert_eq!(sorted(self.state.snapshot()), sorted(self.disk.found()));
         }
-        self.chat = State::restore(self.rules.clone(), self.disk.found(), self.now.wall);
-        self.chat.start();
+        self.state = State::restore(self.rules.clone(), self.disk.found(), self.now.wall);
+        self.state.start();
         self.edge = Edge::default();
-        self.edge.start(&self.chat, self.now);
+        self.edge.start(&self.state, self.now);
         self.open.clear();
     }
 
@@ -255,6 +260,6 @@ pub fn run(input: &[u8]) {
     }
     world.ends(b"");
     if !world.edge.is_holding() {
-        assert_eq!(sorted(world.chat.snapshot()), sorted(world.disk.found()));
+        assert_eq!(sorted(world.state.snapshot()), sorted(world.disk.found()));
     }
 }

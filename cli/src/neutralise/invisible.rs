@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_people_write_is_shown_as_they_write_it() {
+    fn common_text_is_shown_unchanged() {
         for written in [
             // Persian: letters that do not join, also with marks on them; an abbreviated word.
             "می\u{200c}خواهم",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_nothing_is_an_escape() {
+    fn a_character_without_effect_is_an_escape() {
         for (hostile, shown) in [
             ("a\u{200c}b", "a<U+200C>b"),
             ("می\u{200c}\u{200c}خ", "می<U+200C><U+200C>خ"),

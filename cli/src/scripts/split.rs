@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_in_pieces_that_fits_is_not_cut_and_one_that_does_not_is_told() {
+    fn a_line_in_pieces_is_cut_only_if_it_is_too_long_and_then_reported() {
         let mut s = Splitter::new(20);
         assert!(s.push("before").is_empty());
         assert!(s.push("0123456789").is_empty() && !s.is_cut());
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_collected_of_a_bad_line_goes_alone() {
+    fn the_collected_part_of_a_bad_line_is_sent_alone() {
         let mut s = Splitter::new(20);
         s.push("prev");
         s.push("bad");

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wide_is_measured_as_wide() {
+    fn wide_characters_are_measured_as_wide() {
         assert_eq!(cut("山田太郎", 5), ["山田", "太郎"]);
         assert_eq!(cut("👩\u{200d}🚀👩\u{200d}🚀", 3), ["👩\u{200d}🚀", "👩\u{200d}🚀"]);
         assert_eq!(cut("e\u{301}e\u{301}", 1), ["e\u{301}", "e\u{301}"]);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_visibly() {
+    fn a_text_that_is_too_long_is_cut_visibly() {
         assert_eq!(fit("山田太郎", 6), "山田…");
         assert_eq!(fit("ana", 3), "ana");
         assert_eq!(squeeze("administrator-bob", 10), "admini…bob");

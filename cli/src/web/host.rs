@@ -2,6 +2,8 @@
 //! bearers and the choice of a server. Called by `serve` with each request. Never reads a line of the chat, and never
 //! prints a secret.
 
+mod answers;
+
 use crate::exit::Failure;
 use crate::output::say;
 use crate::web::access::{Access, Digest, Refused, Secret};
@@ -10,29 +12,24 @@ use crate::web::browser::Redirect;
 use crate::web::relay;
 use crate::web::stored::StateFile;
 use crate::web::target::{Found, Targets};
-use http_body_util::{BodyExt, Full, Limited};
+use answers::{Described, bearer, body, invalid_body, json, no_access, refused, sentence};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tcp_chat_page::{Decision, Site, answer, decide, refuse};
+use tcp_chat_page::{Decision, Site, answer, decide};
 use tcp_chat_websocket::handshake;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The longest body of a request, in bytes: a SERVER line in JSON.
-const BODY_BYTES: usize = 4096;
-/// The longest time in which a body must arrive.
-const BODY: Duration = Duration::from_secs(10);
 /// The number of tabs that may chat at the same time, and of those that may be open.
 const TABS: usize = 32;
 /// The subprotocol of the WebSocket by which an open tab shows itself.
 const PRESENCE: &str = "presence";
 
-const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The answer to a request.
@@ -60,20 +57,6 @@ struct Shared {
     redirect: Option<Redirect>,
     /// The lines of [`Host::say_once`], so that repeated events do not fill the terminal.
     said: Vec<&'static str>,
-}
-
-/// The content of `/host.json`.
-#[derive(Serialize)]
-struct Described {
-    kind: &'static str,
-    server: String,
-    /// See [`Target::id`](super::target::Target::id).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verified: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problem: Vec<String>,
 }
 
 impl Host {
@@ -297,62 +280,6 @@ impl Shared {
         let tabs = self.access.tabs().to_vec();
         self.state_file.update(|stored| stored.tabs = tabs);
     }
-}
-
-/// The bearer of `Authorization`.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).into_iter();
-    let value = values.next()?.to_str().ok()?;
-    if values.next().is_some() {
-        return None;
-    }
-    let (scheme, bearer) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(bearer.trim())
-}
-
-/// The body. `None`: it is too long, too late or incomplete.
-async fn body(request: Request<Incoming>) -> Option<Bytes> {
-    let body = Limited::new(request.into_body(), BODY_BYTES).collect();
-    Some(tokio::time::timeout(BODY, body).await.ok()?.ok()?.to_bytes())
-}
-
-fn refused(server: Option<String>, failure: Failure) -> Described {
-    Described {
-        kind: "relay",
-        server: server.unwrap_or_default(),
-        id: None,
-        verified: None,
-        problem: failure.lines,
-    }
-}
-
-fn json(status: StatusCode, what: &Described) -> Answer {
-    // It cannot fail: it has only strings and lists of strings.
-    answer(status, JSON, Full::new(Bytes::from(serde_json::to_vec(what).unwrap_or_default())))
-}
-
-/// The answer for a tab without a valid bearer. The page shows its text.
-fn no_access() -> Answer {
-    let problem = [
-        "This tab was not let in: its address was used already, is older than 60 seconds, or has no ticket.",
-        "Start `tcp-chat-cli web` again: it opens a new tab.",
-    ];
-    let problem = problem.map(str::to_owned).to_vec();
-    let mut answer = json(
-        StatusCode::UNAUTHORIZED,
-        &Described { kind: "relay", server: String::new(), id: None, verified: None, problem },
-    );
-    let scheme = hyper::header::HeaderValue::from_static("Bearer");
-    answer.headers_mut().insert(hyper::header::WWW_AUTHENTICATE, scheme);
-    answer
-}
-
-fn invalid_body() -> Answer {
-    sentence(StatusCode::BAD_REQUEST, "The body of the request cannot be read.\n")
-}
-
-fn sentence(status: StatusCode, why: &'static str) -> Answer {
-    refuse(status, why).map(|bytes| Full::new(Bytes::from_static(bytes)))
 }
 
 /// The time, in seconds since 1970.

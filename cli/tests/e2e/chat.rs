@@ -1,4 +1,5 @@
-//! The chat without a screen: talking, commands, lost connections, restarts of either side.
+//! Tests of the chat without a screen: messages, commands, lost connections, and restarts of the client and the
+//! daemon.
 
 use crate::client::Home;
 use crate::daemon::Daemon;
@@ -39,7 +40,7 @@ fn two_people_talk() {
 }
 
 #[test]
-fn the_end_of_the_input_waits_for_what_was_said_and_keeps_the_order() {
+fn the_end_of_the_input_waits_for_sent_messages_and_keeps_the_order() {
     let daemon = Daemon::with("limits.burst = 5\nlimits.messages_per_second = 200");
     let home = Home::new();
     let mut ana = home.start(&daemon, &["--name", "ana"]);
@@ -80,7 +81,7 @@ fn a_killed_daemon_comes_back_and_the_talk_goes_on() {
 }
 
 #[test]
-fn a_killed_client_goes_on_where_it_was() {
+fn a_killed_client_resumes_where_it_was() {
     let daemon = Daemon::start();
     let (a, b) = (Home::new(), Home::new());
     let mut ana = a.start(&daemon, &["--name", "ana"]);
@@ -119,7 +120,7 @@ fn signals_say_goodbye() {
 
 #[test]
 #[cfg(unix)]
-fn who_leaves_while_the_daemon_is_away_comes_back_as_the_same() {
+fn a_client_that_quits_while_the_daemon_is_down_resumes_its_session() {
     let mut daemon = Daemon::start();
     let home = Home::new();
     let ana = home.start(&daemon, &["--name", "ana"]);
@@ -136,7 +137,7 @@ fn who_leaves_while_the_daemon_is_away_comes_back_as_the_same() {
 
 #[test]
 #[cfg(unix)]
-fn the_state_is_for_the_user_alone() {
+fn only_the_user_can_read_the_state_file() {
     use std::os::unix::fs::PermissionsExt;
     let daemon = Daemon::start();
     let home = Home::new();

@@ -1,4 +1,5 @@
-//! Owns a running client: its home, and what it has printed. Reads like what a person does.
+//! Owns a running client: its home, and the lines that it has printed. Called by the tests. Its calls read like the
+//! actions of a person.
 
 use crate::daemon::Daemon;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,5 @@
-//! A registered user's first time: the join line of `tcp-chatd user add`, and what is stored of it.
+//! Tests of the first login of a registered user: the join line of `tcp-chatd user add`, and the credentials that the
+//! client stores.
 
 use crate::client::{Client, Ended, Home};
 use crate::daemon::Daemon;
@@ -19,7 +20,7 @@ pub(crate) fn line(daemon: &Daemon, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_join_line_and_a_password_of_ones_own() {
+fn a_join_line_sets_the_users_own_password() {
     let daemon = Daemon::with("auth.mode = \"accounts\"");
     let home = Home::new();
     let file = home.0.path().join("password");

@@ -1,4 +1,4 @@
-//! What others write cannot do anything to the terminal, whichever way it comes.
+//! Tests of hostile text: a message cannot control the terminal, in any output of the client.
 
 use crate::client::Home;
 use crate::daemon::Daemon;
@@ -45,7 +45,7 @@ fn messages_in_every_verb() {
 }
 
 #[test]
-fn lines_of_a_message_do_not_pass_for_others() {
+fn lines_of_a_message_cannot_imitate_other_messages() {
     let daemon = Daemon::start();
     let home = Home::new();
     let bo = home.start(&daemon, &["--name", "bo"]);

@@ -1,4 +1,4 @@
-//! Standard input: nothing of it is lost without a word and an exit code.
+//! Tests of standard input: the client reports every part that it does not send, and exits with a code.
 
 use crate::client::{Ended, Home};
 use crate::daemon::Daemon;
@@ -51,7 +51,7 @@ fn lines_of_a_pipe_are_text_whatever_they_begin_with() {
 }
 
 #[test]
-fn with_commands_what_is_not_sent_is_said() {
+fn with_commands_unsent_lines_are_reported() {
     let daemon = Daemon::start();
     let home = Home::new();
     let args = ["--name", "ci", "--commands"];
@@ -91,7 +91,7 @@ fn lines_that_are_too_long_are_named_and_the_others_are_sent() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused_everywhere() {
+fn bytes_that_are_not_utf8_are_refused_everywhere() {
     let daemon = Daemon::start();
     let home = Home::new();
     for args in [&["--name", "ci", "send"][..], &["--name", "ci", "send", "--id", "1"]] {
@@ -141,7 +141,7 @@ fn split_says_where_a_line_does_not_arrive_as_it_is() {
 }
 
 #[test]
-fn split_says_where_it_cuts_also_where_messages_are_long_and_glues_nothing_to_a_bad_line() {
+fn split_reports_its_cuts_also_in_long_messages_and_joins_nothing_to_a_bad_line() {
     let daemon = Daemon::with("limits.msg_bytes = \"600 KiB\"\nlimits.line_bytes = \"8 MiB\"\n");
     let home = Home::new();
     let args = ["--name", "ci", "send", "--split"];
@@ -192,7 +192,7 @@ fn err_of(child: std::process::Child) -> (Option<i32>, String) {
 }
 
 #[test]
-fn messages_are_sent_also_where_nobody_reads_the_answer() {
+fn messages_are_sent_also_if_the_output_is_not_read() {
     let daemon = Daemon::start();
     let home = Home::new();
     for (n, args) in
@@ -215,7 +215,7 @@ fn messages_are_sent_also_where_nobody_reads_the_answer() {
 }
 
 #[test]
-fn lines_that_nobody_sends_because_the_reader_is_gone_are_a_failure() {
+fn lines_that_are_not_sent_because_the_output_is_closed_are_a_failure() {
     let daemon = Daemon::start();
     let home = Home::new();
     let (child, mut input) = unread(&home, &daemon, &["--name", "ci"]);

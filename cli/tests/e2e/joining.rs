@@ -1,4 +1,4 @@
-//! Joining with one paste, and whom the client refuses.
+//! Tests of the first connection by an invitation, and of the servers that the client refuses.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
@@ -41,7 +41,7 @@ fn the_line_of_an_invitation_once_and_then_the_host_is_enough() {
 }
 
 #[test]
-fn a_wrong_pin_is_4_and_nothing_is_noted() {
+fn a_wrong_pin_is_4_and_is_not_stored() {
     let daemon = Daemon::start();
     let home = Home::new();
     let line = format!("tcps://localhost:{}/ops#{}", daemon.port, "ab".repeat(32));

@@ -14,6 +14,7 @@ mod joining;
 mod order;
 mod page;
 mod page_life;
+mod page_ticket;
 mod picture;
 mod progress;
 mod relay;

@@ -1,5 +1,5 @@
-//! Keeping order from the full screen: a registered user owns the room that she opens, and what she does there
-//! reaches the other one.
+//! Tests of moderation from the full screen: a registered user owns the room that she opens, and her actions reach the
+//! other user.
 
 use crate::client::Home;
 use crate::daemon::Daemon;
@@ -7,7 +7,7 @@ use crate::enrolling::{line, run};
 use crate::tty::Tty;
 
 #[test]
-fn an_owner_mutes_kicks_and_says_who_else_keeps_order() {
+fn an_owner_mutes_kicks_and_grants_the_moderator_role() {
     let daemon = Daemon::start();
     let home = Home::new();
     let file = home.0.path().join("password");

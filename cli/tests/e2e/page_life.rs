@@ -45,7 +45,7 @@ fn a_tab_survives_a_crash_of_the_relay() {
 }
 
 #[test]
-fn it_ends_some_time_after_the_last_tab() {
+fn the_relay_ends_a_while_after_the_last_tab() {
     let (home, daemon) = (Home::new(), Daemon::start());
     let relay = Relay::start(&home, &daemon, &["--idle", "1s"]);
     let bearer = relay.bearer();
@@ -83,7 +83,7 @@ fn an_open_tab_without_a_session_keeps_it_running() {
 }
 
 #[test]
-fn it_ends_by_a_signal_and_by_its_timeout() {
+fn the_relay_ends_by_a_signal_and_by_its_timeout() {
     let (home, daemon) = (Home::new(), Daemon::start());
     for signal in ["HUP", "INT", "TERM"] {
         let relay = Relay::start(&home, &daemon, &["--keep"]);

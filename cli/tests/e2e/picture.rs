@@ -1,6 +1,5 @@
-//! Owns the pictures of the documentation: a scene played with the real program and the real daemon,
-//! drawn as SVG on a dark and on a light ground. `cargo test -p tcp-chat-cli --test e2e pictures --
-//! --ignored` draws them anew.
+//! Owns the pictures of the documentation: a scene played with the real program and the real daemon, drawn as SVG on a
+//! dark and on a light ground. `cargo test -p tcp-chat-cli --test e2e pictures -- --ignored` draws them again.
 
 use crate::client::Home;
 use crate::daemon::Daemon;

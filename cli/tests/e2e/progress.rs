@@ -1,4 +1,5 @@
-//! The progress of a long command: on a terminal, and nowhere else. `tcp-chatd backup` is the one that can be held up.
+//! Tests of the progress line of a long command: on a terminal, and nowhere else. `tcp-chatd backup` is the command
+//! that a test can hold.
 
 use crate::tty::Tty;
 use std::io::{BufRead, BufReader, Write};

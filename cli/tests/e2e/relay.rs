@@ -1,5 +1,5 @@
-//! Owns the tools of the page's tests: a running `tcp-chat-cli web`, requests to it, and a tab. The HTTP and WebSocket of
-//! this file share no code with the program. Called by `page` and `page_life`. Never asserts the subject of a test.
+//! Owns the tools of the page's tests: a running `tcp-chat-cli web`, requests to it, and a tab. The HTTP and WebSocket
+//! of this file share no code with the program. Called by the three `page` files. Never asserts the subject of a test.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;

@@ -1,5 +1,4 @@
-//! A backup is restored while clients stay, or before they come back: nothing of what is said from then on
-//! is lost to them.
+//! Tests of a restored backup while clients stay, or before they come back: they lose no later message.
 
 use crate::client::Home;
 use crate::daemon::Daemon;
@@ -91,7 +90,7 @@ async fn is_what_the_server_has(session: &Session, heard: &Log) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_stays_through_two_restores_hears_all_of_the_last_log_once() {
+async fn a_session_through_two_restores_gets_each_message_of_the_last_log_once() {
     let mut daemon = Daemon::with("admin.socket = \"control.sock\"\nlimits.messages_per_second = 0");
     let builder = |name: &str| {
         Session::builder("localhost", daemon.port, Trust::ca_file(daemon.ca()).unwrap()).name(name)
@@ -131,7 +130,7 @@ async fn a_session_that_stays_through_two_restores_hears_all_of_the_last_log_onc
 }
 
 #[test]
-fn an_id_is_one_message_of_the_log_that_there_is() {
+fn an_id_is_one_message_of_the_current_log() {
     for session_goes_on in [true, false] {
         let mut daemon = Daemon::with("admin.socket = \"control.sock\"\nsessions.ttl = \"1s\"");
         let home = Home::new();
@@ -171,7 +170,7 @@ fn an_id_is_one_message_of_the_log_that_there_is() {
 }
 
 #[test]
-fn a_tail_that_resumes_knows_of_which_log_its_place_was() {
+fn a_resumed_tail_knows_the_log_of_its_position() {
     let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
     let home = Home::new();
     let tail = |count: &str| {

@@ -69,7 +69,7 @@ fn a_restart_of_the_daemon_is_survived() {
 }
 
 #[test]
-fn a_message_that_is_not_kept_when_one_leaves_is_shown_again() {
+fn a_message_that_is_not_kept_at_the_exit_is_shown_at_the_next_start() {
     let mut daemon = Daemon::start();
     let home = Home::new();
     let mut ana = chat(&home, &daemon, "ana");
@@ -91,7 +91,7 @@ fn the_size_follows_the_terminal() {
     let mut ana = chat(&home, &daemon, "ana");
     ana.types("one\r");
     ana.shows("ana │ one");
-    // What others have written into the terminal goes with Ctrl-L.
+    // Ctrl-L removes the output of other programs in the terminal.
     ana.types("\x0c");
     ana.types("two\r");
     ana.shows("ana │ two");
@@ -102,7 +102,7 @@ fn the_size_follows_the_terminal() {
 }
 
 #[test]
-fn older_messages_come_as_one_scrolls_and_a_search_jumps() {
+fn scrolling_loads_older_messages_and_a_search_jumps() {
     let daemon = Daemon::with("limits.messages_per_second = 0");
     let home = Home::new();
     let lines: String = (1..=250).map(|n| format!("line {n} of many\n")).collect();
@@ -123,13 +123,13 @@ fn older_messages_come_as_one_scrolls_and_a_search_jumps() {
     let mut before = ana.shows("line 250 of many");
     while !first(&before) {
         ana.types("\x1b[5~");
-        // It moves, or the page that it waits for comes: then "loading" goes.
+        // It moves, or the awaited page arrives: then "loading" disappears.
         before = ana.until("something older", |s| s != before);
     }
 }
 
 #[test]
-fn however_it_ends_the_terminal_is_as_it_was() {
+fn every_kind_of_exit_restores_the_terminal() {
     let daemon = Daemon::start();
     let home = Home::new();
     let mut ana = chat(&home, &daemon, "ana");
@@ -185,7 +185,8 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
     tty.until("all of it again", |s| s.contains("> half") && s.contains("│ connected"));
     tty.types(" a sentence\r");
     tty.shows("ana │ half a sentence");
-    // Stopped by others, it could not give anything back; going on, it paints all of it anew.
+    // A stop by another process gives the client no time to restore the terminal; when it continues, it paints all of
+    // it again.
     let pid = std::fs::read_to_string(pid).unwrap();
     assert!(Command::new("kill").args(["-STOP", pid.trim()]).status().unwrap().success());
     tty.shows("Stopped");
@@ -250,7 +251,7 @@ fn direct_messages_come_back_after_a_crash() {
 }
 
 #[test]
-fn what_was_read_of_a_log_that_is_gone_hides_nothing_as_read() {
+fn read_marks_of_another_log_mark_nothing_as_read() {
     let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
     let home = Home::new();
     let mut bo = Home::new().start(&daemon, &["--name", "bo"]);
@@ -326,7 +327,7 @@ fn a_refused_name_comes_back_to_the_prompt() {
 }
 
 #[test]
-fn hostile_text_does_nothing_to_the_terminal() {
+fn hostile_text_does_not_control_the_terminal() {
     let daemon = Daemon::start();
     let home = Home::new();
     let mut ana = chat(&home, &daemon, "ana");
@@ -339,7 +340,7 @@ fn hostile_text_does_nothing_to_the_terminal() {
     }
     let raw = ana.raw();
     assert!(!raw.contains("\u{1b}]0;") && !raw.contains("\u{1b}]52") && !raw.contains('\u{9b}'));
-    // A paste of many lines asks before it goes anywhere.
+    // A paste of many lines asks before it is sent.
     ana.types("\x1b[200~1\r2\r3\r4\r5\x1b[201~");
     ana.shows("Paste 5 lines");
     ana.types("n");

@@ -116,7 +116,7 @@ fn an_id_is_one_message_to_one_place() {
 }
 
 #[test]
-fn what_was_sent_under_another_id_is_not_taken_for_it() {
+fn a_message_under_another_id_is_not_taken_for_the_same() {
     let daemon = Daemon::with("sessions.ttl = \"1s\"");
     let home = Home::new();
     let bo = home.start(&daemon, &["--name", "bo", "-v"]);
@@ -124,7 +124,7 @@ fn what_was_sent_under_another_id_is_not_taken_for_it() {
     let send = |id| home.run(&daemon, &["--name", "ci", "send", "--id", id, "disk full", "--json"]);
     let seq = |end: crate::client::Ended| objects(&end.out)[0]["seq"].as_u64().unwrap();
     let other = seq(send("b"));
-    // A run under another id, before that one, that got no answer and whose message did not arrive.
+    // An earlier run under another id, which got no answer and whose message did not arrive.
     let file = home.0.path().join(format!("state/tcp-chat/send-localhost_3a{}-ci.json", daemon.port));
     let mut notes: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let mut note = notes["sent"][0].clone();
@@ -151,7 +151,7 @@ fn a_text_whose_line_is_too_long_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_refused_request_tells_the_id_under_which_the_servers_log_has_it() {
+fn a_refused_request_shows_its_id_in_the_servers_log() {
     let daemon = Daemon::start();
     let home = Home::new();
     let args = ["--name", "ci", "send", "--to", "nobody", "--id", "build-7", "built", "--json"];
@@ -284,7 +284,7 @@ fn a_closed_pipe_ends_it_quietly() {
 }
 
 #[test]
-fn what_send_with_an_id_refuses_leaves_no_session_behind() {
+fn a_refused_send_with_an_id_leaves_no_session_behind() {
     let daemon = Daemon::start();
     let home = Home::new();
     let end = home.run(&daemon, &["--name", "ci", "send", "--id", "a", &"x".repeat(9000)]);

@@ -32,7 +32,7 @@ fn tail_has_no_gap_over_a_restart_and_begins_where_it_is_told() {
 }
 
 #[test]
-fn a_tail_that_resumes_goes_on_behind_what_it_printed() {
+fn a_resumed_tail_continues_after_its_last_printed_message() {
     let daemon = Daemon::with("sessions.ttl = \"1s\"");
     let home = Home::new();
     let mut bo = home.start(&daemon, &["--name", "bo"]);
@@ -55,7 +55,7 @@ fn a_tail_that_resumes_goes_on_behind_what_it_printed() {
 
 #[test]
 #[cfg(unix)]
-fn a_tail_that_resumes_prints_nothing_twice_however_it_was_stopped() {
+fn a_resumed_tail_prints_nothing_twice_after_any_stop() {
     let daemon = Daemon::start();
     let home = Home::new();
     let mut bo = home.start(&daemon, &["--name", "bo"]);

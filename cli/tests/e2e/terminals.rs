@@ -1,5 +1,5 @@
-//! Terminals that are not what most are: one screen, no name, few colours, no UTF-8; and signals that
-//! end the program at once.
+//! Tests of unusual terminals: one screen, no name, few colours, no UTF-8. Also of signals that end the program at
+//! once.
 
 use crate::client::Home;
 use crate::daemon::Daemon;
@@ -26,7 +26,7 @@ fn behind(first: &str, command: &Command) -> Command {
 }
 
 #[test]
-fn what_stood_there_does_not_shine_through() {
+fn earlier_terminal_content_does_not_show_through() {
     let daemon = Daemon::start();
     let old = "old old old old old old old old old old old\r\n".repeat(23);
     for screens in [Screens::One, Screens::Two] {
@@ -75,7 +75,7 @@ fn a_terminal_without_a_name_or_a_cursor_gets_lines() {
 }
 
 #[test]
-fn colours_are_those_that_the_terminal_has() {
+fn only_colours_of_the_terminal_are_used() {
     let daemon = Daemon::start();
     for (term, colorterm, has, lacks) in [
         ("vt100", "truecolor", "\x1b[1m", &["\x1b[38;", "\x1b[48;", "\x1b[34"][..]),

@@ -1,5 +1,5 @@
-//! Owns a client that believes it is in a terminal: a pseudo-terminal, and what a terminal would
-//! show of what comes out of it.
+//! Owns a client in a pseudo-terminal, and the screen that a terminal would show of its output. Called by the tests.
+//! Never checks a screen.
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};

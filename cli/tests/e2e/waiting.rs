@@ -1,4 +1,4 @@
-//! How long the client waits, and what it leaves behind where its state cannot be written.
+//! Tests of the time that the client waits, and of the sessions that it leaves behind if its state cannot be written.
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
@@ -41,7 +41,7 @@ fn jobs_under_one_name_send_one_after_another() {
 }
 
 #[test]
-fn a_name_that_becomes_free_is_waited_for_and_one_that_does_not_is_5() {
+fn a_client_waits_for_a_name_to_become_free_and_ends_with_5_if_it_does_not() {
     let daemon = Daemon::start();
     let (a, b) = (Home::new(), Home::new());
     let ana = a.start(&daemon, &["--name", "ana"]);
@@ -61,7 +61,7 @@ fn a_name_that_becomes_free_is_waited_for_and_one_that_does_not_is_5() {
 
 /// What is taken then is no name: no waiting frees it, and no other name helps.
 #[test]
-fn a_room_that_looks_like_another_is_5_at_once_and_not_the_names_fault() {
+fn a_look_alike_room_ends_with_5_at_once_without_blaming_the_name() {
     let daemon = Daemon::start();
     // With --id the login names no room: a JOIN does.
     for send in
@@ -84,7 +84,7 @@ fn state(home: &Home) -> PathBuf {
 fn a_state_that_has_no_place_is_named_before_anything_is_done() {
     let daemon = Daemon::start();
     let home = Home::new();
-    // Also for root, whom no permission stops.
+    // Also for root, whom no file permission stops.
     std::fs::create_dir(home.0.path().join("state")).unwrap();
     std::fs::write(state(&home), "").unwrap();
     let folder = state(&home).display().to_string();
@@ -130,7 +130,7 @@ fn a_session_that_cannot_be_saved_is_not_left_behind() {
 
 #[test]
 #[cfg(unix)]
-fn a_lost_terminal_leaves_no_session_that_nobody_can_take_up() {
+fn a_lost_terminal_leaves_no_session_without_a_client() {
     let daemon = Daemon::start();
     let (home, b) = (Home::new(), Home::new());
     std::fs::create_dir(home.0.path().join("state")).unwrap();

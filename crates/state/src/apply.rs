@@ -41,7 +41,7 @@ pub enum Place {
         /// What the client calls its request.
         id: Option<RequestId>,
         /// What it came to.
-        result: Result<Done, Refusal>,
+        result: Result<Done, Box<Refusal>>,
     },
     /// After all intents: what was said is numbered. Slow work comes next.
     Sealed,
@@ -61,6 +61,7 @@ impl State {
         self.observed(&mut observe, Place::Begin);
         for (index, intent) in turn.intents.into_iter().enumerate() {
             let (id, result) = self.apply_intent(intent);
+            let result = result.map_err(Box::new);
             self.observed(&mut observe, Place::Intent { index, id, result });
         }
         self.seal();

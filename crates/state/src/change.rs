@@ -1,6 +1,6 @@
-//! Owns what the state tells the edges of all nodes, in the order in which it happened: plain data, the same on every node.
-//! The state makes the changes; each edge turns those that concern its connections into lines. Never encodes a line, and
-//! never knows who hears it.
+//! Owns the changes that the state reports to the edges of all nodes, in their order: plain data, the same on every
+//! node. The state makes the changes; each edge makes lines of those for its connections. Never encodes a line, and
+//! never knows the recipients.
 
 use super::{BannedRanges, ConversationId, Origin, SessionId, UserId};
 use ipnet::IpNet;
@@ -8,66 +8,66 @@ use std::net::IpAddr;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{Colour, Name, ReadMark, RequestId, Seq};
 
-/// What has happened.
+/// A change of the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The session is connected there from now on.
     Here {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// Whose.
+        /// Its user.
         user: UserId,
-        /// Where.
+        /// Its connection.
         at: Origin,
-        /// Where it was connected until now: it was taken over from there.
+        /// Its previous connection, if the session was taken over from there.
         from: Option<Origin>,
     },
-    /// The session is away: it was connected there.
+    /// The session is away.
     Away {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// Whose.
+        /// Its user.
         user: UserId,
-        /// Where.
+        /// Its connection until now.
         at: Origin,
     },
     /// The session is over. Its rooms are left one after the other: see [`Change::Leaves`].
     Ended {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// Whose.
+        /// Its user.
         user: UserId,
-        /// Where it was connected.
+        /// Its connection until now.
         at: Option<Origin>,
-        /// Why.
+        /// The reason.
         why: Ending,
     },
-    /// What is said in the room from now on is heard there.
+    /// The connection gets the messages of the room from now on.
     Hears(ConversationId, Origin),
-    /// It is no longer heard there.
+    /// The connection gets the messages of the room no longer.
     Leaves(ConversationId, Origin),
     /// The same for many connections at once.
     AllLeave(ConversationId, Vec<Origin>),
-    /// No connection hears the room any longer.
+    /// No connection gets the messages of the room any longer.
     Silent(ConversationId),
-    /// The session that is connected there was taken out of the room.
+    /// The session on that connection was removed from the room.
     Removed {
-        /// Where.
+        /// The connection.
         at: Origin,
-        /// Which room.
+        /// The room.
         room: Name,
-        /// Why.
+        /// The reason.
         why: Removal,
     },
     /// A user is seen in another way, in some rooms.
     Seen(Seen),
-    /// Something was said: a chunk of the turn's writes.
+    /// A chunk of messages, with its recipients.
     Said {
-        /// Its place in [`super::Writes::chunks`].
+        /// The place of the chunk in [`super::Writes::chunks`].
         chunk: usize,
-        /// The users that hear it.
+        /// The users that receive it.
         audience: Audience,
-        /// Its messages, in order.
+        /// The messages of the chunk, in order.
         own: Vec<Own>,
     },
     /// A user has read further. Its other connections are told.
@@ -94,17 +94,17 @@ pub enum Change {
     Redacted(Box<Redacted>),
     /// Connections from these ranges are refused from now on.
     BannedRanges(BannedRanges),
-    /// A user from that network opened the room.
+    /// A user from that network has opened the room.
     Opened(ConversationId, IpAddr),
-    /// The conversation is gone.
+    /// The conversation is removed.
     Gone(ConversationId),
-    /// A range of addresses is banned: the sessions that came from there are to end.
+    /// A range of addresses is banned: the sessions from there must end.
     Banned {
         /// The range.
         range: IpNet,
         /// The moderator or operator, as the sessions are told.
         who: Box<str>,
-        /// Why; may be empty.
+        /// The reason; may be empty.
         reason: Box<str>,
     },
 }
@@ -131,65 +131,65 @@ pub struct Redacted {
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Its client said goodbye, or it was away for too long.
+    /// Its client sent QUIT, or it was away for too long.
     Over,
     /// A moderator or an operator has ended it.
     Kicked {
         /// The moderator or operator, as the client is told.
         who: Box<str>,
-        /// Why; may be empty.
+        /// The reason; may be empty.
         reason: Box<str>,
     },
-    /// Its user may no longer be here: a sentence for the client.
+    /// Its user may no longer be logged in: a sentence for the client.
     Unwelcome(Box<str>),
 }
 
-/// Why a session was taken out of a room.
+/// Why a session was removed from a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
     /// A moderator or an operator did it.
     Kicked {
         /// The moderator or operator, as the client is told.
         who: Box<str>,
-        /// Why; may be empty.
+        /// The reason; may be empty.
         reason: Box<str>,
     },
     /// It has lost the right to be there.
     LostRight,
 }
 
-/// The users that hear a message.
+/// The users that receive a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Everyone who hears the room.
+    /// All users in the room.
     Room(ConversationId),
-    /// All connections of two users, who may be one and the same.
+    /// All connections of two users, who may be the same.
     Users(UserId, UserId),
 }
 
-/// One message in a chunk, as its author has to hear of it.
+/// One message of a chunk, with the data for its author's copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
-    /// Where the author was connected.
+    /// The connection of the author.
     pub at: Origin,
-    /// Which message.
+    /// The number of the message.
     pub seq: Seq,
-    /// What the author called it.
+    /// The id that the author gave it.
     pub id: Option<RequestId>,
 }
 
 /// How a user is seen now, and under which name and colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Who.
+    /// The user.
     pub user: UserId,
     /// The name.
     pub name: Name,
     /// The colour.
     pub color: Colour,
-    /// To whom it is no news.
+    /// The user's own connection, which is not told.
     pub origin: Option<Origin>,
-    /// Where. Rooms are among them in which nothing has changed.
+    /// The rooms. Some of them may be unchanged.
     pub rooms: Vec<SeenIn>,
 }
 
@@ -202,6 +202,6 @@ pub struct SeenIn {
     pub was: Option<MemberState>,
     /// Now.
     pub is: Option<MemberState>,
-    /// Is the room so small that presence is told in it?
+    /// Is the room small enough that presence is announced in it?
     pub is_told: bool,
 }

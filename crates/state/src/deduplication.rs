@@ -1,6 +1,6 @@
-//! Owns the window: the ids of the newest messages of the server, by which the state decides that a message was sent
-//! before. The turn adds to it; MSG asks it. The store keeps the same ids, so a restart has the same window. Ids that
-//! are older come with the turn: its proposer looks for them ([`super::Past`]). Never asks a store.
+//! Owns the window: the ids of the newest messages of the server, by which the state recognises a resend. The turn
+//! adds to it; MSG searches it. The store keeps the same ids, so a restart has the same window. Older ids come with
+//! the turn: its proposer searches its store for them ([`super::Past`]). Never asks a store.
 
 use super::Refusal;
 use super::{ConversationId, Past, Sent, SessionId, State, refusal};
@@ -17,7 +17,7 @@ pub const WINDOW: u64 = 8_192;
 pub(super) struct Deduplication {
     /// The oldest first.
     order: VecDeque<Sent>,
-    /// How many of the newest are not in `by_id` yet: a client that counts up is never searched for.
+    /// The number of newest ids that are not in `by_id` yet: a client that counts up causes no search.
     unindexed: usize,
     by_id: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
 }
@@ -43,7 +43,7 @@ impl Deduplication {
         self.by_id.get(&(session, id.clone())).copied().filter(|(_, seq)| *seq > after)
     }
 
-    /// Forgets all up to that number.
+    /// Forgets all ids up to that number.
     pub(super) fn forget(&mut self, until: Seq) {
         while self.order.front().is_some_and(|sent| sent.seq <= until) {
             let Some(sent) = self.order.pop_front() else { return };
@@ -63,29 +63,29 @@ impl Deduplication {
         }
     }
 
-    /// Those above that number, the oldest first.
+    /// The ids above that number, the oldest first.
     pub(super) fn after(&self, after: Seq) -> impl Iterator<Item = &Sent> {
         self.order.range(self.order.partition_point(|sent| sent.seq <= after)..)
     }
 }
 
 impl State {
-    /// Has a proposer to look in its store, before this becomes part of a turn, for a message that the session may have
-    /// sent under this id, and which the window of that turn will not have? It has not begun yet.
+    /// Must a proposer search its store, before this becomes part of a turn, for a message that the session may have
+    /// sent under this id? Yes if the window of that turn will not have the id. That turn has not begun yet.
     pub fn asks_past(&mut self, session: SessionId, id: &RequestId) -> bool {
         self.sessions.get(session).is_some_and(|held| held.used.may_have(id))
             && !self.turn.is_unsealed(session, id)
             && self.deduplication.find(session, id, self.head.saturating_sub(self.rules.window)).is_none()
     }
 
-    /// Where the message is that this session has sent under this id before.
+    /// Where the message is kept that this session has sent under this id.
     pub(super) fn sent_before(
         &mut self,
         session: SessionId,
         id: &RequestId,
         past: Past,
     ) -> Result<Option<(ConversationId, Seq)>, Refusal> {
-        // What this process knows of used ids only saves the search: without a search it comes to the same.
+        // The used ids of this process only save a search: without them the result is the same.
         let may_have = self.sessions.get(session).is_some_and(|held| held.used.may_have(id));
         if matches!(past, Past::Absent | Past::Unwritable) && !may_have {
             return Ok(None);
@@ -182,7 +182,7 @@ mod tests {
                     let _ = window.find(BO, &RequestId::Number(0), 0);
                 }
                 println!("{what}, {ids}: {listed} bytes, {} with the index", resident() - before);
-                // What the next one takes must be new memory.
+                // The next allocation must be new memory.
                 std::mem::forget(all);
             }
         }

@@ -1,5 +1,5 @@
-//! Owns what the edge asks of the state before it lets a request in, and how much there is, in numbers. Called by the edge
-//! and by the hub. Never changes anything.
+//! Owns the questions of the edge before it accepts a request, and the sizes of the state. Called by the edge and by
+//! the hub. Never changes anything.
 
 use crate::permissions::authorize::Permission;
 use crate::{ConversationId, ConversationKind, QuotaOwner, SessionId, State, UserId};
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{Name, Seq};
 
-/// What there is, in numbers.
+/// The sizes of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Sessions, connected or not.
@@ -23,7 +23,7 @@ pub struct Counts {
 }
 
 impl State {
-    /// What there is.
+    /// The sizes of the state.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
@@ -35,13 +35,13 @@ impl State {
         }
     }
 
-    /// Is there a room of that name that the session may know of?
+    /// Does a room of that name exist that the session may know of?
     #[must_use]
     pub fn knows_room(&self, session: SessionId, name: &Name) -> bool {
         self.room_for(session, &Place(Some(name.clone())), Permission::Know).is_ok()
     }
 
-    /// May the session hear now what was said in the conversation under that number, while it was there?
+    /// May the session receive the message of that number in the conversation now, if it was a member at that time?
     #[must_use]
     pub fn still_hears(&self, session: SessionId, conversation: ConversationId, seq: Seq) -> bool {
         let held = self.sessions.get(session);
@@ -62,19 +62,19 @@ impl State {
         self.permissions.bans_address(address, self.turn.time)
     }
 
-    /// How many users have a session.
+    /// The number of users with a session.
     #[must_use]
     pub fn user_count(&self) -> usize {
         self.sessions.users().len()
     }
 
-    /// How many rooms there are.
+    /// The number of rooms.
     #[must_use]
     pub fn room_count(&self) -> usize {
         self.conversations.room_count()
     }
 
-    /// With how many users the session's user has direct messages.
+    /// The number of users with whom the session's user has direct messages.
     #[must_use]
     pub fn direct_count(&self, session: SessionId) -> usize {
         self.sessions.get(session).map_or(0, |held| self.conversations.direct_count(held.row.user))
@@ -92,7 +92,8 @@ impl State {
         self.sessions.get(session).map(|held| &held.row.name)
     }
 
-    /// The name of the session's user, and in whose quota counts what the session does from that address.
+    /// The name of the session's user, and the owner of the quota that pays for the session's messages from that
+    /// address.
     #[must_use]
     pub fn quota_owner_of(&self, session: SessionId, address: IpAddr) -> Option<(&Name, QuotaOwner)> {
         let held = self.sessions.get(session)?;

@@ -1,10 +1,10 @@
-//! Owns [`Evidence`]: what a check has shown about the sender of a LOGIN. The daemon's checks make it; the ops read it and
-//! decide, because a password, a code or a certificate may have changed in between. Never checks anything.
+//! Owns [`Evidence`]: the result of a check of the sender of a LOGIN. The checks of the daemon make it. The ops read
+//! it and decide, because a password, a code or a certificate may have changed meanwhile. Never checks anything.
 
 use super::{Presented, UserId};
 use std::sync::Arc;
 
-/// What a check has shown. To have one proves nothing: the daemon turns only a proof into evidence.
+/// The result of a check. A value of this type proves nothing: the daemon makes evidence only from a proof.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Evidence {
     /// The server asks for none: the name has no owner, or the token of the session decides.

@@ -35,7 +35,7 @@ impl State {
             marks: _,
             sweeps,
             defaults,
-            leaving,
+            ended_sessions,
             // Of this process, or of one turn.
             rules: _,
             turn: _,
@@ -49,7 +49,7 @@ impl State {
         facts.insert("last/conversation".to_owned(), conversations.last.to_string());
         facts.insert("last/session".to_owned(), sessions.last.to_string());
         facts.insert("sweeps".to_owned(), format!("{:?}", sweeps.iter().collect::<Vec<_>>()));
-        facts.insert("leaving".to_owned(), format!("{:?}", leaving.stored()));
+        facts.insert("ended_sessions".to_owned(), format!("{:?}", ended_sessions.stored()));
         for (after, room) in defaults {
             facts.insert(format!("default/{after}"), room.0.to_string());
         }

@@ -1,23 +1,23 @@
-//! The state of a chat server: rooms, sessions, users and permissions, as pure code. No socket, runtime, clock, disk or
-//! setting is in it: the time is an argument, and so is everything that another part has found out.
+//! The state of a chat server: rooms, sessions, users and permissions, as pure code. It knows no socket, runtime, clock,
+//! disk or setting: the time is an argument, and so are the results of checks and searches.
 //!
 //! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its time, and
 //! the [`Intent`]s that change the state. It gives two things:
 //!
-//! * [`Writes`]: what the store writes, all of it in one transaction;
-//! * [`Change`]s: what has happened, in order. The edge of each node turns them into lines for its connections, once the
-//!   turn is stored.
+//! * [`Writes`]: the changes of the store, all of them in one transaction;
+//! * [`Change`]s: the events of the turn, in order. The edge of each node turns them into lines for its connections, once
+//!   the turn is stored.
 //!
-//! So the state never delivers anything, and never knows which connection hears what. [`State::restore`] makes a state from
+//! So the state never delivers a line, and never knows the recipients of a message. [`State::restore`] makes a state from
 //! a [`Snapshot`], and [`State::snapshot`] gives it back. [`State::query`] and [`State::list`] read, and change nothing.
 //!
-//! | folder or file | what |
+//! | folder or file | content |
 //! | --- | --- |
 //! | `ops/` | one op per file: check, then apply |
 //! | `users`, `sessions`, `rooms`, `permissions/` | the nouns, each with its own invariants |
-//! | `permissions/authorize.rs` | the one function that decides who may do what |
-//! | `queries.rs`, `listings.rs`, `edge_queries.rs` | what clients, operators and the edge read |
-//! | `deduplication.rs` | which messages a client may send again |
+//! | `permissions/authorize.rs` | the one function that decides whether a user has a permission |
+//! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
+//! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form, the changes of it, and its digest for tests |
 //!
@@ -111,19 +111,19 @@ pub struct State {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
-    /// Who opened rooms. The store keeps it.
+    /// The openers of rooms. The store keeps them.
     openers: RoomOpeners,
-    /// Which room was the default one, for the messages after which number. The store keeps it.
+    /// The default room, for the messages after which number. The store keeps it.
     defaults: Vec<(Seq, ConversationId)>,
-    /// Who may do what.
+    /// The grants, private rooms, mutes and bans.
     permissions: Permissions,
-    /// Who is registered. Shared with whoever checks passwords, and copied when it changes.
+    /// The registered users. Shared with the checks of passwords, and copied when it changes.
     users: Arc<Users>,
-    /// Who was removed: certificates from before do not count.
+    /// The removed users: their earlier certificates do not count.
     removed: RemovedUsers,
     /// How far users have read. The store keeps it.
     marks: Marks,
-    /// The ids of the newest messages. The store has them.
+    /// The ids of the newest messages. The store keeps them.
     deduplication: Deduplication,
     /// The newest number on the server.
     head: Seq,
@@ -132,17 +132,17 @@ pub struct State {
     /// Retention has removed every message below this number.
     oldest: Seq,
     turn: turn::Turn,
-    /// What is still to be looked at, a slice in each turn.
+    /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
-    /// Conversations that this process has not looked at since its start,
+    /// Conversations that this process has not checked since its start,
     unchecked: std::vec::IntoIter<ConversationId>,
-    /// sessions that have ended and are noted in rooms,
-    leaving: EndedSessions,
-    /// and how many rooms they leave in the turn in which they end.
+    /// ended sessions that are still noted in rooms,
+    ended_sessions: EndedSessions,
+    /// and the number of rooms that they leave in the turn of their end.
     left_at_once: usize,
 }
 
-/// What a request came to: done, or refused.
+/// The result of a request: done, or refused.
 pub(crate) type Answer<T = ()> = Result<T, Refusal>;
 
 fn refusal(kind: ErrorKind, msg: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
@@ -193,7 +193,7 @@ impl State {
         self.sessions.get(session).is_some_and(|held| held.row.origin == Some(origin))
     }
 
-    /// Tells the edges of something.
+    /// Reports a change to the edges.
     fn tell(&mut self, change: Change) {
         self.turn.changes.push(change);
     }

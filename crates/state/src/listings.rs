@@ -7,12 +7,12 @@ use serde::Serialize;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Banned, Name, NameKey, Role, Seq, Timestamp};
 
-/// What an operator looks at.
+/// The kind of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// Every session.
+    /// All sessions.
     Users,
-    /// Every room.
+    /// All rooms.
     Rooms,
     /// Roles, by room and user.
     Grants,
@@ -31,7 +31,7 @@ enum At {
     Session(SessionId),
     Room(ConversationId),
     User(Scope, NameKey),
-    /// Of bans: so many of those of certificates and addresses.
+    /// Of bans: the number of certificates and addresses that the page has passed.
     Others(usize),
 }
 
@@ -47,9 +47,9 @@ pub enum Row {
     Grant {
         /// The user who has the role.
         user: Name,
-        /// Which one.
+        /// The role.
         role: Role,
-        /// Where; `None`: on the whole server.
+        /// The room; `None`: the whole server.
         room: Option<Name>,
     },
     /// Of [`Listing::Mutes`] and [`Listing::Bans`].
@@ -65,7 +65,7 @@ pub struct ListedSession {
     pub state: &'static str,
     /// The peer address of its connection.
     pub address: Option<IpAddr>,
-    /// Has it proven that the name is its own?
+    /// Has its user proven the name?
     pub proven: bool,
     /// Its role on the whole server.
     pub role: Option<Role>,
@@ -84,7 +84,7 @@ pub struct ListedRoom {
     pub here: usize,
     /// Its newest message.
     pub head: Seq,
-    /// May only some users enter it?
+    /// Is it private?
     pub private: bool,
     /// The users who own it.
     pub owners: Vec<Name>,
@@ -93,22 +93,22 @@ pub struct ListedRoom {
 /// A mute or a ban in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedPenalty {
-    /// Where; `None`: on the whole server.
+    /// The room; `None`: the whole server.
     pub room: Option<Name>,
-    /// Its end; `None`: until it is taken back.
+    /// Its end; `None`: until it is removed.
     pub until: Option<Timestamp>,
-    /// Why.
+    /// The reason.
     pub reason: Box<str>,
     /// The moderator or operator who decided it.
     pub by: Box<str>,
-    /// Since when.
+    /// Its beginning, in milliseconds since 1970.
     pub since: Timestamp,
-    /// Against whom or what.
+    /// The target.
     #[serde(flatten)]
     pub against: ListedTarget,
 }
 
-/// What a penalty is against.
+/// The target of a penalty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ListedTarget {
@@ -120,28 +120,28 @@ pub enum ListedTarget {
     Address(String),
 }
 
-/// What a listing shows of the connections of this node, which the state does not know.
+/// The part of a listing that only the edge knows: the connections of this node.
 pub trait Connected {
     /// The peer address of a connection.
     fn address(&self, origin: Origin) -> Option<IpAddr>;
-    /// How many connections hear the room.
+    /// How many connections are in the room.
     fn hear(&self, room: ConversationId) -> usize;
 }
 
-/// Some of a listing.
+/// A page of a listing.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// In an order that is the same each time.
+    /// The rows, in a stable order.
     pub rows: Vec<Row>,
-    /// Where the next ones begin; `None`: these were the last.
+    /// The start of the next page; `None`: this page is the last.
     pub next: Option<Cursor>,
 }
 
-/// Rows, or entries that are passed over, of one page: a turn has time for them.
+/// The largest number of rows and skipped entries of one page, so that a turn has time for it.
 const ROWS: usize = 256;
 
 impl State {
-    /// A page of a list. The hub gives one in a turn, so that no list holds it up.
+    /// A page of a listing. The hub makes one in a turn, so that no listing holds it.
     #[must_use]
     pub fn list(&self, listing: Listing, from: &Cursor, connected: &impl Connected) -> Page {
         let now = self.turn.time;

@@ -1,17 +1,17 @@
-//! Owns an index by name: which id has exactly this name, and which ids a new name could not be told apart from. Used by
-//! rooms, sessions and users. Never finds anything by its look. A store of an earlier version may hold equal names: the
-//! oldest id has the name, and when that is gone the next one.
+//! Owns an index by name: the id that has exactly this name, and the ids that a new name must not resemble. Used by
+//! rooms, sessions and users. Never finds an id by a look-alike name. A store of an earlier version may hold equal
+//! names: the oldest id has the name, and when that is gone the next one.
 
 use super::{ConversationId, UserId, steps};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, NameLook};
 
-/// What has which name.
+/// Ids by name.
 #[derive(Debug, Clone)]
 pub(super) struct NameIndex<T> {
     by_key: HashMap<NameKey, T>,
-    /// What is called the same as something older.
+    /// Ids whose name an older id has.
     younger: BTreeSet<(NameKey, T)>,
     /// Names of an earlier version may look the same.
     by_look: BTreeSet<(NameLook, T)>,
@@ -25,7 +25,7 @@ impl<T> Default for NameIndex<T> {
 
 /// An id with a least value.
 pub(super) trait Least: Copy + Ord {
-    /// No id is less.
+    /// The smallest id.
     const LEAST: Self;
 }
 
@@ -38,24 +38,24 @@ impl Least for ConversationId {
 }
 
 impl<T: Least> NameIndex<T> {
-    /// What is called so.
+    /// The oldest id with this name.
     pub(super) fn get(&self, name: &Name) -> Option<T> {
         steps::compares(name);
         self.by_key(&name.key())
     }
 
-    /// What is called so, where the name is known already by what it is compared by.
+    /// The same, by the folded name.
     pub(super) fn by_key(&self, key: &NameKey) -> Option<T> {
         self.by_key.get(key).copied()
     }
 
-    /// What stands in the way of a new one of this name: what is called so, or looks like it.
+    /// The id that blocks a new entry of this name: one with the same name, or with a look-alike.
     pub(super) fn twin(&self, name: &Name) -> Option<T> {
         let alike = |look: NameLook| first_of(&self.by_look, &look);
         self.get(name).or_else(|| name.looks().into_iter().find_map(alike))
     }
 
-    /// What looks like it, whether or not it is called so: each once.
+    /// The ids with this name or a look-alike, each once.
     pub(super) fn lookalikes(&self, name: &Name) -> BTreeSet<T> {
         let alike = |look: NameLook| all_of(&self.by_look, look);
         name.looks().into_iter().flat_map(alike).collect()
@@ -71,7 +71,7 @@ impl<T: Least> NameIndex<T> {
         self.by_look.extend(name.looks().map(|look| (look, what)));
     }
 
-    /// It is called so no longer.
+    /// The id loses this name.
     pub(super) fn remove(&mut self, name: &Name, what: T) {
         let key = name.key();
         if self.by_key.get(&key) == Some(&what) {
@@ -91,13 +91,13 @@ impl<T: Least> NameIndex<T> {
     }
 }
 
-/// What is filed under `of`.
+/// The ids under `of`.
 fn all_of<T: Least>(filed: &BTreeSet<(NameLook, T)>, of: NameLook) -> Vec<T> {
     let from = filed.range((Bound::Included((of.clone(), T::LEAST)), Bound::Unbounded));
     from.take_while(|(look, _)| *look == of).map(|(_, what)| *what).collect()
 }
 
-/// The oldest of what is filed under `of`.
+/// The oldest id under `of`.
 fn first_of<K: Ord + Clone, T: Least>(filed: &BTreeSet<(K, T)>, of: &K) -> Option<T> {
     let first = filed.range((Bound::Included((of.clone(), T::LEAST)), Bound::Unbounded)).next();
     first.filter(|(key, _)| key == of).map(|(_, what)| *what)
@@ -108,13 +108,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_those_that_are_called_the_same_the_oldest_has_the_name() {
+    fn the_oldest_of_equal_names_is_found() {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let all = [("stra\u{df}e", 1), ("STRASSE", 2), ("strasse", 3)];
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
             let mut names = NameIndex::default();
             for at in order {
-                // What is put twice is there once.
+                // An id that is put twice is in the index once.
                 names.put(&name(all[at].0), UserId(all[at].1));
                 names.put(&name(all[at].0), UserId(all[at].1));
             }

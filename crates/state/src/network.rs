@@ -1,10 +1,10 @@
-//! Owns what counts as one network, and as how many this host counts. Used by the ops, and by everything that limits by peer
-//! address. Never counts anything.
+//! Owns the definition of a network for limits, and the factor for loopback. Used by the ops, and by all limits by
+//! peer address. Never counts anything.
 
 use std::net::IpAddr;
 
-/// What counts as one network: an IPv4 address, also when it comes mapped into IPv6, and of IPv6
-/// the /64, which is what one customer gets.
+/// The network of an address: an IPv4 address itself, also mapped into IPv6, and the /64 of an IPv6 address, which is
+/// what one customer gets.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -16,10 +16,10 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// As how many networks this host counts where it counts.
+/// The number of networks that loopback counts as.
 pub(super) const THIS_HOST_IS: u32 = 4;
 
-/// Does it come from the daemon's own host?
+/// Is it a loopback address?
 #[must_use]
 pub fn is_this_host(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()

@@ -1,5 +1,5 @@
-//! Owns the stored permissions: grants, private rooms, mutes and bans. Called by the ops and by the checks. Never decides what
-//! follows from them: `authorize` does.
+//! Owns the stored permissions: grants, private rooms, mutes and bans. Called by the ops and by the checks. Never
+//! decides about a request: `authorize` does.
 
 pub(super) mod authorize;
 pub(super) mod authors;
@@ -35,7 +35,7 @@ pub(super) struct Permissions {
 }
 
 impl Permissions {
-    /// As the store knew it.
+    /// The permissions of a snapshot.
     pub(super) fn restore(stored: StoredPermissions) -> Self {
         let StoredPermissions { grants, private, mutes, bans } = stored;
         let mut permissions = Self { private: private.into_iter().collect(), ..Self::default() };
@@ -51,7 +51,7 @@ impl Permissions {
         permissions
     }
 
-    /// As the store is to know it.
+    /// The permissions for the store.
     pub(super) fn stored(&self) -> StoredPermissions {
         let by = |scope, user: &Name| self.author(scope, Kind::Grant, &user.key()).cloned();
         let grants = self.grants.iter();
@@ -63,7 +63,7 @@ impl Permissions {
         }
     }
 
-    /// The private rooms, in the order in which they were opened.
+    /// The private rooms, in the order of their opening.
     pub(super) fn private_rooms(&self) -> Vec<ConversationId> {
         let mut private: Vec<_> = self.private.iter().copied().collect();
         private.sort_unstable();
@@ -74,7 +74,7 @@ impl Permissions {
         self.private.contains(&room)
     }
 
-    /// How a user stands to a room.
+    /// The standing of a user in a room.
     pub(super) fn in_room(
         &self,
         room: ConversationId,
@@ -83,21 +83,22 @@ impl Permissions {
         is_in: bool,
         now: u64,
     ) -> Subject {
-        let granted = self.granted(Some(room), user);
+        // A name that proves nothing has nothing of what was granted to it.
+        let granted = if is_proven { self.granted(Some(room), user) } else { Granted::default() };
         let (role, rank) = authorize::in_room(granted, is_proven, self.is_private(room));
         let is_banned = holds(self.bans.get(Some(room), user), now);
         let is_muted = self.mute(Some(room), user, now).is_some();
         Subject { role, rank, is_in, is_banned, is_muted }
     }
 
-    /// How a user stands to the server as a whole.
+    /// The standing of a user on the server.
     pub(super) fn on_server(&self, user: &NameKey, is_proven: bool, now: u64) -> Subject {
         let (role, rank) = authorize::on_server(self.granted(None, user), is_proven);
         let is_muted = self.mute(None, user, now).is_some();
         Subject { role, rank, is_in: true, is_banned: false, is_muted }
     }
 
-    /// How high a user stands there, by what was granted to the name.
+    /// The rank of a user there, by the grants of the name.
     pub(super) fn rank(&self, scope: Scope, user: &NameKey, is_proven: bool) -> Rank {
         let granted = self.granted(scope, user);
         match scope {
@@ -109,24 +110,24 @@ impl Permissions {
     fn granted(&self, scope: Scope, user: &NameKey) -> Granted {
         let server = self.grants.get(None, user).copied();
         let room = scope.and_then(|room| self.grants.get(Some(room), user).copied());
-        // Opening a room makes its owner, and owners grant what they like.
+        // The opener of a room is its owner, and owners may grant any role.
         let is_of_users = || room == Some(Role::Owner) || self.author(scope, Kind::Grant, user).is_some();
         let is_capped = server == Some(Role::ReadOnly) && room.is_some() && is_of_users();
         Granted { server, room, is_capped }
     }
 
-    /// What keeps a user from speaking there, on the whole server or in the room.
+    /// The mute of a user there, on the whole server or in the room.
     pub(super) fn mute(&self, scope: Scope, user: &NameKey, now: u64) -> Option<&Penalty> {
         let there = |scope| self.mutes.get(scope, user).filter(|p| p.is_in_force(now));
         there(None).or_else(|| scope.and_then(|room| there(Some(room))))
     }
 
-    /// What keeps a user out of a room.
+    /// The ban of a user from a room.
     pub(super) fn ban_in(&self, room: ConversationId, user: &NameKey, now: u64) -> Option<&Penalty> {
         self.bans.get(Some(room), user).filter(|p| p.is_in_force(now))
     }
 
-    /// What keeps out of the server who has that name, or that certificate.
+    /// The ban of that name, or of that certificate, from the server.
     pub(super) fn ban_of(
         &self,
         user: &NameKey,
@@ -162,12 +163,12 @@ impl Permissions {
         self.addresses.iter().any(|(range, ban)| ban.is_in_force(now) && is_in(range, address))
     }
 
-    /// The addresses that are banned, and until when.
+    /// The banned addresses, each with the end of its ban.
     pub(super) fn banned_ranges(&self) -> BannedRanges {
         Arc::new(self.addresses.iter().map(|(range, p)| (*range, p.until)).collect())
     }
 
-    /// Grants a role, or none. `by`: the user who does it, if it counts in that user's share.
+    /// Grants a role, or removes it. `by`: the user whose share the grant counts for, if it counts.
     pub(super) fn grant(
         &mut self,
         scope: Scope,
@@ -179,7 +180,7 @@ impl Permissions {
         self.put_grant(scope, user, role, by)
     }
 
-    /// The same where it is decided in whose share it counts.
+    /// The same if the share is already decided.
     pub(super) fn put_grant(
         &mut self,
         scope: Scope,
@@ -196,8 +197,8 @@ impl Permissions {
         Some(PermissionChange::Grant { scope, user, role, by })
     }
 
-    /// In whose share it counts what a user writes now: in nobody's what holds on the whole server, and what those write
-    /// who moderate it.
+    /// The share for an entry of a user. Entries for the whole server count for none, nor do those of moderators of
+    /// the server.
     fn share(&self, scope: Scope, by: Option<Name>) -> Option<Name> {
         let is_bound =
             |by: &Name| self.grants.get(None, &by.key()).is_none_or(|role| *role < Role::Moderator);
@@ -210,12 +211,12 @@ impl Permissions {
         }
     }
 
-    /// In whose share it counts.
+    /// The share that it counts for.
     pub(super) fn author(&self, scope: Scope, kind: Kind, user: &NameKey) -> Option<&Name> {
         self.authors.get(scope?, kind, user)
     }
 
-    /// One of the roles that a user was granted, and where.
+    /// A role of a user, with its scope.
     pub(super) fn a_grant_of(&self, user: &Name) -> Option<(Scope, Name, Role, Option<Name>)> {
         let key = user.key();
         let (scope, name, role) = self.grants.first_of(&key)?;
@@ -232,7 +233,7 @@ impl Permissions {
         PermissionChange::Private { room, private }
     }
 
-    /// Mutes, or with `None` lets speak again. `None`: there was nothing to take back.
+    /// Mutes, or with `None` unmutes. Returns `None` if there was no mute to remove.
     pub(super) fn set_mute(
         &mut self,
         scope: Scope,
@@ -255,7 +256,7 @@ impl Permissions {
         Some(PermissionChange::Mute { scope, user, mute })
     }
 
-    /// Bans, or with `None` lets in again. `None`: there was nothing to take back.
+    /// Bans, or with `None` unbans. Returns `None` if there was no ban to remove.
     pub(super) fn ban(
         &mut self,
         scope: Scope,
@@ -302,7 +303,7 @@ impl Permissions {
         }
     }
 
-    /// Is there something about the room that must outlive its members? Its one owner alone does not.
+    /// Does the room have an entry that must outlive its members? The grant of its only owner is none.
     pub(super) fn holds(&self, room: ConversationId) -> bool {
         self.is_private(room) || self.grants.there(Some(room)).any(|(_, role)| *role != Role::Owner)
     }
@@ -312,7 +313,7 @@ impl Permissions {
         self.grants.there(Some(room)).any(|(_, role)| *role >= Role::Moderator)
     }
 
-    /// The room is gone.
+    /// The room is removed.
     pub(super) fn forget(&mut self, room: ConversationId) {
         self.private.remove(&room);
         for (kind, of) in [(Kind::Mute, &self.mutes), (Kind::Ban, &self.bans)] {
@@ -326,18 +327,18 @@ impl Permissions {
         self.authors.forget(room);
     }
 
-    /// How many grants, mutes and bans there are in a room.
+    /// The number of grants, mutes and bans in a room.
     pub(super) fn len_in(&self, room: ConversationId) -> usize {
         let room = Some(room);
         self.grants.len_in(room) + self.mutes.len_in(room) + self.bans.len_in(room)
     }
 
-    /// How many of them users wrote who do not moderate the server, in all rooms.
+    /// The number of entries in all rooms by users who do not moderate the server.
     pub(super) fn len_by_users(&self) -> usize {
         self.authors.len()
     }
 
-    /// How many of those this one wrote.
+    /// The number of entries by this user.
     pub(super) fn len_by(&self, user: &NameKey) -> usize {
         self.authors.len_by(user)
     }

@@ -1,19 +1,20 @@
-//! Owns how a user is seen in a room: `here` while one of the user's sessions in the room is connected, `away` otherwise.
-//! An op that changes a session looks before and after the change, and tells the edges both. So several sessions of one
-//! user are one user to everyone else. Never decides who is told, and when: the edge does.
+//! Owns how a user is seen in a room: `here` while one of the user's sessions in the room is connected, `away`
+//! otherwise. An op that changes a session reads it before and after the change, and reports both to the edges. So
+//! several sessions of one user are shown as one user. Never decides which connections are told, and when: the edge
+//! does.
 
 use super::{Change, ConversationId, Origin, Seen, SeenIn, SessionId, State, UserId};
 use tcp_chat_protocol::reply::{Member, MemberState};
 use tcp_chat_protocol::{Colour, Name};
 
-/// How a user was seen in some rooms before something changed.
+/// How a user was seen in some rooms before a change.
 #[derive(Debug)]
 pub(super) struct Before {
     user: UserId,
     rooms: Vec<SeenIn>,
 }
 
-/// Under which name and colour something is announced, and to whom it is no news.
+/// The name and colour of an announced user, and the user's own connection, which is not told.
 #[derive(Debug, Clone)]
 pub(super) struct Face {
     name: Name,
@@ -26,7 +27,7 @@ impl Face {
         Self { name, color, origin }
     }
 
-    /// The session is connected no more.
+    /// The session has no connection any longer.
     pub(super) fn mark_away(&mut self) {
         self.origin = None;
     }
@@ -39,7 +40,7 @@ impl Face {
         (&self.name, self.color)
     }
 
-    /// How its session alone is seen.
+    /// How the session alone is seen.
     pub(super) fn state(&self) -> MemberState {
         if self.origin.is_some() { MemberState::Here } else { MemberState::Away }
     }
@@ -63,7 +64,7 @@ impl State {
         Some(Face::new(held.row.name.clone(), held.row.color, held.row.origin))
     }
 
-    /// Tells how the user is seen now, and how before.
+    /// Reports how the user is seen now, and how before.
     pub(super) fn announce(&mut self, before: Before, face: Option<Face>) {
         let Before { user, mut rooms } = before;
         let Some(Face { name, color, origin }) = face.filter(|_| !rooms.is_empty()) else { return };
@@ -74,7 +75,7 @@ impl State {
         self.tell(Change::Seen(Seen { user, name, color, origin, rooms }));
     }
 
-    /// Is the room so small that presence is told in it?
+    /// Is the room small enough that presence is announced in it?
     #[must_use]
     pub fn is_presence_told(&self, room: ConversationId) -> bool {
         let conversation = self.conversations.get(room);
@@ -86,14 +87,14 @@ impl State {
         self.state_of(conversation.members.of(user))
     }
 
-    /// `None`: there is no session. One that has ended is seen as it was until it has left the room.
+    /// `None`: there is no session. An ended session is seen as before until it has left the room.
     fn state_of(&self, sessions: impl Iterator<Item = SessionId>) -> Option<MemberState> {
         let mut seen = None;
         for id in sessions {
             let state = match self.sessions.get(id) {
                 Some(session) if session.row.origin.is_some() => Some(MemberState::Here),
                 Some(_) => Some(MemberState::Away),
-                None => self.leaving.state(id),
+                None => self.ended_sessions.state(id),
             };
             match state {
                 Some(MemberState::Here) => return state,
@@ -104,8 +105,8 @@ impl State {
         seen
     }
 
-    /// The user as WHO shows it, by those of its sessions that count here. The colour is that of
-    /// the first session that is connected; the role depends on where is asked, and is put in there.
+    /// The user for WHO, by its sessions that count here. The colour is that of the first connected session; the
+    /// caller adds the role, which depends on the room.
     pub(super) fn member(&self, sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
         let mut held = sessions.filter_map(|id| self.sessions.get(id));
         let first = held.next()?;

@@ -1,5 +1,5 @@
-//! Owns the requests that change nothing: WHO, ROOMS, HISTORY, SEARCH. The edge calls it at the request's place among those of
-//! its connection. Never reads the log: it says what the connection is to read.
+//! Owns the requests that change nothing: WHO, ROOMS, HISTORY, SEARCH. The edge calls it at the place of the request
+//! among those of its connection. Never reads the log: it returns the range that the connection reads.
 
 use super::ops::say::no_such_room;
 use super::permissions::authorize::{Permission, authorize};
@@ -12,7 +12,7 @@ use tcp_chat_protocol::{ErrorKind, Role, Seq};
 
 /// Members that the reply to WHO lists at most.
 pub const WHO_MEMBERS: usize = 500;
-/// Sessions that are looked at for each member that a reply may list: a user may have several, and some may have ended.
+/// Sessions that are visited for each member that a reply may list: a user may have several, and some may have ended.
 const SESSIONS_A_MEMBER: usize = 16;
 
 /// The answer to a [`Query`].
@@ -34,7 +34,7 @@ impl State {
     /// Answers a query of a session.
     ///
     /// # Errors
-    /// The session may not know it, or it names nothing that there is.
+    /// The session may not know the room or user, or none has that name.
     pub fn query(&self, session: SessionId, query: Query) -> Answer<Answered> {
         Ok(match query {
             Query::Who(place) => Answered::Who(self.who(session, place)?),
@@ -72,7 +72,7 @@ impl State {
 
     /// The first `most` members, in the order of their users' ids.
     pub(super) fn members(&self, room: ConversationId, members: &Members, most: usize) -> Vec<Member> {
-        // Those that have ended and have not left yet are not there.
+        // Ended sessions that have not left yet are left out.
         let some = members.iter().take(most.saturating_mul(SESSIONS_A_MEMBER));
         let mut all = some.filter(|(_, session)| self.sessions.get(*session).is_some()).peekable();
         let next = || {
@@ -84,10 +84,10 @@ impl State {
         std::iter::from_fn(next).take(most).flatten().collect()
     }
 
-    /// The user as WHO shows it, with its role there.
+    /// The user for WHO, with its role there.
     fn member_of(&self, scope: Scope, mut sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
         let first = sessions.next()?;
-        // Most names have none.
+        // Most names have no role.
         let is_proven = self.sessions.get(first).is_some_and(|session| session.proven);
         let role = if is_proven { self.subject_of(Actor::Session(first), scope).role } else { None };
         let member = self.member(std::iter::once(first).chain(sessions))?;
@@ -141,7 +141,7 @@ impl State {
         };
         let user = match user {
             None => None,
-            // The author may be gone by now: only the name has to be valid.
+            // The author may have ended: only the name has to be valid.
             Some(Place(Some(name))) => Some(name.key()),
             Some(Place(None)) => return Err(refusal(ErrorKind::NoSuchUser, "nobody can have that name")),
         };
@@ -153,8 +153,8 @@ impl State {
         Ok(Answered::Search(Box::new(search)))
     }
 
-    /// It is read later, when the connection comes to it: what is said until then is not in it, since
-    /// by then the asker may have been taken out of the room.
+    /// The connection reads it later, at its place in the outbox. Messages that arrive until then are not in it, since
+    /// the sender may have been evicted from the room meanwhile.
     fn up_to_now(&self, before: Option<Seq>) -> Option<Seq> {
         Some(before.unwrap_or(Seq::MAX).min(self.head + 1))
     }

@@ -1,5 +1,6 @@
-//! Owns for whom a quota counts: a registered user, or the network where no user has proven a name; and which of them opened
-//! which room. Called by the ops and the edge; the store keeps who opened a room. Never decides how much a quota is.
+//! Owns the owner of a quota: a registered user, or the network of users without a proven name. Also owns which of
+//! them opened which room. Called by the ops and the edge; the store keeps the opener of a room. Never decides the
+//! size of a quota.
 
 use super::network::{THIS_HOST_IS, is_this_host, network};
 use super::{ConversationId, UserId};
@@ -8,29 +9,29 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// For whom something counts.
+/// The owner of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuotaOwner {
     /// A registered user.
     User(UserId),
-    /// All from a network whose names are not proven.
+    /// All users of a network whose names are not proven.
     Network(IpAddr),
 }
 
 impl QuotaOwner {
-    /// A registered user, or all from the network of that address.
+    /// A registered user, or the users without a proven name in the network of that address.
     #[must_use]
     pub fn of(user: UserId, is_proven: bool, address: IpAddr) -> Self {
         if is_proven { Self::User(user) } else { Self::at(address) }
     }
 
-    /// All from the network of that address.
+    /// The users without a proven name in the network of that address.
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
         Self::Network(network(address))
     }
 
-    /// As how many it counts: behind this host there may be several networks, by a tunnel.
+    /// The number of parties that it counts as: several networks may be behind loopback, through a tunnel.
     #[must_use]
     pub fn times(self) -> u32 {
         match self {
@@ -40,7 +41,7 @@ impl QuotaOwner {
     }
 }
 
-/// How a user is written down, before the number.
+/// The prefix of a user in the text form, before the number.
 const USER: &str = "user:";
 
 impl fmt::Display for QuotaOwner {
@@ -68,7 +69,7 @@ impl FromStr for QuotaOwner {
     }
 }
 
-/// Who opened which room.
+/// The openers of rooms.
 #[derive(Debug, Default)]
 pub(super) struct RoomOpeners {
     of: HashMap<ConversationId, QuotaOwner>,
@@ -76,7 +77,7 @@ pub(super) struct RoomOpeners {
 }
 
 impl RoomOpeners {
-    /// May this one have so many more, where each may have a `quota`? A quota of 0 is none.
+    /// May the owner have so many more rooms, with a `quota` per party? A quota of 0 is no limit.
     pub(super) fn is_within(&self, by: QuotaOwner, more: usize, quota: usize) -> bool {
         let has = self.counts.get(&by).copied().unwrap_or(0);
         quota == 0 || has + more <= quota.saturating_mul(by.times() as usize)
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_is_one_partys_and_this_host_has_four() {
+    fn a_quota_is_per_party_and_loopback_has_four() {
         let at = |address: &str| QuotaOwner::at(address.parse().unwrap());
         let user = QuotaOwner::User(UserId(7));
         let mut opened = RoomOpeners::default();
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_as_it_is_written() {
+    fn a_quota_owner_is_parsed_as_it_is_written() {
         for party in [QuotaOwner::User(UserId(12)), QuotaOwner::at([192, 0, 2, 1].into())] {
             assert_eq!(party.to_string().parse(), Ok(party));
         }

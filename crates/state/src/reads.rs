@@ -1,5 +1,5 @@
-//! Owns what can be asked of the log: plain data that the ops make, after it has decided what a
-//! session may see, and the store answers.
+//! Owns the requests to the log: plain data that the ops make after they have decided what a session may read, and
+//! that the store answers. Never reads the log.
 
 use super::{ConversationId, UserId};
 use serde::Deserialize;
@@ -10,35 +10,35 @@ use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 /// A run of messages of one conversation: `first` and `last` are both in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Of which conversation.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// The first number that is wanted.
+    /// The first number.
     pub first: Seq,
-    /// The last number that is wanted.
+    /// The last number.
     pub last: Seq,
 }
 
 /// A page of one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageOf {
-    /// Of which.
+    /// The conversation.
     pub conversation: ConversationId,
     /// Only smaller numbers.
     pub before: Option<Seq>,
     /// Only greater numbers.
     pub after: Option<Seq>,
-    /// How many at most.
+    /// The largest number of messages.
     pub limit: usize,
 }
 
-/// What to search for, and where.
+/// A search, and its filters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchIn {
     /// As the user typed it.
     pub query: String,
-    /// Only these conversations,
+    /// These conversations,
     pub conversations: Vec<ConversationId>,
-    /// and all direct messages of this user: they may be many, so they are not listed.
+    /// and all direct messages of this user. There may be many, so they are not listed.
     pub directs_of: Option<UserId>,
     /// Only this author.
     pub user: Option<NameKey>,
@@ -46,14 +46,14 @@ pub struct SearchIn {
     pub before: Option<Seq>,
     /// Only greater numbers.
     pub after: Option<Seq>,
-    /// The newest number on the server when it was asked.
+    /// The newest number on the server at the time of the request.
     pub head: Seq,
-    /// How many at most.
+    /// The largest number of results.
     pub limit: usize,
 }
 
-/// A `MSG` under an id that its session has used before. Whether it is the same message is decided where the
-/// first one is read: so an id costs no memory but its number.
+/// A `MSG` under an id that its session has used before. The reader of the first message decides whether it is the
+/// same message: so an id costs only the memory of its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resent {
     /// The id of both.
@@ -62,14 +62,13 @@ pub struct Resent {
     pub conversation: ConversationId,
     /// The number of the first message.
     pub seq: Seq,
-    /// Where this one is to go.
+    /// The target of this one.
     pub target: ResentTo,
     /// The text of this one as a JSON string.
     pub json: Box<str>,
 }
 
-/// The target of a [`Resent`] message; `None` where no room or user can have such a name, or where another one has it
-/// by now.
+/// The target of a [`Resent`] message; `None` if no room or user can have such a name, or if another one has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResentTo {
     /// A room.
@@ -78,7 +77,7 @@ pub enum ResentTo {
     User(Option<NameKey>),
 }
 
-/// What two messages are compared by.
+/// The parts of two messages that are compared.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -109,7 +108,7 @@ impl Resent {
             ResentTo::Room(room) => room.is_some() && key(data.room) == *room,
             ResentTo::User(user) => user.is_some() && key(data.to) == *user,
         };
-        // Both texts were encoded by the same function. One that was redacted cannot be compared any more.
+        // The same function has encoded both. A redacted text cannot be compared.
         is_there && (data.redacted || data.msg.get() == &*self.json)
     }
 }
@@ -120,7 +119,7 @@ mod tests {
     use tcp_chat_protocol::event::{MsgLine, Spoken, json_text, redact};
 
     #[test]
-    fn it_is_the_same_message_with_the_same_target_and_the_same_text_only() {
+    fn only_the_same_target_and_text_are_the_same_message() {
         let line = |place| {
             let msg_json = &json_text("it is \u{e9}\n\"quoted\"");
             let ts = "2026-11-29T10:00:00.000Z";
@@ -136,7 +135,7 @@ mod tests {
             json: json_text(text),
         };
         let key = |name: &str| Name::parse_kept(name).ok().map(|name| name.key());
-        // A name that an earlier version took, and that no new one may have.
+        // A name that an earlier version accepted, and that no new room or user may have.
         let long = "\u{fdfa}".repeat(32);
         let in_long = line(Spoken::In(&long));
         assert!(

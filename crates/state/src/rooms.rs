@@ -19,7 +19,7 @@ pub(super) struct Conversation {
     pub(super) kind: ConversationKind,
     /// The number of the newest message in it, 0 if none.
     pub(super) head: Seq,
-    /// Who is in the room. Of direct messages their kind says it.
+    /// The members of the room. Direct messages have their two users in `kind`.
     pub(super) members: Members,
     /// What the room is for. `None`: it has no topic.
     pub(super) topic: Option<Box<str>>,
@@ -46,23 +46,24 @@ impl Conversation {
 pub(super) struct Conversations {
     all: IdMap<ConversationId, Conversation>,
     by_key: NameIndex<ConversationId>,
-    /// The same for names exactly as the room's first member typed them: no folding needed.
+    /// The rooms by the exact spelling of their first member: no folding is needed.
     by_name: HashMap<Name, ConversationId>,
     directs: IdMap<(UserId, UserId), ConversationId>,
-    /// The rooms, in the order in which they were opened.
+    /// The rooms, in the order of their opening.
     rooms: BTreeSet<ConversationId>,
-    /// The names of rooms that are being removed. No other room gets them before those are gone.
+    /// The names of rooms that are being removed. No other room gets such a name before the removal is complete.
     removing: NameIndex<ConversationId>,
     /// The direct messages of each user by their newest number: a user may have as many as there are users.
     directs_of: IdMap<UserId, BTreeSet<(Seq, ConversationId)>>,
-    /// The conversations that have messages, each by a number that retention has not passed and that is its head at most. So
-    /// those that retention empties are found without a look at all of them, and a message costs nothing here.
+    /// The conversations that have messages. The key is a number above those that retention has removed, and at most
+    /// the head. So the conversations that retention empties are found without a scan of all of them, and a message
+    /// costs nothing here.
     kept: BTreeSet<(Seq, ConversationId)>,
     /// The highest id ever given out.
     pub(super) last: i64,
 }
 
-/// A room of another name looks just like the one that was to be opened.
+/// A room of another name looks like the new one.
 #[derive(Debug)]
 pub(super) struct LooksLike(pub(super) Name);
 
@@ -79,12 +80,12 @@ impl Conversations {
         self.all.iter().map(|(id, c)| (*id, c))
     }
 
-    /// The rooms, by id: in the order in which they were opened.
+    /// The rooms by id: in the order of their opening.
     pub(super) fn rooms(&self) -> impl Iterator<Item = (ConversationId, &Name, &Conversation)> {
         self.rooms_after(None)
     }
 
-    /// The same, of those that were opened after one.
+    /// The rooms that were opened after one.
     pub(super) fn rooms_after(
         &self,
         after: Option<ConversationId>,
@@ -97,7 +98,7 @@ impl Conversations {
         self.by_name.len()
     }
 
-    /// The room of this name, if there is one.
+    /// The room of this name.
     pub(super) fn room(&self, name: &Name) -> Option<ConversationId> {
         if let Some(id) = self.by_name.get(name) {
             return Some(*id);
@@ -105,13 +106,12 @@ impl Conversations {
         self.by_key.get(name)
     }
 
-    /// The room that stands in the way of a new one of this name: of the same, or of one that looks
-    /// like it.
+    /// The room that blocks a new one of this name: a room of the same name, or a look-alike.
     pub(super) fn twin(&self, name: &Name) -> Option<ConversationId> {
         self.by_key.twin(name)
     }
 
-    /// The names of the rooms that look like it and are called otherwise.
+    /// The other names of rooms that look like it.
     pub(super) fn lookalikes(&self, name: &Name) -> Vec<&Name> {
         let alike = self.by_key.lookalikes(name).into_iter().filter_map(|id| self.get(id)?.room());
         alike.filter(|other| other.key() != name.key()).collect()
@@ -120,7 +120,7 @@ impl Conversations {
     /// Opens a room.
     ///
     /// # Errors
-    /// There is a room of another name that looks like this one.
+    /// A room of another name looks like this one.
     pub(super) fn open_room(&mut self, name: &Name) -> Result<ConversationId, LooksLike> {
         if let Some(other) = self.twin(name).and_then(|id| self.get(id)?.room()) {
             return Err(LooksLike(other.clone()));
@@ -128,7 +128,7 @@ impl Conversations {
         Ok(self.open_configured(name))
     }
 
-    /// Opens a room, whatever looks like it.
+    /// Opens a room although another one may look like it.
     pub(super) fn open_configured(&mut self, name: &Name) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
@@ -136,12 +136,12 @@ impl Conversations {
         id
     }
 
-    /// Two users' direct messages, if they have any.
+    /// The direct messages of two users.
     pub(super) fn direct(&self, a: UserId, b: UserId) -> Option<ConversationId> {
         self.directs.get(&(a.min(b), a.max(b))).copied()
     }
 
-    /// A user's direct messages with anyone that have something newer than `after`, the newest last.
+    /// The direct messages of a user with something newer than `after`, the newest last.
     pub(super) fn directs_of(
         &self,
         user: UserId,
@@ -152,12 +152,12 @@ impl Conversations {
         theirs.into_iter().flat_map(move |directs| directs.range((from, Bound::Unbounded)).copied())
     }
 
-    /// With how many a user has direct messages.
+    /// The number of users with whom a user has direct messages.
     pub(super) fn direct_count(&self, user: UserId) -> usize {
         self.directs_of.get(&user).map_or(0, BTreeSet::len)
     }
 
-    /// The newest number in a conversation is another one now.
+    /// The newest number of a conversation has changed.
     pub(super) fn set_head(&mut self, id: ConversationId, head: Seq) {
         let Some(conversation) = self.all.get_mut(&id) else { return };
         let before = std::mem::replace(&mut conversation.head, head);
@@ -171,7 +171,7 @@ impl Conversations {
         }
     }
 
-    /// Begins two users' direct messages.
+    /// Begins the direct messages of two users.
     pub(super) fn open_direct(&mut self, a: UserId, b: UserId) -> ConversationId {
         self.last += 1;
         let id = ConversationId(self.last);
@@ -179,7 +179,7 @@ impl Conversations {
         id
     }
 
-    /// Takes in a conversation that the store knew, or a new one.
+    /// Adds a conversation that the store knew, or a new one.
     pub(super) fn put(&mut self, id: ConversationId, kind: ConversationKind, head: Seq) {
         match &kind {
             ConversationKind::Room(name) => {
@@ -197,7 +197,7 @@ impl Conversations {
         self.all.insert(id, Conversation::new(kind, head));
     }
 
-    /// A room is no longer found by its name, which is free when the room is gone.
+    /// Removes a room from the index of names. Its name is free when the room is gone.
     pub(super) fn mark_removing(&mut self, id: ConversationId) {
         let Some(room) = self.all.get_mut(&id) else { return };
         room.members.lose_all();
@@ -206,7 +206,7 @@ impl Conversations {
         name.into_iter().for_each(|name| self.removing.put(&name, id));
     }
 
-    /// The room that is being removed and is of that name, or looks like it.
+    /// The room with this name or a look-alike that is being removed.
     pub(super) fn removing(&self, name: &Name) -> Option<ConversationId> {
         self.removing.twin(name)
     }

@@ -4,7 +4,7 @@
 use super::Limit;
 use tcp_chat_protocol::Name;
 
-/// The session of the endpoint for machines outlives its connection for this long at least, in milliseconds.
+/// The minimum time that the session of the HTTP endpoint outlives its connection, in milliseconds.
 const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
 
 /// The policy that the state follows.
@@ -12,9 +12,9 @@ const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
 pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.
     pub default_rooms: Vec<Name>,
-    /// The rooms that machines post to.
+    /// The rooms that webhooks may post to.
     pub posted_rooms: Vec<Name>,
-    /// The name that machines speak under; `None`: they do not.
+    /// The name of the HTTP endpoint's user; `None`: there is no endpoint.
     pub endpoint: Option<Name>,
     /// May users open rooms?
     pub create: bool,
@@ -24,11 +24,11 @@ pub struct Rules {
     pub presence_limit: usize,
     /// How long a session outlives its connection, in milliseconds.
     pub ttl_ms: u64,
-    /// How much one session may ask.
+    /// The rate limit of a session, in requests.
     pub rate: Limit,
-    /// The same in bytes.
+    /// The rate limit of a session, in bytes.
     pub flow: Limit,
-    /// Users a minute whom one session may write to first; 0: no limit.
+    /// Users per minute to whom one session may write first; 0: no limit.
     pub strangers_per_minute: u32,
     /// Errors in a row before a connection is closed; 0: no limit.
     pub errors: u32,
@@ -38,7 +38,7 @@ pub struct Rules {
     pub sessions_per_user: usize,
     /// How long after a message its author may redact it, in milliseconds; 0: never.
     pub redact_ms: u64,
-    /// Do only registered users come in?
+    /// May only registered users log in?
     pub accounts: bool,
     /// Rooms at once; 0: no limit.
     pub rooms: usize,
@@ -46,12 +46,12 @@ pub struct Rules {
     pub rooms_per_session: usize,
     /// Rooms that names without an owner may have opened from one network; 0: no limit.
     pub rooms_per_network: usize,
-    /// How much may come from one network.
+    /// The rate limit of a network, in bytes.
     pub network_flow: Limit,
-    /// How much of what is said by names without an owner is stored from one network: so much at once, and
-    /// again within a day.
+    /// The bytes of messages that users without a proven name may store from one network: the burst at once, and the
+    /// same again within a day.
     pub network_stored: Limit,
-    /// How many of the newest messages are known by their ids. No setting: see [`super::WINDOW`].
+    /// The number of newest messages whose ids are known. Not a setting: see [`super::WINDOW`].
     pub window: u64,
     /// The longest line, for the reply to LOGIN, in bytes.
     pub line_bytes: usize,
@@ -60,13 +60,13 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rooms that the operator has named: they are the operator's.
+    /// The rooms that belong to the operator, because the settings name them.
     pub(super) fn configured_rooms(&self) -> impl Iterator<Item = &Name> {
         self.default_rooms.iter().chain(&self.posted_rooms)
     }
 
-    /// How long a session of that name outlives its connection, in milliseconds. That of the endpoint for machines
-    /// knows their keys, and has to be there after a restart.
+    /// How long a session of that name outlives its connection, in milliseconds. The session of the HTTP endpoint
+    /// knows its idempotency keys, and must exist after a restart.
     pub(super) fn ttl_of(&self, name: &Name) -> u64 {
         let is_endpoint = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.key() == name.key());
         if is_endpoint { self.ttl_ms.max(ENDPOINT_TTL_MS) } else { self.ttl_ms }

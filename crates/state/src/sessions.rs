@@ -1,11 +1,11 @@
-//! Owns the sessions: by id, token, user and name, and when those that are away end. Called by the ops. Never decides who may
-//! have a name, or how many sessions.
+//! Owns the sessions: by id, token, user and name. Called by the ops. Never decides which name a client may have, or
+//! how many sessions.
 
 pub(super) mod ended;
 
 use super::name_index::NameIndex;
-use super::{ConversationId, NodeId, Origin, SessionId, SessionRow, UserId};
-use std::collections::{BTreeMap, HashMap};
+use super::{ConversationId, IdMap, NodeId, Origin, SessionId, SessionRow, UserId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 
@@ -13,31 +13,29 @@ use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) row: SessionRow,
-    /// What its name is compared by.
+    /// The folded form of its name.
     pub(super) key: NameKey,
-    /// Its user is a registered one, and has proven to be it: only then roles count.
+    /// Is its user registered and proven? Only then roles count.
     pub(super) proven: bool,
-    /// Its rooms, in the order in which it entered them, each with the number that it sees from
-    /// (exclusive).
+    /// Its rooms, in the order of its joins, each with the number after which it sees messages.
     pub(super) rooms: Vec<(ConversationId, Seq)>,
     pub(super) used: UsedIds,
 }
 
-/// What this process knows of the ids that a session has used. It only says that no search is needed: what a search finds
+/// The knowledge of this process about the used ids of a session. It can only save a search: the result of a search
 /// decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UsedIds {
-    /// The greatest number. Numbers above it are certainly new: a client that counts up costs no
-    /// look-up.
+    /// The greatest number. Greater numbers are certainly new: a client that counts up causes no search.
     pub(super) greatest: u64,
-    /// Did it ever use a text?
+    /// Did it ever use a text as an id?
     pub(super) texts: bool,
 }
 
 impl UsedIds {
-    /// Nothing was used.
+    /// No id was used.
     pub(super) const NONE: Self = Self { greatest: 0, texts: false };
-    /// It is not known what was used.
+    /// The used ids are unknown.
     pub(super) const UNKNOWN: Self = Self { greatest: u64::MAX, texts: true };
 
     pub(super) fn may_have(&self, id: &RequestId) -> bool {
@@ -68,34 +66,38 @@ impl Session {
 /// Every session of the server.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    all: BTreeMap<SessionId, Session>,
+    /// Boxed: a table has free places, and a message asks for its session several times.
+    all: IdMap<SessionId, Box<Session>>,
+    /// Their ids, in the order in which they began.
+    order: BTreeSet<SessionId>,
     by_token: HashMap<[u8; 32], SessionId>,
-    /// Those of each user, in the order in which they began. Only a registered user has several.
+    /// The sessions of each user, in the order of their beginnings. Only a registered user has several.
     by_user: BTreeMap<UserId, Vec<SessionId>>,
     /// All sessions of a user have one name.
     by_name: NameIndex<UserId>,
-    /// How many have no connection.
+    /// The number of sessions without a connection.
     away: usize,
-    /// The highest id ever given out, to a session or a user.
+    /// The highest id of a session or user so far.
     pub(super) last: i64,
-    /// How often sessions entered rooms, at least: the newest membership has this number.
+    /// The number of joins so far, at least: the newest membership has this number.
     pub(super) joins: i64,
 }
 
 impl Sessions {
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.all.get_mut(&id)
+        self.all.get_mut(&id).map(Box::as_mut)
     }
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// The sessions that are connected to a node, in the order in which they began, and whether others are connected elsewhere.
+    /// The sessions that are connected to a node, in the order of their beginnings, and whether other sessions are
+    /// connected elsewhere.
     pub(super) fn at_node(&self, node: NodeId) -> (Vec<SessionId>, bool) {
         let there = |session: &&Session| session.row.origin.is_some_and(|origin| origin.node == node);
         let there: Vec<_> = self.iter().filter(there).map(|session| session.row.id).collect();
@@ -103,39 +105,39 @@ impl Sessions {
         (there, !is_all)
     }
 
-    /// How many are away.
+    /// The number of sessions that are away.
     pub(super) fn away(&self) -> usize {
         self.away
     }
 
-    /// All of them, in the order in which they began.
+    /// All sessions, in the order of their beginnings.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.all.values()
+        self.order.iter().filter_map(|id| self.get(*id))
     }
 
-    /// The session that the token resumes.
+    /// The session of the token.
     pub(super) fn by_token(&self, hash: &[u8; 32]) -> Option<SessionId> {
         self.by_token.get(hash).copied()
     }
 
-    /// The user of this name who has a session.
+    /// The user with this name and a session.
     pub(super) fn by_name(&self, name: &Name) -> Option<UserId> {
         self.by_name.get(name)
     }
 
-    /// The user that stands in the way of this name: of the same, or of one that looks like it.
+    /// The user that blocks this name: one with the same name, or with a look-alike.
     pub(super) fn twin(&self, name: &Name) -> Option<UserId> {
         self.by_name.twin(name)
     }
 
-    /// A user's sessions, in the order in which they began.
+    /// A user's sessions, in the order of their beginnings.
     pub(super) fn of(&self, user: UserId) -> &[SessionId] {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }
 
-    /// The first of a user's sessions: what it shows, all show.
+    /// The first session of a user: all sessions of the user show its data.
     pub(super) fn first_of(&self, user: UserId) -> Option<&Session> {
-        self.all.get(self.of(user).first()?)
+        self.get(*self.of(user).first()?)
     }
 
     /// The users who have a session, in the order of their ids.
@@ -150,7 +152,7 @@ impl Sessions {
 
     /// The sessions that began after that one.
     pub(super) fn after(&self, id: SessionId) -> impl Iterator<Item = &Session> {
-        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, session)| session)
+        self.order.range((Bound::Excluded(id), Bound::Unbounded)).filter_map(|id| self.get(*id))
     }
 
     pub(super) fn put(&mut self, session: Session) {
@@ -159,11 +161,13 @@ impl Sessions {
         self.by_user.entry(session.row.user).or_default().push(id);
         self.by_name.put(&session.row.name, session.row.user);
         self.away += usize::from(session.row.origin.is_none());
-        self.all.insert(id, session);
+        self.order.insert(id);
+        self.all.insert(id, Box::new(session));
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
-        let session = self.all.remove(&id)?;
+        let session = *self.all.remove(&id)?;
+        self.order.remove(&id);
         self.by_token.remove(&session.row.token_hash);
         let user = session.row.user;
         let left = self.by_user.get_mut(&user).map(|sessions| {
@@ -185,7 +189,7 @@ impl Sessions {
         }
     }
 
-    /// The session is connected there from now on. Where it was connected before.
+    /// The session is connected there from now on. Returns its previous connection.
     pub(super) fn mark_connected(&mut self, id: SessionId, origin: Origin) -> Option<Origin> {
         let session = self.all.get_mut(&id)?;
         self.away -= usize::from(session.row.origin.is_none());

@@ -1,5 +1,6 @@
-//! Owns the way from the store into memory at the start, and the whole of what the store has to know. Never reads messages: they stay where they are. Never decides anything at a start but what other
-//! settings, or a store of an older version, ask for: see [`State::start`].
+//! Owns the way from the store into memory at the start, and the complete data that the store needs. Called by the hub
+//! at its start, and by tests. Never reads messages: they stay in the store. Never changes anything at a start except
+//! what new settings or an older version of the store require: see [`State::start`].
 
 use super::deduplication::Deduplication;
 use super::marks::Marks;
@@ -15,7 +16,7 @@ use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSessio
 use std::sync::Arc;
 
 impl State {
-    /// The state as the store knew it, with the slow work that was left, at that moment in milliseconds since 1970.
+    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970.
     /// Sessions that were connected to a node whose process ended are here until [`super::Intent::NodeUp`].
     #[must_use]
     pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {
@@ -33,7 +34,7 @@ impl State {
         }
         let mut sessions = Sessions::default();
         sessions.last = found.last_session;
-        // The rooms of sessions of an older store have no numbers yet.
+        // The memberships of an older store have no numbers yet.
         let longest = held.iter().map(|held| held.rooms.len()).max().unwrap_or(0);
         sessions.joins = found.last_join.max(i64::try_from(longest).unwrap_or(i64::MAX));
         for StoredSession { row, rooms } in held {
@@ -48,8 +49,8 @@ impl State {
             }
             sessions.put(session);
         }
-        let leaving = EndedSessions::restore(found.leaving);
-        for (room, user, session) in leaving.memberships() {
+        let ended_sessions = EndedSessions::restore(found.leaving);
+        for (room, user, session) in ended_sessions.memberships() {
             if let Some(conversation) = conversations.get_mut(room) {
                 conversation.members.insert(user, session);
             }
@@ -60,7 +61,7 @@ impl State {
             }
         }
         let mut sweeps = Sweeps::restore(found.work);
-        // A store of an older version does not have the work that a crash left of a removed user.
+        // A store of an older version does not have the unfinished work for a removed user.
         for User { id, name, .. } in removed {
             if !sweeps.removed_users().any(|user| user.id == id) {
                 sweeps.push(Sweep::directs_of(id));
@@ -99,17 +100,17 @@ impl State {
             turn,
             sweeps,
             unchecked: Vec::new().into_iter(),
-            leaving,
+            ended_sessions,
             left_at_once: LEFT_AT_ONCE,
         }
     }
 
-    /// What a process does before its first turn: its settings may be others than those of the process before, and
-    /// so may its version.
+    /// Prepares the first turn of a process: its settings may differ from those of the process before, and so may its
+    /// version.
     pub fn start(&mut self) {
         self.open_configured_rooms();
         self.note_default_room();
-        // A store of an older version does not have who was to be removed from a private room when it crashed.
+        // A store of an older version does not know which members had to be evicted from a private room at a crash.
         self.permissions.private_rooms().into_iter().for_each(|room| self.sweep_members(room));
         self.sweep_empty_conversations();
         self.sweep_expired();
@@ -121,7 +122,7 @@ impl State {
         self.marks.iter().filter(|mark| self.conversations.get(mark.conversation).is_some())
     }
 
-    /// All that the store has to know besides the messages.
+    /// The complete data of the store, without the messages.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut conversations: Vec<_> = self
@@ -142,7 +143,7 @@ impl State {
             .collect();
         let mut lost: Vec<_> =
             self.conversations.iter().flat_map(|(id, c)| c.members.lost().map(move |s| (s, id))).collect();
-        // One that has ended leaves its rooms by itself.
+        // An ended session leaves its rooms by itself.
         lost.retain(|(session, _)| self.sessions.get(*session).is_some());
         lost.sort_unstable();
         let mut opened: Vec<_> = self.openers.iter().collect();
@@ -155,7 +156,7 @@ impl State {
             conversations,
             sessions,
             lost,
-            leaving: self.leaving.stored(),
+            leaving: self.ended_sessions.stored(),
             work: self.sweeps.stored(),
             rights: self.permissions.stored(),
             users,

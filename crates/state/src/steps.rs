@@ -59,8 +59,8 @@ pub(crate) fn tick() {
     STEPS.with(|steps| steps.set(steps.get() + 1));
 }
 
-/// To look a name up costs steps where what it is compared by is not there yet: computing that takes as long as a
-/// thousand comparisons for some names.
+/// A search by name costs steps if the folded form of the name is not computed yet: for some names that takes as long
+/// as a thousand comparisons.
 #[inline]
 pub(crate) fn compares(name: &tcp_chat_protocol::Name) {
     #[cfg(any(test, feature = "test-support"))]
@@ -70,11 +70,11 @@ pub(crate) fn compares(name: &tcp_chat_protocol::Name) {
     let _ = name;
 }
 
-/// What a name costs that was not prepared when it was parsed.
+/// The cost of a name that was not prepared when it was parsed.
 #[cfg(any(test, feature = "test-support"))]
 pub const NOT_PREPARED: u64 = 1000;
 
-/// What this does counts for nothing: it is what stands for the rest of the daemon.
+/// The steps of this call are not counted: it stands for another part of the daemon.
 #[cfg(any(test, feature = "test-support"))]
 pub fn uncounted<T>(act: impl FnOnce() -> T) -> T {
     let before = so_far();

@@ -1,6 +1,6 @@
-//! Owns slow work, done one after the other because of one thing that happened: the direct messages of a user that is gone,
-//! the members of a room that may no longer be there, the grants of a removed user. It is done in slices: the hub asks for
-//! as many steps as a turn has time for. The ops add to it. Never decides what becomes of one of them.
+//! Owns slow work: the direct messages of an ended user, the members of a room that must be evicted, the grants of a
+//! removed user. The sweeps do it in slices: the hub proposes as many steps as a turn has time for. The ops add to it.
+//! Never decides about one of these entries.
 
 pub(super) mod queue;
 
@@ -14,24 +14,24 @@ use std::collections::{HashSet, VecDeque};
 use tcp_chat_protocol::{ErrorKind, Name};
 
 impl State {
-    /// Looks at it in this turn as far as there is time, and in the next ones.
+    /// Adds slow work: this turn does as much as it has time for, and the next turns do the rest.
     pub(super) fn sweep_later(&mut self, sweep: Sweep) {
         self.sweeps.push(sweep);
     }
 
-    /// Is something left for the slow work of the next turns?
+    /// Is slow work left for the next turns?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.is_empty() || self.leaving.first().is_some() || self.unchecked.len() > 0
+        !self.sweeps.is_empty() || self.ended_sessions.first().is_some() || self.unchecked.len() > 0
     }
 
-    /// Is something left of a user or a room that is removed?
+    /// Is slow work for a removed user or room left?
     #[must_use]
     pub fn is_removing(&self) -> bool {
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
-    /// Looks at what is left, exactly `most` of it, or all. The number stands in the turn: nothing that only this process
+    /// Does exactly `most` steps, or all that are left. The number is part of the turn: nothing that only this process
     /// knows may end the work earlier. True: there is more for this turn.
     pub(super) fn sweep_on(&mut self, most: usize) -> bool {
         for _ in 0..most {
@@ -39,32 +39,32 @@ impl State {
                 return false;
             }
             self.seal();
-            // What this process alone has left takes no step from what all states have.
+            // Work of this process alone takes no step from the work of all states.
             if let Some(id) = self.unchecked.next() {
                 self.drop_if_empty(id);
             }
-            // By turns, so that none waits for as long as another has more.
+            // The two kinds alternate, so that none waits for the whole of the other.
             if let Some(mut sweep) = self.sweeps.pop()
                 && self.sweep_one(&mut sweep)
             {
                 self.sweeps.push(sweep);
             }
-            if let Some(session) = self.leaving.first() {
+            if let Some(session) = self.ended_sessions.first() {
                 self.leave_next(session);
             }
         }
         self.has_sweep() || self.unchecked.len() > 0
     }
 
-    /// Is a sweep left, or a session that leaves its rooms?
+    /// Is a sweep left, or an ended session that leaves its rooms?
     fn has_sweep(&self) -> bool {
-        self.leaving.first().is_some() || !self.sweeps.is_empty()
+        self.ended_sessions.first().is_some() || !self.sweeps.is_empty()
     }
 
-    /// Adds to the turn what it leaves of slow work.
+    /// Adds the unfinished slow work to the turn.
     pub(super) fn note_work(&mut self) {
         // Most turns leave nothing, and must not cost more for it.
-        if self.turn.lost.is_empty() && !self.leaving.has_changed() && !self.sweeps.has_changed() {
+        if self.turn.lost.is_empty() && !self.ended_sessions.has_changed() && !self.sweeps.has_changed() {
             return;
         }
         for (session, room) in std::mem::take(&mut self.turn.lost) {
@@ -72,11 +72,11 @@ impl State {
                 self.turn.writes.sessions.push(SessionChange::Lose { session, room });
             }
         }
-        self.turn.writes.leaving.extend(self.leaving.take_changes());
+        self.turn.writes.leaving.extend(self.ended_sessions.take_changes());
         self.turn.writes.work = self.sweeps.take_change();
     }
 
-    /// Looks at one. True: there may be more.
+    /// Does one step of a sweep. True: there may be more.
     fn sweep_one(&mut self, sweep: &mut Sweep) -> bool {
         match sweep {
             Sweep::Directs(user, after) => {
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Takes one grant of a removed user; with the last one the user goes from the store.
+    /// Removes one grant of a removed user; the user is removed from the store with the last one.
     fn take_grant_of(&mut self, user: UserId, name: &Name) -> bool {
         let Some((scope, name, ..)) = self.permissions.a_grant_of(name) else {
             self.turn.writes.users.push(UserChange::Gone(user));
@@ -137,13 +137,13 @@ impl State {
         true
     }
 
-    /// Is something left of what a removed user of that name was granted? Until it is gone nobody gets the name.
+    /// Does a removed user of that name still have grants? Until they are removed, no user gets the name.
     pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
-    /// These sessions came from a range of addresses that is banned: they end, one after the other.
+    /// The sessions from a banned range of addresses end, one after the other.
     pub(super) fn evict_banned_sessions(
         &mut self,
         sessions: VecDeque<SessionId>,
@@ -155,14 +155,15 @@ impl State {
         }
     }
 
-    /// A room is removed: no user enters it, writes or reads in it any longer, and its members are told one after the other.
+    /// Begins the removal of a room: no user joins it, writes or reads in it any longer, and its members are told one
+    /// after the other.
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.mark_removing(room);
         self.tell(Change::Silent(room));
         self.sweep_later(Sweep::room(room));
     }
 
-    /// Is no room of that name, or of one that looks like it, still being removed? Only who could enter it is told of it.
+    /// Is no room of that name, or a look-alike, being removed? Only a user who could join it is told of it.
     pub(super) fn ensure_not_being_removed(
         &self,
         name: &Name,
@@ -179,11 +180,11 @@ impl State {
         Err(refusal(ErrorKind::NoSuchRoom, msg))
     }
 
-    /// Those who may no longer be in a room are taken out of it.
+    /// Evicts the members who have lost the right to be in a room.
     pub(super) fn sweep_members(&mut self, room: ConversationId) {
         let members: Vec<_> =
             self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
-        // Nobody reads on meanwhile: membership alone decides what is delivered.
+        // None of them receives messages meanwhile: membership alone decides about delivery.
         let members: Vec<_> = members.into_iter().filter(|session| !self.may_be_in(*session, room)).collect();
         let sessions = &self.sessions;
         if let Some(conversation) = self.conversations.get_mut(room) {
@@ -201,7 +202,7 @@ impl State {
         }
     }
 
-    /// The same for one user, whose role is another one in a room or everywhere.
+    /// The same for one user whose role has changed, in a room or everywhere.
     pub(super) fn sweep_user(&mut self, user: &Name, scope: Scope) {
         let mut out = Vec::new();
         for session in self.sessions_there(user, scope) {
@@ -234,7 +235,7 @@ impl State {
         }
     }
 
-    /// Takes one of those out of a room that have lost the right to be there. True: there may be more.
+    /// Evicts one member who has lost the right to be in the room. True: there may be more.
     fn sweep_lost(&mut self, room: ConversationId) -> bool {
         while let Some(conversation) = self.conversations.get_mut(room) {
             let Some(session) = conversation.members.first_lost() else { return false };
@@ -242,31 +243,31 @@ impl State {
                 self.evict_without_right(session, room);
                 return true;
             }
-            // It has ended, and leaves its rooms by itself.
+            // The session has ended, and leaves its rooms by itself.
             conversation.members.forgive(session);
         }
         false
     }
 
-    /// May a member of a room be in it? Who may not has lost that right, if only for a moment, and is taken out of the
-    /// room. Who is banned from it has left already.
+    /// May a member be in the room? A member who may not has lost the right, if only for a moment, and is evicted. A
+    /// banned user has left already.
     pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
         if !self.permissions.is_private(room) {
-            return !self.is_half_out(session, room);
+            return !self.must_be_evicted(session, room);
         }
         let subject = self.subject(session, room);
         subject.is_in && authorize(subject, Permission::Enter).is_ok()
     }
 
-    /// Has the session lost the right to be in a room of its own, and was not taken out of it yet?
-    pub(super) fn is_half_out(&self, session: SessionId, room: ConversationId) -> bool {
+    /// Has the session lost the right to be in the room, without an eviction so far?
+    pub(super) fn must_be_evicted(&self, session: SessionId, room: ConversationId) -> bool {
         self.conversations.get(room).is_some_and(|c| c.members.is_lost(session))
     }
 
-    /// Takes a session out of a room that it lost the right to be in, even if it has it again: since then it has heard
-    /// nothing. It may be out already, and in again.
+    /// Evicts a session from a room that it lost the right to be in, even if it has the right again: it has received
+    /// nothing since then. It may have left already, and joined again.
     pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
-        if self.is_half_out(session, room) {
+        if self.must_be_evicted(session, room) {
             self.evict_without_right(session, room);
         }
     }

@@ -1,5 +1,5 @@
-//! Owns what the daemon's tests see of the state beyond its interface. Built only with the feature `test-support`, which
-//! only tests turn on. Never part of a program.
+//! Owns the access of the daemon's tests to the state beyond its interface. Built only with the feature
+//! `test-support`, which only tests turn on. Never part of a program.
 
 use super::*;
 use tcp_chat_protocol::reply::ActReply;
@@ -17,18 +17,18 @@ impl State {
         self.conversations.room(name)
     }
 
-    /// Opens a room of nobody. False: another room has the name, or one that looks like it.
+    /// Opens a room without an owner. False: another room has the name, or a look-alike.
     pub fn open_room_of_nobody(&mut self, name: &Name) -> bool {
         self.conversations.open_room(name).is_ok()
     }
 
-    /// How many grants, mutes and bans in rooms were written by users who do not moderate the server.
+    /// How many grants, mutes and bans in rooms have an author who does not moderate the server.
     #[must_use]
     pub fn permissions_by_users(&self) -> usize {
         self.permissions.len_by_users()
     }
 
-    /// How many mutes and bans end by themselves.
+    /// How many mutes and bans have an end.
     #[must_use]
     pub fn ending_penalties(&self) -> usize {
         self.permissions.ending()

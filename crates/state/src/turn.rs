@@ -1,6 +1,6 @@
-//! Owns the turn: what is said in it is gathered by conversation, numbered and encoded once when
-//! the turn is sealed, and handed out with what is to be written. Called by [`super::apply`]
-//! (begin, end) and by the chat (seal). Never writes, and never undoes: whether and when a store keeps the turn is the hub's matter.
+//! Owns the messages of a turn: it collects them by conversation. Sealing numbers them and encodes each chunk once. It
+//! returns them with the other writes. Called by [`super::apply`] (begin, end) and by the ops (seal). Never writes,
+//! and never undoes anything: the hub decides whether and when a turn is kept.
 
 use super::{
     Audience, Change, Chunk, ConversationId, ConversationKind, Ending, IdMap, Origin, Own, Sent, SessionId,
@@ -10,7 +10,10 @@ use std::collections::BTreeSet;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq, Timestamp};
 
-/// Something said, not yet numbered.
+/// The longest list of messages that is kept for the next turn (120 bytes each).
+const SPARE: usize = 256;
+
+/// A message without a number.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) at: Origin,
@@ -19,36 +22,38 @@ pub(super) struct Said {
     pub(super) author: UserId,
     pub(super) user: Name,
     pub(super) color: Colour,
-    /// For direct messages: the name of whom it is to.
+    /// Of direct messages: the name of the recipient.
     pub(super) to: Option<Name>,
     /// The text as a JSON string, quotes included.
     pub(super) json: Box<str>,
 }
 
-/// One turn as it comes together.
+/// The turn that is being applied.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     /// Milliseconds since 1970. Messages are stamped with it, and penalties end by it.
     pub(super) time: u64,
     pub(super) writes: Writes,
-    /// What the edge has not taken yet.
+    /// The changes that the edge has not taken yet.
     pub(super) changes: Vec<Change>,
-    /// What is said and not sealed yet, by conversation, in the order of the first word.
+    /// The messages that are not sealed yet, by conversation, in the order of their first message.
     open: Vec<(ConversationId, Vec<Said>)>,
-    /// Where in `open` a conversation is. Few conversations speak between two seals.
+    /// An empty list for the messages of the next conversation, so that a busy room needs no new one in each turn.
+    spare: Vec<Said>,
+    /// The place of a conversation in `open`. Few conversations have messages between two seals.
     at: IdMap<ConversationId, usize>,
-    /// Ids of messages that are not sealed yet. They enter `unsealed` at the first search for an id: most turns search
-    /// for none.
+    /// Ids of messages that are not sealed yet. They move to `unsealed` at the first search for an id: most turns
+    /// search for none.
     noted: Vec<(SessionId, RequestId)>,
     unsealed: BTreeSet<(SessionId, RequestId)>,
-    /// The heads before this turn, of the conversations that spoke in it.
+    /// The heads before this turn, of the conversations with messages in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
     /// The messages that were redacted in this turn: what its proposer has found of them was found before.
     pub(super) redacted: BTreeSet<Seq>,
-    /// The sessions that lost the right to be in a room in this turn, and were not taken out at once.
+    /// The sessions that have lost the right to be in a room in this turn, and were not evicted at once.
     pub(super) lost: Vec<(SessionId, ConversationId)>,
-    /// How many rooms were left at once in it, by sessions that ended or may no longer be there.
+    /// The number of rooms that ended or evicted sessions have left at once in this turn.
     pub(super) left: usize,
 }
 
@@ -69,7 +74,7 @@ impl Turn {
         self.head
     }
 
-    /// The newest number of a conversation when the turn began, if it has spoken since.
+    /// The newest number of a conversation when the turn began, if it has new messages.
     pub(super) fn before(&self, conversation: ConversationId) -> Option<Seq> {
         self.heads.iter().find(|(id, _)| *id == conversation).map(|(_, head)| *head)
     }
@@ -88,14 +93,14 @@ impl State {
         self.deduplication.forget(self.head.saturating_sub(self.rules.window));
     }
 
-    /// Ends the turn. What is to be written, all or nothing.
+    /// Ends the turn. Returns its writes, to be stored all or nothing.
     pub(super) fn end(&mut self) -> Writes {
         self.seal();
         self.note_work();
         std::mem::take(&mut self.turn.writes)
     }
 
-    /// Ends a session if it is away. It may have been resumed since its time was over.
+    /// Ends a session if it is away. It may have been resumed after its end was proposed.
     pub(super) fn end_away(&mut self, session: SessionId) {
         if self.sessions.get(session).is_some_and(|held| held.row.origin.is_none()) {
             self.seal();
@@ -103,18 +108,18 @@ impl State {
         }
     }
 
-    /// Takes something said into the turn.
+    /// Adds a message to the turn.
     pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
-        let Turn { open, at, .. } = &mut self.turn;
+        let Turn { open, spare, at, .. } = &mut self.turn;
         let at = *at.entry(conversation).or_insert_with(|| {
-            open.push((conversation, Vec::new()));
+            open.push((conversation, std::mem::take(spare)));
             open.len() - 1
         });
         open[at].1.push(said);
     }
 
-    /// Numbers and encodes what was said up to here. Anything but a message seals, so that every
-    /// connection sees the order in which things happened.
+    /// Numbers and encodes the collected messages. Any request other than a message seals, so that all users see
+    /// events in the order in which they happened.
     pub(super) fn seal(&mut self) {
         if self.turn.open.is_empty() {
             return;
@@ -123,12 +128,17 @@ impl State {
         self.turn.noted.clear();
         self.turn.unsealed.clear();
         let ts = Timestamp(self.turn.time).to_string();
-        for (id, said) in std::mem::take(&mut self.turn.open) {
-            self.seal_one(id, said, &ts);
+        let mut open = std::mem::take(&mut self.turn.open);
+        for (id, mut said) in open.drain(..) {
+            self.seal_one(id, &mut said, &ts);
+            if said.capacity() <= SPARE {
+                self.turn.spare = said;
+            }
         }
+        self.turn.open = open;
     }
 
-    fn seal_one(&mut self, id: ConversationId, said: Vec<Said>, ts: &str) {
+    fn seal_one(&mut self, id: ConversationId, said: &mut Vec<Said>, ts: &str) {
         let Some(conversation) = self.conversations.get_mut(id) else { return };
         let (first, before) = (self.head + 1, conversation.head);
         self.turn.heads.push((id, before));
@@ -137,7 +147,7 @@ impl State {
         let mut own = Vec::with_capacity(said.len());
         let mut authors = Vec::with_capacity(said.len());
         let (mut seq, mut prev) = (self.head, before);
-        for Said { at, session, id: name, author, user, color, to, json } in said {
+        for Said { at, session, id: name, author, user, color, to, json } in said.drain(..) {
             seq += 1;
             authors.push(author);
             let place = match (&room, &to) {

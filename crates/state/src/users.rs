@@ -20,13 +20,13 @@ use tcp_chat_protocol::{ErrorKind, Name, NameKey, NameLook, Refusal};
 /// A registered user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
-    /// Which. Of the same numbering as sessions, and never used again.
+    /// The id: of the same numbering as sessions, and never used again.
     pub id: UserId,
     /// The name, as it is shown.
     pub name: Name,
     /// The Argon2id hash of the password, in PHC form; `None`: there is none yet.
     pub password: Option<Arc<str>>,
-    /// What lets the user set a password or get a certificate, once.
+    /// A code that lets the user set a password or get a certificate, once.
     pub code: Option<Code>,
     /// When it was registered, in milliseconds since 1970.
     pub added: u64,
@@ -36,8 +36,8 @@ pub struct User {
 const REMOVED: u64 = i64::MAX.unsigned_abs();
 
 impl User {
-    /// A user that is removed. It stays in the store, with no way in, until its last grant is gone: whoever has the
-    /// name later is somebody else.
+    /// A user that is removed. Its row stays in the store, without a credential, until its last grant is gone: a later
+    /// owner of the name is another user.
     pub(super) fn removed(id: UserId, name: Name) -> Self {
         Self { id, name, password: None, code: None, added: REMOVED }
     }
@@ -53,18 +53,18 @@ impl fmt::Debug for User {
     }
 }
 
-/// A code that was given out, as it is kept.
+/// The stored form of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     /// SHA-256 of it. The code itself is never kept.
     pub hash: Digest,
-    /// Until when it works, in milliseconds since 1970.
+    /// The end of its validity, in milliseconds since 1970.
     pub until: u64,
-    /// What it is good for.
+    /// Its purpose.
     pub gives: CodePurpose,
 }
 
-/// What a code is good for.
+/// The purpose of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodePurpose {
     /// Setting a password.
@@ -73,7 +73,7 @@ pub enum CodePurpose {
     Certificate,
 }
 
-/// What happened to users that must survive a restart.
+/// A change of users and certificates that must survive a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserChange {
     /// It was registered, or its row changed.
@@ -84,27 +84,28 @@ pub enum UserChange {
     Certificate(Certificate),
     /// The certificate with this key for this name has expired long ago.
     Forget(Digest, Name),
-    /// One was removed.
+    /// A user was removed.
     Removed(Removed),
     /// It was removed so long ago that no certificate can be left.
     ForgetRemoved(Name),
 }
 
-/// Everyone who is registered.
+/// All registered users.
 #[derive(Debug, Clone, Default)]
 pub struct Users {
     all: SharedMap<UserId, User>,
-    /// By the exact name. A store may hold several of one name: the oldest has it, and when that is gone the next.
+    /// By the exact name. A store may hold several equal names: the oldest user has it, and when that is gone the
+    /// next.
     by_key: SharedMap<NameKey, Vec<UserId>>,
-    /// What a new name could not be told apart from.
+    /// The names that a new name must not resemble.
     by_look: SharedMap<NameLook, Vec<UserId>>,
     certificates: Certificates,
-    /// The users that may fetch a certificate, by the moment until when.
+    /// The users that may fetch a certificate, by the end of their codes.
     fetching: SharedMap<(u64, UserId), ()>,
 }
 
 impl Users {
-    /// Those that the store knew.
+    /// The users of a snapshot.
     #[must_use]
     pub fn new(
         users: impl IntoIterator<Item = User>,
@@ -122,7 +123,7 @@ impl Users {
         self.by_key(&name.key())
     }
 
-    /// The user whose name is compared by that.
+    /// The user by the folded name.
     pub(super) fn by_key(&self, key: &NameKey) -> Option<&User> {
         self.all.get(self.by_key.get(key)?.first()?)
     }
@@ -140,11 +141,11 @@ impl Users {
         self.by_name(name).or_else(|| name.looks().into_iter().find_map(alike))
     }
 
-    /// The user that this code lets begin.
+    /// The user whose code permits an ENROL.
     ///
     /// # Errors
-    /// `AUTH_FAILED`: there is no such user, or the code is wrong, used or too old: nobody is told
-    /// which. `DATA`: it is good, but for something else.
+    /// `AUTH_FAILED`: there is no such user, or the code is wrong, used or too old; the client is not told which.
+    /// `DATA`: the code is valid, but has another purpose.
     pub fn admits(
         &self,
         name: &Name,
@@ -182,13 +183,13 @@ impl Users {
         all.into_iter()
     }
 
-    /// How many there are.
+    /// The number of users.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Is nobody registered?
+    /// Is there no registered user?
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.len() == 0
@@ -228,8 +229,8 @@ impl Users {
             || self.certificates_with(key).any(is_for_all)
     }
 
-    /// Until when somebody may come in without a certificate to fetch the first one, in
-    /// milliseconds since 1970; 0: nobody may.
+    /// Until when a client without a certificate may connect to fetch its first one, in milliseconds since 1970; 0: no
+    /// client may.
     #[must_use]
     pub fn fetching_until(&self) -> u64 {
         self.fetching.last_key().map_or(0, |(until, _)| *until)
@@ -261,7 +262,7 @@ impl Users {
         Some(gone)
     }
 
-    /// What is known of a certificate once this is told of it, too; `None`: all of it is known already.
+    /// The known data of a certificate after this is added; `None`: nothing of it is new.
     pub(super) fn merged_certificate(&self, told: Certificate) -> Option<Certificate> {
         self.certificates.merged(told)
     }
@@ -275,7 +276,7 @@ impl Users {
     }
 }
 
-/// Until when a user may fetch a certificate, if it may.
+/// Until when a user may fetch a certificate.
 fn fetches(user: &User) -> Option<u64> {
     user.code.filter(|code| code.gives == CodePurpose::Certificate).map(|code| code.until)
 }

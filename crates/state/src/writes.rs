@@ -1,4 +1,4 @@
-//! Owns what a turn wants stored: plain data that the ops make and the store writes, all of it in one transaction. Never
+//! Owns the writes of a turn: plain data that the ops make and the store writes, all of it in one transaction. Never
 //! knows how it is written.
 
 use super::steps::counted_id;
@@ -19,8 +19,8 @@ counted_id! {
 }
 
 counted_id! {
-    /// A registered user; for a name that nobody owns, the one session that has it. Of the same
-    /// numbering as sessions, so that the two never meet.
+    /// A registered user; for a name without an owner, its one session. Of the same numbering as sessions, so that the
+    /// two never collide.
     UserId(i64)
 }
 
@@ -28,15 +28,15 @@ counted_id! {
 /// is stored is what is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Whose messages.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// The number of the first one.
+    /// The number of the first message.
     pub first: Seq,
-    /// The number of the last one.
+    /// The number of the last message.
     pub last: Seq,
     /// The number of the message before the first one in this conversation, 0 if none.
     pub prev: Seq,
-    /// When the turn was, in milliseconds since 1970.
+    /// The time of the turn, in milliseconds since 1970.
     pub ts: u64,
     /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
     pub lines: Vec<u8>,
@@ -89,55 +89,55 @@ pub struct Redaction {
     pub reason: Box<str>,
 }
 
-/// What a conversation is.
+/// The kind of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConversationKind {
-    /// A room, with its name as the one who opened it typed it.
+    /// A room, with its name as its opener has typed it.
     Room(Name),
     /// Two users' direct messages, the smaller id first.
     Direct(UserId, UserId),
 }
 
-/// A `MSG` that called itself something, so that sent again it is known.
+/// A `MSG` with an id, so that a resend is recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    /// By which session.
+    /// The session.
     pub session: SessionId,
-    /// What it called itself.
+    /// The id.
     pub id: RequestId,
-    /// Where it was kept.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// As which number.
+    /// The number of the message.
     pub seq: Seq,
 }
 
 /// A session as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Which.
+    /// The id.
     pub id: SessionId,
     /// SHA-256 of its token. The token itself is never kept.
     pub token_hash: [u8; 32],
-    /// Whose.
+    /// The user.
     pub user: UserId,
     /// The name as it was typed.
     pub name: Name,
     /// The name's colour.
     pub color: Colour,
-    /// Where it is connected; `None`: it is away.
+    /// Its connection; `None`: it is away.
     pub origin: Option<Origin>,
 }
 
-/// What happened to a session that must survive a restart.
+/// A change of a session that must survive a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionChange {
     /// It began, or its row changed.
     Put(SessionRow),
-    /// It is in the room and sees what comes after `since`.
+    /// It joined the room and sees the messages after `since`.
     Join {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// Which room.
+        /// The room.
         room: ConversationId,
         /// The newest number at that moment.
         since: Seq,
@@ -146,40 +146,40 @@ pub enum SessionChange {
     },
     /// It left the room.
     Leave {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// Which room.
+        /// The room.
         room: ConversationId,
     },
-    /// It lost the right to be in the room, and is still to be taken out of it. A [`SessionChange::Leave`] or
-    /// [`SessionChange::Join`] of later ends that. It may have ended in the same turn.
+    /// It lost the right to be in the room, and must still be evicted. A later [`SessionChange::Leave`] or
+    /// [`SessionChange::Join`] ends that. The session may have ended in the same turn.
     Lose {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// Which room.
+        /// The room.
         room: ConversationId,
     },
     /// It ended, with its rooms and its sent ids.
     End(SessionId),
 }
 
-/// All that one turn wants kept, in the order in which it is to be written.
+/// All writes of one turn, in the order in which they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes {
-    /// Conversations that began.
+    /// New conversations.
     pub conversations: Vec<(ConversationId, ConversationKind)>,
-    /// Who opened a room: a registered user, or a network.
+    /// The openers of rooms: registered users, or networks.
     pub opened: Vec<(ConversationId, QuotaOwner)>,
-    /// Which room was the default one, for the messages after which number: all of it, where it has changed.
+    /// The default room, for the messages after which number: the whole list, if it has changed.
     pub default_rooms: Option<Vec<(Seq, ConversationId)>>,
     /// Retention has removed every message below this number.
     pub oldest: Option<Seq>,
-    /// Conversations that are gone with all their messages (direct messages whose two sessions
-    /// have ended, rooms without members and messages). Written last.
+    /// Conversations that are removed with all their messages: direct messages whose two users have ended, and rooms
+    /// without members and messages. Written last.
     pub gone: Vec<ConversationId>,
     /// Messages, in the order of their numbers.
     pub chunks: Vec<Chunk>,
-    /// What they called themselves.
+    /// The ids of these messages.
     pub sent: Vec<Sent>,
     /// Topics of rooms; `None`: the room has none any more.
     pub topics: Vec<(ConversationId, Option<Box<str>>)>,
@@ -187,17 +187,17 @@ pub struct Writes {
     pub marks: Vec<MarkChange>,
     /// Messages whose text is removed. They are stored, and not among `chunks`.
     pub redactions: Vec<Redaction>,
-    /// What happened to sessions, in order.
+    /// Changes of sessions, in order.
     pub sessions: Vec<SessionChange>,
-    /// What happened to sessions that have ended and are still in rooms, each once.
+    /// Changes of ended sessions that are still in rooms, each once.
     pub leaving: Vec<EndedSessionChange>,
-    /// What was done of the slow work, and what is left.
+    /// The change of the slow work.
     pub work: WorkChange,
     /// Changes of permissions, in order.
     pub rights: Vec<PermissionChange>,
     /// Lines of the audit log.
     pub audit: Vec<Audit>,
-    /// What happened to registered users, in order.
+    /// Changes of registered users, in order.
     pub users: Vec<UserChange>,
 }
 
@@ -223,8 +223,8 @@ impl Writes {
             && self.users.is_empty()
     }
 
-    /// Adds what a later turn wants kept: written at once, both come to what they come to one after the other.
-    /// `later` may have messages only if this has none that are newer.
+    /// Adds the writes of a later turn. Written together, they have the same result as one after the other. `later`
+    /// may have messages only if this has no newer ones.
     pub fn append(&mut self, later: Self) {
         let Self {
             conversations,
@@ -262,7 +262,7 @@ impl Writes {
         self.users.extend(users);
     }
 
-    /// The memory that it takes, in bytes, about.
+    /// The memory that they take, in bytes, about.
     #[must_use]
     pub fn weight(&self) -> usize {
         /// An entry of any list with its texts.
@@ -288,41 +288,41 @@ impl Writes {
     }
 }
 
-/// A conversation as it was found at the start.
+/// A conversation at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredConversation {
-    /// Which.
+    /// The id.
     pub id: ConversationId,
-    /// What it is.
+    /// The kind.
     pub kind: ConversationKind,
-    /// The newest number in it, 0 if none; right even where retention has removed that message.
+    /// The newest number in it, 0 if none; right even if retention has removed that message.
     pub head: Seq,
     /// The topic of a room, if it has one.
     pub topic: Option<Box<str>>,
 }
 
-/// A session as it was found at the start.
+/// A session at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSession {
     /// Its row.
     pub row: SessionRow,
-    /// Its rooms, in the order in which it entered them, each with the number that it sees from (exclusive).
+    /// Its rooms, in the order of its joins, each with the number after which it sees messages.
     pub rooms: Vec<(ConversationId, Seq)>,
 }
 
-/// Which log the store is.
+/// The identity of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogId {
     /// Random; another one after a restore.
     pub id: String,
-    /// The newest number when it became this one: up to here it is also the log that was copied.
+    /// The newest number when the log got this identity: up to it, the log equals the copied one.
     pub from: Seq,
-    /// The logs before it, the oldest first: the next one of each is the same up to that number.
+    /// The previous logs, the oldest first: the next one of each is the same up to that number.
     pub before: Vec<(String, Seq)>,
 }
 
 impl LogId {
-    /// Up to which number this log is the same as another one; as the oldest that is known, if that one is not.
+    /// The number up to which this log equals another one. An unknown log counts as the oldest known one.
     #[must_use]
     pub fn common_with(&self, log: Option<&str>) -> Seq {
         if log == Some(&self.id) {
@@ -333,22 +333,22 @@ impl LogId {
     }
 }
 
-/// What the store held at the start: small, whatever the number of messages.
+/// The data of the store at the start: small, whatever the number of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Every conversation.
     pub conversations: Vec<StoredConversation>,
-    /// Who opened a room: a registered user, or a network.
+    /// The openers of rooms: registered users, or networks.
     pub opened: Vec<(ConversationId, QuotaOwner)>,
-    /// Which room was the default one, for the messages after which number; the oldest first.
+    /// The default room, for the messages after which number; the oldest first.
     pub default_rooms: Vec<(Seq, ConversationId)>,
     /// Every session.
     pub sessions: Vec<StoredSession>,
-    /// The sessions that have lost the right to be in a room, and are still to be taken out of it.
+    /// The sessions that have lost the right to be in a room, and must still be evicted.
     pub lost: Vec<(SessionId, ConversationId)>,
     /// The sessions that have ended and are still in rooms, in the order of their ids.
     pub leaving: Vec<EndedSession>,
-    /// The slow work that is left, in order, with numbers that have no gap.
+    /// The unfinished slow work, in order, with numbers without a gap.
     pub work: Vec<(u64, Sweep)>,
     /// All permissions.
     pub rights: StoredPermissions,
@@ -360,7 +360,7 @@ pub struct Snapshot {
     pub marks: Vec<StoredMark>,
     /// The names of removed users.
     pub removed: Vec<Removed>,
-    /// The ids of the newest [`super::WINDOW`] messages, of the sessions that are there, the oldest first.
+    /// The ids of the newest [`super::WINDOW`] messages of existing sessions, the oldest first.
     pub sent: Vec<Sent>,
     /// The newest number on the server, 0 if none.
     pub head: Seq,
@@ -372,6 +372,6 @@ pub struct Snapshot {
     pub last_session: i64,
     /// The highest number of a membership: see [`SessionChange::Join`].
     pub last_join: i64,
-    /// Which log it is.
+    /// The identity of the log.
     pub log: LogId,
 }

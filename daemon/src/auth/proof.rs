@@ -12,9 +12,9 @@ use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
 /// compile:
 ///
 /// ```compile_fail,E0451
-/// use tcp_chat_state::{Evidence, Secret, Users};
+/// use tcp_chat_state::{Evidence, Users};
 /// use tcp_chatd::auth::{AuthMode, Proof};
-/// use tcp_chatd::edge::Ask;
+/// use tcp_chatd::edge::{Ask, Secret};
 /// use tcp_chat_protocol::request::Login;
 ///
 /// fn ask(login: Box<Login>, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
@@ -26,9 +26,9 @@ use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
 /// The same function with a check compiles:
 ///
 /// ```
-/// use tcp_chat_state::{Evidence, Secret, Users};
+/// use tcp_chat_state::{Evidence, Users};
 /// use tcp_chatd::auth::{AuthMode, Proof};
-/// use tcp_chatd::edge::Ask;
+/// use tcp_chatd::edge::{Ask, Secret};
 /// use tcp_chat_protocol::request::Login;
 ///
 /// fn ask(login: Box<Login>, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {

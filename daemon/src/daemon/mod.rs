@@ -158,7 +158,7 @@ impl Daemon {
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
-        let (hub, bars) =
+        let (hub, banned_addresses) =
             hub::spawn(Rules::from(settings), store, found, entries, directory.clone(), metrics.clone())
                 .map_err(Fatal::Runtime)?;
         let gate = Gate::new(
@@ -166,7 +166,7 @@ impl Daemon {
             tls.clone(),
             directory,
             inbox.clone(),
-            bars,
+            banned_addresses,
             readers.clone(),
             metrics.clone(),
         );

@@ -2,16 +2,14 @@
 //! request becomes an intent; a query, a PING and a refusal are answered at their place ([`super::settle`]). Called by the
 //! hub for each thing that happened on a connection. Never changes the state.
 
-use super::ask::{Ask, Secret};
+use super::ask::{Ask, LoginAsk};
 use super::gathering::Task;
 use super::{Answer, Closing, Command, Connection, Edge, limits};
-use crate::auth::Proof;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Login, Target};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
 use tcp_chat_state::{
-    Allowance, ConnectionId, EnrolOp, Evidence, Intent, LoginOp, NodeId, Op, Origin, Past, SessionId, Source,
-    State,
+    Allowance, ConnectionId, Evidence, Intent, LoginOp, NodeId, Op, Origin, Past, SessionId, Source, State,
 };
 
 /// The connection of a request.
@@ -34,12 +32,12 @@ impl Peer {
 
 impl Edge {
     /// Takes one thing that happened on a connection into the turn. Not while [`Edge::must_wait`] says that it must wait.
-    pub fn admit(&mut self, chat: &mut State, connection: ConnectionId, command: Command, past: Past) {
+    pub fn admit(&mut self, state: &mut State, connection: ConnectionId, command: Command, past: Past) {
         match command {
             Command::Open(address) => {
                 self.connections.insert(connection, Connection::new(address, self.now));
                 // It was let in before the ban, and was not known yet when those from there were cut.
-                if chat.is_banned_address(address) {
+                if state.is_banned_address(address) {
                     self.gathering.add(Task::Close(connection, Closing::Kicked));
                     self.ignore(connection);
                 }
@@ -51,31 +49,31 @@ impl Edge {
                 }
                 self.gathering.add(Task::Forget(connection));
             }
-            Command::Read(bytes) => self.weigh(chat, connection, bytes),
+            Command::Read(bytes) => self.weigh(state, connection, bytes),
             Command::Refused(refusal) => {
                 let session = self.session_at(connection);
-                self.count(chat, connection, session, 1);
-                self.refuse(chat, connection, None, refusal);
+                self.count(state, connection, session, 1);
+                self.refuse(state, connection, None, refusal);
             }
             Command::Ask(id, ask) => {
                 let turn = self.gathering.turn;
-                let Some(state) = self.connections.get_mut(&connection) else { return };
-                if state.closing || state.ignored_in == turn {
+                let Some(entry) = self.connections.get_mut(&connection) else { return };
+                if entry.closing || entry.ignored_in == turn {
                     return;
                 }
-                let had_errors = state.has_errors(turn);
+                let had_errors = entry.has_errors(turn);
                 let peer =
-                    Peer { connection, session: state.session, address: state.address, owes: state.owes };
+                    Peer { connection, session: entry.session, address: entry.address, owes: entry.owes };
                 let op = ask.op();
                 let refused = match ask {
-                    Ask::Say(target, json) => self.admit_message(chat, peer, id, (target, json), past),
-                    ask => self.admit_request(chat, peer, id, ask, past),
+                    Ask::Say(target, json) => self.admit_message(state, peer, id, (target, json), past),
+                    ask => self.admit_request(state, peer, id, ask, past),
                 };
                 match refused {
-                    Err((id, refusal)) => self.refuse(chat, connection, Some(op), refusal.with_id(id)),
+                    Err((id, refusal)) => self.refuse(state, connection, Some(op), refusal.with_id(id)),
                     Ok(()) if had_errors => {
-                        let state = self.connections.get_mut(&connection);
-                        state.into_iter().for_each(|state| state.foreseen = (turn, 0));
+                        let entry = self.connections.get_mut(&connection);
+                        entry.into_iter().for_each(|entry| entry.foreseen = (turn, 0));
                     }
                     Ok(()) => {}
                 }
@@ -86,18 +84,18 @@ impl Edge {
     /// Does this wait for the next turn, with all that comes behind it on its connection? A LOGIN decides what the
     /// requests behind it may do; and of what a network may still have, requests of one turn may need more than there is.
     #[must_use]
-    pub fn must_wait(&self, chat: &State, connection: ConnectionId, command: &Command) -> bool {
-        let Some(state) = self.connections.get(&connection) else { return false };
-        if state.logs_in == self.gathering.turn {
+    pub fn must_wait(&self, state: &State, connection: ConnectionId, command: &Command) -> bool {
+        let Some(entry) = self.connections.get(&connection) else { return false };
+        if entry.logs_in == self.gathering.turn {
             return true;
         }
         let Command::Ask(_, ask) = command else { return false };
         let needs = needs(ask);
-        let reserved = self.gathering.reserved(state.address);
+        let reserved = self.gathering.reserved(entry.address);
         if needs == (0, 0) || reserved == (0, 0) {
             return false;
         }
-        let left = self.left(chat, state.address);
+        let left = self.left(state, entry.address);
         if is_in_vain(left, needs) {
             return false;
         }
@@ -109,17 +107,17 @@ impl Edge {
     /// A message: what most requests are, so it goes the shortest way.
     fn admit_message(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         peer: Peer,
         id: Option<RequestId>,
         (target, json): (Target, Box<str>),
         past: Past,
     ) -> Result<(), (Option<RequestId>, Refusal)> {
         let Some(session) = peer.session else {
-            self.count(chat, peer.connection, None, 1);
+            self.count(state, peer.connection, None, 1);
             return Err((id, not_logged_in()));
         };
-        match self.charge_message(chat, (peer, session), id.as_ref(), (&target, &json), past) {
+        match self.charge_message(state, (peer, session), id.as_ref(), (&target, &json), past) {
             Err(refusal) => Err((id, refusal)),
             Ok((charge, past)) => {
                 let intent = Intent::Request(peer.source(self.node), id, Op::Say(target, json, past));
@@ -132,39 +130,40 @@ impl Edge {
 
     fn charge_message(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
         past: Past,
     ) -> Answer<(limits::Charge, Past)> {
-        self.pass_rate(chat, peer, session, 1)?;
+        self.pass_rate(state, peer, session, 1)?;
         let past = self.takes_message((peer.connection, id), past)?;
-        let charge = self.charge(chat, (peer, session), id, (target, json), past)?;
-        Ok((charge, charge.past(past)))
+        let charge = self.charge(state, (peer, session), id, (target, json), past)?;
+        let past = charge.past(past);
+        Ok((charge, past))
     }
 
     /// Any other request.
     fn admit_request(
         &mut self,
-        chat: &mut State,
+        state: &mut State,
         peer: Peer,
         id: Option<RequestId>,
         ask: Ask,
         past: Past,
     ) -> Result<(), (Option<RequestId>, Refusal)> {
-        if let Err(refusal) = self.passes(chat, peer, &ask) {
+        if let Err(refusal) = self.passes(state, peer, &ask) {
             return Err((id, refusal));
         }
         let (connection, name) = (peer.connection, ask.op());
         let op = match ask {
-            Ask::Login { login, fresh, resumes, proof } => {
-                self.admit_login(chat, peer, id, (*login, fresh, resumes, proof));
+            Ask::Login(login) => {
+                self.admit_login(state, peer, id, *login);
                 return Ok(());
             }
             Ask::Query(query) => {
                 let session = peer.session.ok_or_else(|| (id.clone(), not_logged_in()))?;
-                self.gathering.add(Task::Query { connection, session, id, query });
+                self.gathering.add(Task::Query { connection, session, id, query: Box::new(query) });
                 return Ok(());
             }
             Ask::Ping => {
@@ -177,8 +176,8 @@ impl Edge {
                 self.ignore(connection);
                 return Ok(());
             }
-            Ask::Enrol { name, code, made } => Op::Enrol(Box::new(EnrolOp { name, code, made })),
-            Ask::Join(room) => Op::Join(room, Box::new(self.allowance(chat, peer, (0, 1)))),
+            Ask::Enrol(enrol) => Op::Enrol(enrol),
+            Ask::Join(room) => Op::Join(room, Box::new(self.allowance(state, peer, (0, 1)))),
             Ask::Leave(place) => Op::Leave(place),
             Ask::Say(target, json) => Op::Say(target, json, past),
             Ask::Action(action) => Op::Action(action, past),
@@ -190,23 +189,23 @@ impl Edge {
     }
 
     /// May this be asked now?
-    fn passes(&mut self, chat: &mut State, peer: Peer, ask: &Ask) -> Answer {
+    fn passes(&mut self, state: &mut State, peer: Peer, ask: &Ask) -> Answer {
         let Peer { connection, session, .. } = peer;
-        let lines = limits::lines(chat, session, ask);
-        let is_counted_only = matches!(ask, Ask::Login { .. } | Ask::Enrol { .. } | Ask::Ping | Ask::Quit);
+        let lines = limits::lines(state, session, ask);
+        let is_counted_only = matches!(ask, Ask::Login(_) | Ask::Enrol(_) | Ask::Ping | Ask::Quit);
         match session {
-            Some(session) if !is_counted_only => self.pass_rate(chat, peer, session, lines)?,
-            _ => self.count(chat, connection, session, lines),
+            Some(session) if !is_counted_only => self.pass_rate(state, peer, session, lines)?,
+            _ => self.count(state, connection, session, lines),
         }
         match (ask, session) {
-            (Ask::Login { .. }, _) => self.hold.takes_more(),
+            (Ask::Login(_), _) => self.hold.takes_more(),
             (Ask::Query(_) | Ask::Ping | Ask::Quit, _) => Ok(()),
             (ask, session) => {
-                if session.is_some() || matches!(ask, Ask::Enrol { .. }) {
-                    self.hold.takes_ask(chat, session, ask)?;
+                if session.is_some() || matches!(ask, Ask::Enrol(_)) {
+                    self.hold.takes_ask(state, session, ask)?;
                 }
                 match (ask, session) {
-                    (Ask::Action(_), Some(session)) => self.pass_action(chat, connection, session),
+                    (Ask::Action(_), Some(session)) => self.pass_action(state, connection, session),
                     _ => Ok(()),
                 }
             }
@@ -215,12 +214,12 @@ impl Edge {
 
     fn admit_login(
         &mut self,
-        chat: &State,
+        state: &State,
         peer: Peer,
         id: Option<RequestId>,
-        (mut login, fresh, resumes, proof): (Login, Secret, Option<[u8; 32]>, Proof),
+        LoginAsk { mut login, fresh, resumes, proof }: LoginAsk,
     ) {
-        let allowance = self.allowance(chat, peer, needs_of_login(&login));
+        let allowance = self.allowance(state, peer, needs_of_login(&login));
         let evidence = Evidence::from(proof);
         let is_let_in = !matches!(evidence, Evidence::Refused | Evidence::Unusable(_));
         let is_resumed = login.session.is_some() && is_let_in && peer.session.is_none();
@@ -229,7 +228,7 @@ impl Edge {
         let token = login.session.as_mut().map_or(fresh.token, std::mem::take);
         let connection = peer.connection;
         let turn = self.gathering.turn;
-        self.connections.get_mut(&connection).into_iter().for_each(|state| state.logs_in = turn);
+        self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.logs_in = turn);
         let op = LoginOp { login, token_hash: fresh.hash, resumes, evidence, allowance };
         let intent = Intent::Request(peer.source(self.node), id, Op::Login(Box::new(op)));
         self.gathering.propose_for(intent, Task::Login { connection, resumes: is_resumed, token });
@@ -237,17 +236,23 @@ impl Edge {
 
     /// Refuses a request at its place. Where it is certain that the connection is closed for it, nothing that comes behind
     /// it is heard.
-    fn refuse(&mut self, chat: &State, connection: ConnectionId, op: Option<&'static str>, refusal: Refusal) {
+    fn refuse(
+        &mut self,
+        state: &State,
+        connection: ConnectionId,
+        op: Option<&'static str>,
+        refusal: Refusal,
+    ) {
         let turn = self.gathering.turn;
-        let Some(state) = self.connections.get_mut(&connection) else { return };
-        if state.closing || state.ignored_in == turn {
+        let Some(entry) = self.connections.get_mut(&connection) else { return };
+        if entry.closing || entry.ignored_in == turn {
             return;
         }
-        let errors = state.errors_in(turn).saturating_add(1);
-        state.foreseen = (turn, errors);
-        let most = chat.rules().errors;
+        let errors = entry.errors_in(turn).saturating_add(1);
+        entry.foreseen = (turn, errors);
+        let most = state.rules().errors;
         if most > 0 && errors > most {
-            state.ignored_in = turn;
+            entry.ignored_in = turn;
         }
         self.gathering.add(Task::Refuse { connection, op, refusal: Box::new(refusal) });
     }
@@ -255,12 +260,12 @@ impl Edge {
     /// What comes behind this on its connection is not heard.
     fn ignore(&mut self, connection: ConnectionId) {
         let turn = self.gathering.turn;
-        self.connections.get_mut(&connection).into_iter().for_each(|state| state.ignored_in = turn);
+        self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.ignored_in = turn);
     }
 
     /// What the network of a request may still take, of which it reserves what the request needs.
-    fn allowance(&mut self, chat: &State, peer: Peer, needs: (usize, usize)) -> Allowance {
-        let left = self.left(chat, peer.address);
+    fn allowance(&mut self, state: &State, peer: Peer, needs: (usize, usize)) -> Allowance {
+        let left = self.left(state, peer.address);
         let reserved = self.gathering.reserved(peer.address);
         if left != (usize::MAX, usize::MAX) && needs != (0, 0) && !is_in_vain(left, needs) {
             self.gathering.reserve(peer.address, needs);
@@ -273,8 +278,8 @@ impl Edge {
     }
 
     /// How many sessions and rooms the network may still have.
-    fn left(&self, chat: &State, address: IpAddr) -> (usize, usize) {
-        let rules = chat.rules();
+    fn left(&self, state: &State, address: IpAddr) -> (usize, usize) {
+        let rules = state.rules();
         (self.sessions.left(address, rules.sessions), self.rooms.left(address, rules.rooms))
     }
 }
@@ -282,7 +287,7 @@ impl Edge {
 /// What a request takes at most of the sessions and rooms of its network.
 fn needs(ask: &Ask) -> (usize, usize) {
     match ask {
-        Ask::Login { login, .. } => needs_of_login(login),
+        Ask::Login(ask) => needs_of_login(&ask.login),
         Ask::Join(_) => (0, 1),
         _ => (0, 0),
     }

@@ -6,7 +6,7 @@ use crate::auth::Proof;
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Action, Enrol, Login, Mark, Place, Request, Target};
-use tcp_chat_state::{Digest, NewCredential, Query};
+use tcp_chat_state::{EnrolOp, Query};
 use zeroize::Zeroizing;
 
 /// A fresh secret for a session, in case this login begins one.
@@ -24,29 +24,26 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A LOGIN, with what the net has made and found out for it.
+#[derive(Debug, Clone)]
+pub struct LoginAsk {
+    /// What the client sent.
+    pub login: Login,
+    /// A secret for a new session.
+    pub fresh: Secret,
+    /// SHA-256 of the token that the client sent, if it was one.
+    pub resumes: Option<[u8; 32]>,
+    /// What a check has shown about the sender.
+    pub proof: Proof,
+}
+
 /// A request. A LOGIN has a proof, which only a check makes.
 #[derive(Debug, Clone)]
 pub enum Ask {
-    /// Open a session, or resume one.
-    Login {
-        /// What the client sent.
-        login: Box<Login>,
-        /// A secret for a new session.
-        fresh: Secret,
-        /// SHA-256 of the token that the client sent, if it was one.
-        resumes: Option<[u8; 32]>,
-        /// What a check has shown about the sender.
-        proof: Proof,
-    },
+    /// Begin a session, or resume one.
+    Login(Box<LoginAsk>),
     /// Turn a code into a password or a certificate.
-    Enrol {
-        /// Whose code it is. What else the client sent is secret, and no part of it is needed.
-        name: Name,
-        /// SHA-256 of the code, if it can be one.
-        code: Option<Digest>,
-        /// What was made for it.
-        made: NewCredential,
-    },
+    Enrol(Box<EnrolOp>),
     /// Enter a room.
     Join(Name),
     /// Leave a room.
@@ -101,8 +98,8 @@ impl Ask {
     #[must_use]
     pub fn op(&self) -> &'static str {
         match self {
-            Self::Login { .. } => "LOGIN",
-            Self::Enrol { .. } => "ENROL",
+            Self::Login(_) => "LOGIN",
+            Self::Enrol(_) => "ENROL",
             Self::Join(_) => "JOIN",
             Self::Leave(_) => "LEAVE",
             Self::Say(..) => "MSG",

@@ -1,6 +1,7 @@
-//! Owns for how long sessions are away, and which of them this node proposes to end: by a clock of this process that only
-//! goes forward. The state knows that a session is away, and no time: a restart gives each its whole time again. Called by
-//! the edge for each change of the state. Never ends a session: the state does, unless it was resumed in between.
+//! Owns how long sessions are away, and which of them this node proposes to end. It uses a clock of this process that
+//! only goes forward. The state knows that a session is away, but no time: after a restart each session has its full
+//! time again. Called by the edge for each change of the state. Never ends a session: the state does, unless the
+//! session was resumed meanwhile.
 
 use super::Edge;
 use std::collections::BTreeSet;
@@ -9,13 +10,13 @@ use tcp_chat_state::{IdMap, SessionId};
 /// The sessions that are away.
 #[derive(Debug, Default)]
 pub(super) struct Away {
-    /// Since when each is away, and until when, in milliseconds.
+    /// The moment since when each is away, and the moment of its end, in milliseconds.
     of: IdMap<SessionId, (u64, u64)>,
     ends: BTreeSet<(u64, SessionId)>,
 }
 
 impl Away {
-    /// The session is away from now on, for so many milliseconds. If it is known already, nothing changes.
+    /// The session is away from now on, for so many milliseconds. A known session does not change.
     pub(super) fn add(&mut self, session: SessionId, now: u64, ttl_ms: u64) {
         let ends = now.saturating_add(ttl_ms);
         if let std::collections::hash_map::Entry::Vacant(entry) = self.of.entry(session) {
@@ -24,7 +25,7 @@ impl Away {
         }
     }
 
-    /// The session is here again, or over.
+    /// The session is connected again, or over.
     pub(super) fn remove(&mut self, session: SessionId) {
         if let Some((_, ends)) = self.of.remove(&session) {
             self.ends.remove(&(ends, session));
@@ -38,13 +39,13 @@ impl Away {
 }
 
 impl Edge {
-    /// The sessions whose time is over at that moment, in milliseconds of [`super::Now::mono`]: the first one to end
-    /// first.
+    /// The sessions that have expired at that moment, in milliseconds of [`super::Now::mono`], in the order of their
+    /// ends.
     pub fn overdue(&self, now: u64) -> impl Iterator<Item = SessionId> {
         self.away.ends.range(..=(now, SessionId(i64::MAX))).map(|(_, session)| *session)
     }
 
-    /// When the time of the next session is over, in the same milliseconds.
+    /// The moment when the next session expires, in the same milliseconds.
     #[must_use]
     pub fn next_ending(&self) -> Option<u64> {
         self.away.ends.first().map(|(at, _)| *at)

@@ -1,6 +1,6 @@
-//! Owns what becomes of the state's changes on this node: who hears what, lines, and closed connections. Called by the edge,
-//! in the order in which things happened. Never changes the state, but for sessions from a range that is banned: only the
-//! edge knows where connections come from.
+//! Owns the effects of the state's changes on this node: recipients, lines, and closed connections. Called by the
+//! edge, in the order of the changes. Never changes the state, except that it proposes the end of sessions from a
+//! banned range: only the edge knows peer addresses.
 
 use super::{Closing, Edge, Effect, notices};
 use tcp_chat_protocol::{Seq, event};
@@ -8,21 +8,25 @@ use tcp_chat_state::{
     Audience, Change, ConnectionId, ConversationId, Ending, Origin, Own, Redacted, SessionId, State, UserId,
 };
 
-/// So long a list of changes is kept for the next turn.
+/// A list of changes of at most this capacity is kept for the next turn.
 const KEPT: usize = 1_024;
 
 impl Edge {
-    /// Takes in what has happened in the state since the last call.
-    pub fn sync(&mut self, chat: &State, changes: &mut Vec<Change>) {
+    /// Applies the changes of the state since the last call.
+    pub fn sync(&mut self, state: &State, changes: &mut Vec<Change>) {
+        // A message changes nothing until it is sealed.
+        if changes.is_empty() {
+            return;
+        }
         for change in changes.drain(..) {
-            self.take_in(chat, change);
+            self.apply_change(state, change);
         }
         if changes.capacity() > KEPT {
             *changes = Vec::new();
         }
     }
 
-    fn take_in(&mut self, chat: &State, change: Change) {
+    fn apply_change(&mut self, state: &State, change: Change) {
         match change {
             Change::Said { chunk, audience, own } => {
                 let to = self.listeners.of(audience);
@@ -30,7 +34,7 @@ impl Edge {
             }
             Change::Seen(seen) => self.seen(seen),
             Change::Hears(room, at) => {
-                if let (Some(connection), Some(name)) = (self.here(at), chat.name_of_room(room)) {
+                if let (Some(connection), Some(name)) = (self.here(at), state.name_of_room(room)) {
                     self.listeners.hears(room, name, connection);
                 }
             }
@@ -47,7 +51,7 @@ impl Edge {
             Change::Silent(room) => self.listeners.silence(room),
             Change::Here { session, user, at, from } => self.arrives(session, user, at, from),
             Change::Away { session, user, at } => {
-                self.away.add(session, self.now, chat.ttl_of(session));
+                self.away.add(session, self.now, state.ttl_of(session));
                 self.departs(user, at);
             }
             Change::Ended { session, user, at, why } => {
@@ -99,13 +103,13 @@ impl Edge {
         }
     }
 
-    /// What another node's client called its message concerns nobody here.
+    /// The request id of another node's client is of no use here.
     fn of_this_node(&self, mut own: Vec<Own>) -> Vec<Own> {
         own.iter_mut().filter(|own| own.at.node != self.node).for_each(|own| own.id = None);
         own
     }
 
-    /// The session is on that connection now, and no longer on the one that it was on.
+    /// The session is on that connection from now on, and no longer on its previous one.
     fn arrives(&mut self, session: SessionId, user: UserId, at: Origin, from: Option<Origin>) {
         self.away.remove(session);
         if let Some(old) = from.and_then(|old| self.departs(user, old)) {
@@ -114,15 +118,15 @@ impl Edge {
         }
         if let Some(connection) = self.here(at) {
             self.listeners.connect(user, connection);
-            self.connections.get_mut(&connection).into_iter().for_each(|state| state.session = Some(session));
+            self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.session = Some(session));
         }
     }
 
-    /// No session is on the connection any more. The connection, if it is one of this node.
+    /// The connection has no session any longer. Returns it if it is one of this node.
     fn departs(&mut self, user: UserId, at: Origin) -> Option<ConnectionId> {
         let connection = self.here(at)?;
         self.listeners.disconnect(user, connection);
-        self.connections.get_mut(&connection).into_iter().for_each(|state| state.session = None);
+        self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.session = None);
         Some(connection)
     }
 

@@ -1,21 +1,21 @@
-//! Owns what happens on a connection: plain data. The net makes it, the hub keeps its order, and the edge decides what of it
-//! reaches the state. Never decides anything.
+//! Owns the commands of connections: plain data. The net makes them, the hub keeps their order, and the edge decides
+//! which of them reach the state. Never decides anything.
 
 use super::ask::Ask;
 use std::net::IpAddr;
 use tcp_chat_protocol::{Refusal, RequestId};
 
-/// One thing that happened, in the order in which it happened on its connection.
+/// A command of a connection, in the order of its connection.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// A connection is there, its handshake done; where it comes from.
+    /// A new connection after its handshake, with its peer address.
     Open(IpAddr),
-    /// So many bytes were read; what they say comes next.
+    /// So many bytes were read; their commands come next.
     Read(usize),
-    /// A client asked something.
+    /// A request.
     Ask(Option<RequestId>, Ask),
-    /// A line was no request.
+    /// A line that is not a valid request.
     Refused(Refusal),
-    /// The connection is gone.
+    /// The connection is lost.
     Lost,
 }

@@ -1,5 +1,5 @@
-//! Owns the connections of this node: where each comes from, which session is on it, and whether something more is heard of
-//! it. Called by the edge. Never decides which session that is: the state tells it.
+//! Owns the connections of this node: the peer address of each, its session, its errors in a row, and whether its
+//! requests are still served. Called by the edge. Never decides which session a connection has: the state tells it.
 
 use super::quotas::SessionBuckets;
 use super::{Closing, Edge, Effect};
@@ -14,22 +14,22 @@ use tcp_chat_state::{Connected, ConnectionId, ConversationId, Intent, Origin, Se
 pub(super) struct Connection {
     /// The peer address.
     pub(super) address: IpAddr,
-    /// The session that is on it.
+    /// The session of this connection.
     pub(super) session: Option<SessionId>,
     /// Errors in a row.
     pub(super) errors: u32,
     pub(super) auth_failures: u32,
-    /// What it may ask before it has a session.
+    /// The rate limits before it has a session.
     pub(super) buckets: SessionBuckets,
-    /// It has sent too many bytes: for how long what it asks is refused, in milliseconds.
+    /// It has sent too many bytes: how long its requests are refused, in milliseconds.
     pub(super) owes: u64,
-    /// It is being closed: what it still asks is not heard.
+    /// It is being closed: its requests are ignored.
     pub(super) closing: bool,
-    /// The turn in which it logs in: what comes behind that waits for the next one.
+    /// The turn in which it logs in: its requests after the LOGIN wait for the next turn.
     pub(super) logs_in: u64,
-    /// The turn in which nothing more of it is heard, because it will be closed.
+    /// The turn in which its further requests are ignored, because it will be closed.
     pub(super) ignored_in: u64,
-    /// A turn, and the errors in a row that are foreseen at this place of it.
+    /// A turn, and the number of errors in a row that is certain at this place of it.
     pub(super) foreseen: (u64, u32),
 }
 
@@ -50,12 +50,12 @@ impl Connection {
         }
     }
 
-    /// The errors in a row at this place of the turn that is gathered, as far as they are certain.
+    /// The errors in a row at this place of the gathered turn, as far as they are certain.
     pub(super) fn errors_in(&self, turn: u64) -> u32 {
         if self.foreseen.0 == turn { self.foreseen.1 } else { self.errors }
     }
 
-    /// May there be errors in a row that something else ends?
+    /// Could it have errors in a row that an accepted request ends?
     pub(super) fn has_errors(&self, turn: u64) -> bool {
         self.errors > 0 || self.foreseen.0 == turn
     }
@@ -71,37 +71,37 @@ impl Edge {
     /// The peer address of a connection.
     #[must_use]
     pub fn address(&self, connection: ConnectionId) -> Option<IpAddr> {
-        self.connections.get(&connection).map(|state| state.address)
+        self.connections.get(&connection).map(|entry| entry.address)
     }
 
-    /// The connection, if it is one of this node.
+    /// The connection, if it belongs to this node.
     pub(super) fn here(&self, at: Origin) -> Option<ConnectionId> {
         (at.node == self.node).then_some(at.connection)
     }
 
-    /// The session that is on this connection.
+    /// The session of this connection.
     #[must_use]
     pub fn session_at(&self, connection: ConnectionId) -> Option<SessionId> {
         self.connections.get(&connection)?.session
     }
 
-    /// Closes the connection once what waits was sent.
+    /// Closes the connection once its waiting items are sent.
     pub(super) fn shut(&mut self, connection: ConnectionId, why: Closing) {
-        if let Some(state) = self.connections.get_mut(&connection).filter(|state| !state.closing) {
-            state.closing = true;
+        if let Some(entry) = self.connections.get_mut(&connection).filter(|entry| !entry.closing) {
+            entry.closing = true;
             self.effects.push(Effect::Close(connection, why));
         }
     }
 
-    /// Sends a line. A connection that is being closed hears nothing more.
+    /// Sends a line. A connection that is being closed gets none.
     pub(super) fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
-        if self.connections.get(&connection).is_some_and(|state| !state.closing) {
+        if self.connections.get(&connection).is_some_and(|entry| !entry.closing) {
             self.effects.push(Effect::Line(connection, line));
         }
     }
 
-    /// The connections that come from a banned range are closed. The next turn proposes that the sessions on them end, one
-    /// after the other.
+    /// Closes the connections from a banned range that have no session. The next turn proposes that the sessions on
+    /// the others end, one after the other.
     pub(super) fn evict_banned_sessions(&mut self, range: &IpNet, who: Box<str>, reason: Box<str>) {
         let there = self.connections.iter().filter(|(_, c)| !c.closing && is_in(range, c.address));
         let mut there: Vec<_> = there.map(|(id, c)| (*id, c.session)).collect();

@@ -1,17 +1,16 @@
-//! Owns what is counted of requests: plain numbers, taken by the hub after each turn. The edge adds to them where it
-//! answers. Never knows what becomes of them.
+//! Owns the counters of requests: plain numbers that the hub takes after each turn. The edge increments them with each
+//! answer. Never knows what the hub does with them.
 
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_state::ResumeOutcome;
 
-/// What happened since it was last asked.
+/// The counters since the last call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
     refusals: [u64; ErrorKind::ALL.len()],
     /// Logins that began a session.
     pub logins: u64,
-    /// Attempts to go on with a session: how each ended, and for how long it had been away, in
-    /// milliseconds.
+    /// Attempts to resume a session: the result of each, and how long the session had been away, in milliseconds.
     pub resumes: Vec<(ResumeOutcome, u64)>,
     any: bool,
 }
@@ -34,12 +33,12 @@ impl Counters {
         self.resumes.push((outcome, away_ms));
     }
 
-    /// What was counted since the last call; `None`: nothing.
+    /// The counters since the last call; `None`: nothing was counted.
     pub(super) fn take(&mut self) -> Option<Self> {
         self.any.then(|| std::mem::take(self))
     }
 
-    /// How many requests were refused, by kind; without those of which there were none.
+    /// How many requests were refused, by kind; kinds without a refusal are left out.
     pub fn refusals(&self) -> impl Iterator<Item = (ErrorKind, u64)> {
         ErrorKind::ALL.into_iter().zip(self.refusals).filter(|(_, count)| *count > 0)
     }

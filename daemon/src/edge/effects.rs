@@ -1,4 +1,4 @@
-//! Owns what the connections of this node get of a turn: plain data. The edge makes the effects, and the hub carries them
+//! Owns the effects of a turn on the connections of this node: plain data. The edge makes them; the hub carries them
 //! out once the turn is kept. Never decides anything.
 
 use super::Refused;
@@ -8,41 +8,41 @@ use tcp_chat_state::{
     BannedRanges, ConnectionId, ConversationId, Own, PageOf, Range, Resent, SearchIn, SessionId, Writes,
 };
 
-/// What a turn came to on this node.
+/// The outcome of a turn on this node.
 #[derive(Debug)]
 pub struct Outcome {
-    /// To be written, all or nothing.
+    /// The changes to store, all or nothing.
     pub writes: Writes,
-    /// To be done once it is kept.
+    /// The effects to carry out once they are kept.
     pub effects: Vec<Effect>,
 }
 
-/// Those connections of this node that heard a room at one moment, in order.
+/// The connections of this node that were in a room at one moment, in order.
 pub type Recipients = Arc<Vec<ConnectionId>>;
 
-/// What is to be done once the turn is kept, in this order.
+/// The effects, carried out in this order once the turn is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A line to one connection.
     Line(ConnectionId, Vec<u8>),
     /// The reply to a request, true only if the turn is kept.
     IfKept(ConnectionId, Option<RequestId>, Vec<u8>),
-    /// The line that refuses a request, and what the log is told.
+    /// The line that refuses a request, and the data of its log line.
     Refused(Box<Refused>),
-    /// A chunk of the turn's writes, to all who are to have it.
+    /// A chunk of the turn's writes, to all its recipients.
     Chunk {
         /// Its place in [`Writes::chunks`].
         index: usize,
-        /// Who gets it.
+        /// The recipients.
         to: Recipients,
         /// Its messages, in order.
         own: Vec<Own>,
     },
-    /// A line to many.
+    /// A line to many connections.
     Event {
-        /// Who gets it.
+        /// The recipients,
         to: Recipients,
-        /// But not this one.
+        /// without this one.
         except: Option<ConnectionId>,
         /// The line.
         line: Arc<[u8]>,
@@ -58,35 +58,35 @@ pub enum Effect {
         /// The message whose text is removed: where it waits in memory, it is read from the store instead.
         redacts: Option<(ConversationId, Seq)>,
     },
-    /// Something to read from the store.
+    /// A range to read from the store.
     Read(ConnectionId, Read),
-    /// The connection is logged in: its deadline for that is off.
+    /// The connection is logged in: its deadline for a login ends.
     LoggedIn(ConnectionId, SessionId, Name),
     /// Connections from these ranges are refused from now on.
     BannedRanges(BannedRanges),
-    /// It has sent too much: for so many milliseconds more nothing is read from it.
+    /// The connection has sent too much: nothing is read from it for so many more milliseconds.
     Slow(ConnectionId, u64),
-    /// Send what waits, then close.
+    /// Sends the waiting items, then closes.
     Close(ConnectionId, Closing),
 }
 
-/// What a connection is to read from the store, when it comes to it.
+/// A range that a connection reads from the store when it reaches this place of its outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
-    /// What the session has missed.
+    /// The messages that the session has missed.
     Gap(SessionId, Vec<Range>),
     /// A page of a conversation, as the reply to a `HISTORY`.
     Page(Option<RequestId>, PageOf),
-    /// What was found, as the reply to a `SEARCH`.
+    /// The results of a search, as the reply to a `SEARCH`.
     Search(Option<RequestId>, Box<SearchIn>),
-    /// A `MSG` under an id that was used before: the first one's event, if it says the same.
+    /// A `MSG` under a used id: the event of the first message, if both have the same target and text.
     Again(Box<Resent>),
 }
 
 /// Why the daemon ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Closing {
-    /// The client said goodbye.
+    /// The client sent QUIT.
     Quit,
     /// The session was resumed on another connection.
     TakenOver,
@@ -100,7 +100,7 @@ pub enum Closing {
     Full,
     /// An operator ended it.
     Kicked,
-    /// The daemon is going.
+    /// The daemon ends.
     Shutdown,
 }
 

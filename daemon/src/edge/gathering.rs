@@ -29,7 +29,7 @@ pub(super) enum Task {
     /// Replies to another request that became an intent.
     Reply { connection: ConnectionId, op: &'static str },
     /// Answers a request that changes nothing.
-    Query { connection: ConnectionId, session: SessionId, id: Option<RequestId>, query: Query },
+    Query { connection: ConnectionId, session: SessionId, id: Option<RequestId>, query: Box<Query> },
     /// Answers a PING.
     Ping { connection: ConnectionId, id: Option<RequestId> },
     /// Answers a QUIT, and closes the connection.
@@ -140,12 +140,12 @@ impl Gathering {
 impl Edge {
     /// The process begins: the connections of the process before it are gone, so the sessions on them are away from the
     /// next turn on. Those that were away before have their whole time again.
-    pub fn start(&mut self, chat: &State, now: Now) {
+    pub fn start(&mut self, state: &State, now: Now) {
         self.now = now.mono;
         let node = self.node;
         self.gathering.propose_next(Intent::NodeUp(node));
-        for session in chat.sessions_away() {
-            self.away.add(session, self.now, chat.ttl_of(session));
+        for session in state.sessions_away() {
+            self.away.add(session, self.now, state.ttl_of(session));
         }
     }
 

@@ -1,7 +1,8 @@
-//! Owns the turns that the store could not keep: what they write, and what is told only once that is kept. The state has
-//! applied them, and none is undone: what the disk of one node can do decides nothing. Meanwhile requests that would
-//! write are refused before they become intents, and with each message the turn says that nothing new may be kept. The hub
-//! adds a turn when a commit fails, tries again each second, and delivers what comes back. Never writes, and never asks the state to take something back.
+//! Owns the turns that the store could not keep: their writes, and the effects that are delivered only once they are
+//! kept. The state has applied these turns, and none is undone: the disk of one node decides nothing. Meanwhile
+//! requests that write are refused before they become intents, and the turn marks each message: a new one must not be
+//! kept. The hub adds a turn when a commit fails, retries each second, and delivers the effects. Never writes, and
+//! never asks the state to undo anything.
 
 mod turns;
 
@@ -12,27 +13,27 @@ use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
 use tcp_chat_state::{ConnectionId, ConversationId, Past, Range, SessionId, State, UserCommandError, Writes};
 use turns::{bytes_of, resent};
 
-/// Bytes that held turns may take in memory, about. Beyond that nobody logs in.
+/// The memory that held turns may take, in bytes, about. Beyond it logins are refused.
 const HELD_BYTES: usize = 16 << 20;
-/// Effects that may wait for held turns. Beyond that nobody logs in either.
+/// The number of effects that may wait for held turns. Beyond it logins are refused.
 const HELD_EFFECTS: usize = 16_384;
-/// After so many milliseconds a message may be sent again whose answer waits.
+/// The delay, in milliseconds, after which a client may resend a message whose answer waits.
 const AGAIN_MS: u64 = 1_000;
-/// Turns are put together up to so many bytes, so that one transaction stays short.
+/// Held turns are merged up to so many bytes, so that one transaction stays short.
 const TOGETHER_BYTES: usize = 64 << 10;
 
-/// A turn that is not kept yet, or some that were put together.
+/// A turn that is not kept yet, or several merged ones.
 #[derive(Debug, Default)]
 struct HeldTurn {
     writes: Writes,
     weight: usize,
     /// The conversation and the first number of each chunk.
     chunks: Vec<(ConversationId, Seq)>,
-    /// What is told once it is kept.
+    /// The effects to deliver once it is kept.
     effects: Vec<Effect>,
 }
 
-/// What is not kept yet.
+/// The held turns.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     /// The store cannot be written.
@@ -41,15 +42,15 @@ pub(super) struct Hold {
     turns: VecDeque<HeldTurn>,
     /// The number of the oldest one.
     first: u64,
-    /// In which turn the row of a session is written.
+    /// The turn that writes the row of a session.
     rows: HashMap<SessionId, u64>,
     weight: usize,
     effects: usize,
     /// The memory that the effects take, in bytes, about.
     told: usize,
-    /// What was sent again, and where, whose answer waits.
+    /// The resends whose answer waits, with their connections.
     resent: HashSet<(ConnectionId, RequestId)>,
-    /// The newest number that is kept, if messages with higher numbers are held.
+    /// The newest kept number, if messages with higher numbers are held.
     kept: Option<Seq>,
 }
 
@@ -58,12 +59,12 @@ impl Hold {
         self.weight + self.told > HELD_BYTES || self.effects > HELD_EFFECTS
     }
 
-    /// The newest number that clients may be told of, if not all are kept.
+    /// The newest number that clients may be told, if not all messages are kept.
     pub(super) fn kept(&self) -> Seq {
         self.kept.unwrap_or(Seq::MAX)
     }
 
-    /// May something be asked that has to be written, and that nobody needs to come or to go?
+    /// May a request be accepted that must be written, and that a user needs neither to log in nor to leave?
     pub(super) fn takes(&self, what: &str) -> Answer {
         match self.fails {
             true => Err(fails(format!("{what}: the server's store cannot be written; try again later"))),
@@ -71,7 +72,7 @@ impl Hold {
         }
     }
 
-    /// May something be asked that can be held?
+    /// May a request be accepted that can be held?
     pub(super) fn takes_more(&self) -> Answer {
         match self.fails && self.is_full() {
             true => Err(fails(
@@ -81,34 +82,34 @@ impl Hold {
         }
     }
 
-    /// The same of any request but a message.
-    pub(super) fn takes_ask(&self, chat: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
+    /// The same for any request except a message.
+    pub(super) fn takes_ask(&self, state: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
         if !self.fails {
             return Ok(());
         }
         match ask {
             Ask::Action(action) => self.takes_action(action),
-            Ask::Enrol { .. } => self.takes("nothing was changed"),
+            Ask::Enrol(_) => self.takes("nothing was changed"),
             Ask::Mark(_) => self.takes("the mark was not kept"),
-            // Also of a room that this user may not know of: the answer must not tell it from none.
-            Ask::Join(room) if !session.is_some_and(|session| chat.knows_room(session, room)) => {
+            // Also for a room that this user may not know of: the answer must not reveal it.
+            Ask::Join(room) if !session.is_some_and(|session| state.knows_room(session, room)) => {
                 self.takes("the room was not opened")
             }
             Ask::Join(_) => self.takes_more(),
-            // Each takes back a LOGIN or a JOIN, so there are not more of them.
+            // Each undoes a LOGIN or a JOIN, so their number is bounded.
             _ => Ok(()),
         }
     }
 
     fn takes_action(&self, action: &Action) -> Answer {
         match action {
-            // To get rid of somebody must be possible, above all while the disk is full of what they say.
+            // A kick must be possible, above all while messages fill the disk.
             Action::Kick(_) => Ok(()),
             _ => self.takes("it was not done"),
         }
     }
 
-    /// What of an effect is told at once, and what waits.
+    /// Which effects are delivered at once, and which wait.
     fn split(&self, effect: Effect) -> (Option<Effect>, Option<Effect>) {
         let kept = self.kept();
         match effect {
@@ -130,23 +131,24 @@ impl Hold {
 }
 
 impl Edge {
-    /// From now on what would write is refused.
+    /// From now on requests that write are refused.
     pub fn store_fails(&mut self) {
         self.hold.fails = true;
     }
 
-    /// All that was held is kept, and what would write is taken again.
+    /// All held turns are kept, and requests that write are accepted again.
     pub fn store_works(&mut self) {
         self.hold = Hold::default();
     }
 
-    /// Cannot the store be written?
+    /// Does the store fail?
     #[must_use]
     pub fn is_holding(&self) -> bool {
         self.hold.fails
     }
 
-    /// The store cannot keep this turn yet. What is told all the same: what users need to come, to go and to read.
+    /// Holds a turn that the store cannot keep yet. Returns the effects to deliver at once: those that users need to
+    /// log in, to leave and to read.
     #[must_use]
     pub fn hold(&mut self, outcome: Outcome) -> Vec<Effect> {
         let Outcome { writes, effects } = outcome;
@@ -170,22 +172,22 @@ impl Edge {
         now
     }
 
-    /// What is to be kept next.
+    /// The writes to commit next.
     pub fn held(&mut self) -> Option<&mut Writes> {
         self.hold.turns.front_mut().map(|turn| &mut turn.writes)
     }
 
-    /// What [`Edge::held`] gave is kept: what is told of it now.
+    /// The writes of [`Edge::held`] are kept: returns the effects to deliver now.
     #[must_use]
-    pub fn release(&mut self, chat: &State) -> Vec<Effect> {
+    pub fn release(&mut self, state: &State) -> Vec<Effect> {
         let Some(HeldTurn { chunks, mut effects, .. }) = self.hold.take_oldest() else { return Vec::new() };
         effects.retain_mut(|effect| match effect {
             Effect::Chunk { index, to, own } => {
                 let Some((conversation, first)) = chunks.get(*index) else { return false };
                 let hears = |connection: &ConnectionId| {
-                    // Nearly all do; to look for each one among the authors takes much longer.
+                    // Nearly all still receive it; a search for each one among the authors takes much longer.
                     let session = self.session_at(*connection);
-                    session.is_some_and(|session| chat.still_hears(session, *conversation, *first))
+                    session.is_some_and(|session| state.still_hears(session, *conversation, *first))
                         || own.iter().any(|own| self.here(own.at) == Some(*connection))
                 };
                 if !to.iter().all(hears) {
@@ -193,11 +195,11 @@ impl Edge {
                 }
                 true
             }
-            // It may have left the room since it came, or come in again.
+            // The session may have left the room since the message came, or joined again.
             Effect::Read(to, Read::Gap(session, ranges)) => {
                 let is_on_it = self.session_at(*to) == Some(*session);
                 ranges
-                    .retain(|range| is_on_it && chat.still_hears(*session, range.conversation, range.first));
+                    .retain(|range| is_on_it && state.still_hears(*session, range.conversation, range.first));
                 !ranges.is_empty()
             }
             _ => self.is_told(effect),
@@ -205,17 +207,17 @@ impl Edge {
         effects
     }
 
-    /// Is there still somebody to tell?
+    /// Does the effect still have a recipient?
     fn is_told(&self, effect: &Effect) -> bool {
         match effect {
             Effect::IfKept(to, ..) | Effect::Read(to, _) => {
-                self.connections.get(to).is_some_and(|state| !state.closing)
+                self.connections.get(to).is_some_and(|entry| !entry.closing)
             }
             _ => true,
         }
     }
 
-    /// What waits for connections that are gone need not.
+    /// Drops the effects for lost connections.
     fn forget_the_gone(&mut self) {
         let mut turns = std::mem::take(&mut self.hold.turns);
         for turn in &mut turns {
@@ -230,7 +232,7 @@ impl Edge {
     /// May an operator moderate now?
     ///
     /// # Errors
-    /// Why not: it must not be proposed.
+    /// The refusal: the command must not be proposed.
     pub fn takes_action(&self, action: &Action) -> Result<(), Refusal> {
         self.hold.takes_action(action)
     }
@@ -238,13 +240,13 @@ impl Edge {
     /// May an operator change a user or a certificate now?
     ///
     /// # Errors
-    /// Why not: it must not be proposed.
-    pub fn takes_wish(&self) -> Result<(), UserCommandError> {
+    /// The refusal: the command must not be proposed.
+    pub fn takes_user_command(&self) -> Result<(), UserCommandError> {
         if self.hold.fails { Err(UserCommandError::StoreFails) } else { Ok(()) }
     }
 
-    /// What stands in the turn of an earlier message, where nothing new can be kept. The state refuses a new one, and
-    /// answers what was sent before: only it knows at the place of the message which one it is.
+    /// The mark of an earlier message in the turn while no new message may be kept. The state refuses a new message
+    /// and answers a resend: only the state knows, at the place of the message, which one it is.
     pub(super) fn takes_message(
         &self,
         (connection, id): (ConnectionId, Option<&RequestId>),
@@ -253,7 +255,7 @@ impl Edge {
         if !self.hold.fails {
             return Ok(past);
         }
-        // It may be one that is held: no error says of that that it is not kept. One answer is enough.
+        // It may be a resend of a held message: no error may say that it is not kept. One answer is enough.
         if id.is_some_and(|id| self.hold.resent.contains(&(connection, id.clone()))) {
             let mut waits =
                 Refusal::new(ErrorKind::RateLimited, "its answer waits for the server's store already");

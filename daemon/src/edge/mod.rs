@@ -1,8 +1,9 @@
-//! Owns this node's side of the chat: its connections, what they may ask, and what they hear. It works in two halves.
-//! [`Edge::admit`] lets a request in or refuses it, and puts what it let in into the turn that is gathered.
-//! [`Edge::observe`] sees that turn applied: of what the state tells it makes effects, which the hub delivers. The state is
-//! an argument: the edge reads it, and changes it only by intents. Rate limits, quotas, errors in a row and peer addresses
-//! are the edge's alone, so a restart or another node begins with none of them.
+//! Owns this node's side of the chat: its connections, their limits, and the recipients of messages. It works in two
+//! halves. [`Edge::admit`] accepts or refuses a request, and adds an accepted one to the turn that is gathered.
+//! [`Edge::observe`] is called while that turn is applied: it makes effects of the state's changes, which the hub
+//! delivers. Called by the hub. The state is an argument: the edge reads it, and never changes it except by intents.
+//! Rate limits, quotas, errors in a row and peer addresses exist only in the edge, so a restart or another node begins
+//! with none of them.
 
 mod admit;
 mod ask;
@@ -24,7 +25,7 @@ mod refusals;
 mod replies;
 mod settle;
 
-pub use ask::{Ask, Proving, Secret};
+pub use ask::{Ask, LoginAsk, Proving, Secret};
 pub use command::Command;
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};
@@ -37,75 +38,75 @@ use connections::Connection;
 use gathering::Gathering;
 use hold::Hold;
 use networks::Networks;
-use presence::Untold;
+use presence::PendingPresence;
 use quotas::{Quotas, SessionLimits};
 use recipients::Listeners;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_state::{Change, ConnectionId, ConversationId, IdMap, NodeId, Origin, Place, SessionId, State};
 
-/// What a request came to.
+/// The result of a request: done, or refused.
 type Answer<T = ()> = Result<T, Refusal>;
 
 /// This node's side of the chat.
 #[derive(Debug, Default)]
 pub struct Edge {
     node: NodeId,
-    /// The moment of this turn, in milliseconds that only ever go forward.
+    /// The moment of this turn, in milliseconds of a clock that only goes forward.
     now: u64,
-    /// The turn that is gathered, and what is done while it is applied.
+    /// The turn that is gathered, and the edge's tasks at its places.
     gathering: Gathering,
     connections: IdMap<ConnectionId, Connection>,
-    /// The limits of each session that has asked something of this process.
+    /// The limits of each session that has sent a request to this process.
     limits: IdMap<SessionId, SessionLimits>,
-    /// What is left to each user and each network.
+    /// The remaining quotas of each user and each network.
     quotas: Quotas,
-    /// Which network began which sessions, and opened which rooms.
+    /// The number of sessions and rooms of each network.
     sessions: Networks<SessionId>,
     rooms: Networks<ConversationId>,
-    /// When sessions that are away end.
+    /// The end of each session that is away.
     away: Away,
     counters: Counters,
-    /// Who hears what,
+    /// The connections of each room and user,
     listeners: Listeners,
-    /// and what they are told of who is here, later.
-    untold: Untold,
-    /// What the turn came to so far.
+    /// and the presence lines that they get later.
+    pending_presence: PendingPresence,
+    /// The effects of the turn so far.
     effects: Vec<Effect>,
-    /// What the store could not keep yet.
+    /// The turns that the store could not keep yet.
     hold: Hold,
 }
 
 impl Edge {
-    /// The connection, as the state knows it.
+    /// The origin of a connection, as the state knows it.
     fn at(&self, connection: ConnectionId) -> Origin {
         Origin { node: self.node, connection }
     }
 
-    /// Sees a turn applied that this edge has gathered: called at each place of it, with the state as it is there and what
-    /// has happened since the last place.
-    pub fn observe(&mut self, chat: &State, changes: &mut Vec<Change>, place: Place) {
+    /// Observes the application of a turn that this edge has gathered. Called at each place of it, with the state as
+    /// it is there and the changes since the last place.
+    pub fn observe(&mut self, state: &State, changes: &mut Vec<Change>, place: Place) {
         match place {
             Place::Begin => {
-                self.sync(chat, changes);
-                self.settle_local(chat, 0);
+                self.sync(state, changes);
+                self.settle_local(state, 0);
             }
-            Place::Intent { index, id, result } => self.settle(chat, changes, index, id, result),
+            Place::Intent { index, id, result } => self.settle(state, changes, index, id, result),
             Place::Sealed => {
-                self.sync(chat, changes);
-                self.tell(chat);
+                self.sync(state, changes);
+                self.tell(state);
             }
-            Place::End => self.sync(chat, changes),
+            Place::End => self.sync(state, changes),
         }
     }
 
-    /// The turn is over: what is to be done once it is kept.
+    /// The turn is over: the effects to deliver once it is kept.
     #[must_use]
     pub fn finish(&mut self) -> Vec<Effect> {
-        self.untold.next_turn();
+        self.pending_presence.next_turn();
         std::mem::take(&mut self.effects)
     }
 
-    /// What was counted since the last call; `None`: nothing.
+    /// The counters since the last call; `None`: nothing was counted.
     pub fn take_counters(&mut self) -> Option<Counters> {
         self.counters.take()
     }

@@ -1,13 +1,13 @@
-//! Owns which network began which sessions and opened which rooms, as far as this process knows. No network may have
-//! more than half of either, so that no host fills the server for the others alone. This host itself has no half:
-//! behind it there may be many, by a tunnel. Called by the edge alone; the state never asks it.
+//! Owns how many sessions and rooms each network has, as far as this process knows. No network may have more than half
+//! of either, so that one host cannot fill the server alone. Loopback has no such limit: many users may be behind it,
+//! through a tunnel. Called by the edge alone. The state never asks it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use tcp_chat_state::{is_this_host, network};
 
-/// Which network has how many of one kind.
+/// The number of items of one kind that each network has.
 #[derive(Debug)]
 pub(super) struct Networks<K> {
     of: HashMap<K, IpAddr>,
@@ -21,7 +21,7 @@ impl<K> Default for Networks<K> {
 }
 
 impl<K: Eq + Hash> Networks<K> {
-    /// How many more this network may have, of `limit` in all. A limit of 0 is none.
+    /// How many more items this network may have, of `limit` in all. A limit of 0 is no limit.
     pub(super) fn left(&self, address: IpAddr, limit: usize) -> usize {
         if limit == 0 || is_this_host(address) {
             return usize::MAX;
@@ -30,7 +30,7 @@ impl<K: Eq + Hash> Networks<K> {
         limit.div_ceil(2).saturating_sub(has)
     }
 
-    /// The network has one more. This host is not counted.
+    /// Adds one item to the network. Loopback is not counted.
     pub(super) fn add(&mut self, what: K, address: IpAddr) {
         if !is_this_host(address) && self.of.insert(what, network(address)).is_none() {
             *self.counts.entry(network(address)).or_default() += 1;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_half_and_gives_back() {
+    fn a_network_has_half_of_the_places_and_returns_them() {
         let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
         let mut networks = Networks::default();
         for n in 0..5 {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn of_ipv6_the_64_counts_and_this_host_does_not() {
+    fn ipv6_addresses_count_by_64_and_loopback_does_not_count() {
         let mut networks = Networks::default();
         networks.add(1, from("2001:db8::1"));
         assert_eq!(networks.left(from("2001:db8::2:0:0:1"), 2), 0);

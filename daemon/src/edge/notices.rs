@@ -1,6 +1,6 @@
-//! Owns the notices: what all connections of this node are told at once, and what a client is told whose session has ended,
-//! was taken over or was taken out of a room. Called by the hub for the daemon and for operators, and by the edge. Never
-//! asks who may.
+//! Owns the notices: lines to all connections of this node, and the lines to a client whose session has ended, was
+//! taken over or was removed from a room. Called by the hub for the daemon and for operators, and by the edge. Never
+//! decides who may send one.
 
 use super::gathering::Task;
 use super::{Closing, Edge, Effect};
@@ -10,24 +10,25 @@ use tcp_chat_protocol::{Name, NoticeKind};
 use tcp_chat_state::{Ending, Redacted, Removal, State};
 
 impl Edge {
-    /// Tells everyone that the daemon is going, and closes all connections, at this place of the turn. Sessions stay.
+    /// Tells all clients that the daemon ends, and closes all connections, at this place of the turn. Sessions are
+    /// kept.
     pub fn shutdown(&mut self) {
         self.gathering.add(Task::Shutdown);
     }
 
-    /// Says something to everyone who is connected at this place of the turn.
+    /// Sends a notice to all logged-in clients at this place of the turn.
     pub fn say_to_all(&mut self, msg: &str) {
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
         self.gathering.add(Task::Notice(line));
     }
 
-    /// Clients are told to come back at different moments.
-    pub(super) fn shut_all(&mut self, chat: &State) {
-        /// The first may come back after this, in milliseconds.
+    /// Clients are told different times to come back.
+    pub(super) fn shut_all(&mut self, state: &State) {
+        /// The first client may come back after this time, in milliseconds,
         const FIRST_MS: u64 = 250;
-        /// One more each so many milliseconds: 500 handshakes a second.
+        /// and one more each so many milliseconds: 500 handshakes a second.
         const STEP_MS: u64 = 2;
-        let latest = (chat.rules().ttl_ms / 2).max(FIRST_MS);
+        let latest = (state.rules().ttl_ms / 2).max(FIRST_MS);
         let mut open: Vec<_> =
             self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
         open.sort_unstable();
@@ -41,18 +42,18 @@ impl Edge {
     }
 
     pub(super) fn notify_all(&mut self, line: Arc<[u8]>) {
-        let is_logged_in = self.connections.iter().filter(|(_, state)| state.session.is_some());
+        let is_logged_in = self.connections.iter().filter(|(_, entry)| entry.session.is_some());
         let to = is_logged_in.map(|(connection, _)| *connection).collect();
         self.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
     }
 }
 
-/// To who was connected where a session goes on elsewhere.
+/// The line to the previous client of a session that is resumed elsewhere.
 pub(super) fn taken_over() -> Vec<u8> {
     notice(&NoticeEvent::new(NoticeKind::TakenOver, "your session goes on at another connection"))
 }
 
-/// To whom a session was that has ended; `None`: the client knows it.
+/// The line to the client of an ended session; `None`: the client knows it.
 pub(super) fn ended(why: &Ending) -> Option<Vec<u8>> {
     let msg = match why {
         Ending::Over => return None,
@@ -81,7 +82,7 @@ pub(super) fn topic(room: &Name, topic: &str, by: Option<&Name>) -> Vec<u8> {
     event::room(&RoomEvent { room: room.as_str().into(), topic: topic.into(), user })
 }
 
-/// To whom was taken out of a room.
+/// The line to a client whose session was removed from a room.
 pub(super) fn removed(room: Name, why: &Removal) -> Vec<u8> {
     let msg = match why {
         Removal::Kicked { who, reason } => {

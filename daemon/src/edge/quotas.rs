@@ -1,16 +1,16 @@
-//! Owns how much each session, user and network may ask, send, store and moderate. What belongs to a user or a network
-//! and not to a session gives a new session no new burst. Called by [`super::limits`] for each read and each request. It
-//! never asks about operators, and never decides what a refusal says.
+//! Owns how much each session, user and network may request, send, store and moderate. A limit of a user or a network
+//! does not begin again with a new session. Called by [`super::limits`] for each read and each request. Never limits
+//! operators, and never writes a refusal.
 
 use crate::rate::{Bucket, Buckets, Limit};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use tcp_chat_state::{QuotaOwner, Rules, UserId};
 
-/// Moderation actions of one user. By hand nobody is so fast. Each is a line of the audit log, which is kept.
+/// Moderation actions of one user. No human reaches this rate. Each action is a line of the audit log, which is kept.
 const ACTIONS_A_MINUTE: Limit = Limit { per_second: 30, burst: 300 };
 
-/// In these units of time, a limit by the second is a limit by the minute.
+/// In this unit of time a limit per second is a limit per minute.
 fn minutely(now: u64) -> u64 {
     now / 60
 }
@@ -20,7 +20,7 @@ fn minutely(now: u64) -> u64 {
 pub(super) struct Rates {
     pub(super) requests: Limit,
     pub(super) bytes: Limit,
-    /// Users a minute to whom one may write first; 0: no limit.
+    /// Users per minute to whom a session may write first; 0: no limit.
     pub(super) strangers: u32,
 }
 
@@ -35,7 +35,7 @@ impl Rates {
     }
 }
 
-/// What is left to one session, or to a connection without a session.
+/// The remaining limits of one session, or of a connection without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SessionBuckets {
     requests: Bucket,
@@ -44,12 +44,12 @@ pub(super) struct SessionBuckets {
 }
 
 impl SessionBuckets {
-    /// All of it, at the moment `now`, in milliseconds.
+    /// Full limits at the moment `now`, in milliseconds.
     pub(super) fn full(now: u64) -> Self {
         Self { requests: Bucket::full(now), bytes: Bucket::full(now), strangers: Bucket::full(minutely(now)) }
     }
 
-    /// Takes out a request that counts as so many lines.
+    /// Charges a request that counts as so many lines.
     ///
     /// # Errors
     /// How many milliseconds to wait.
@@ -57,15 +57,15 @@ impl SessionBuckets {
         self.requests.take(rates.requests, lines.into(), now)
     }
 
-    /// Takes out the bytes of one read, as [`Bucket::charge`] does.
+    /// Charges the bytes of one read, as [`Bucket::charge`] does.
     ///
     /// # Errors
-    /// For how many milliseconds an earlier read is still owed.
+    /// How many milliseconds an earlier read is still unpaid.
     pub(super) fn read(&mut self, rates: Rates, bytes: usize, now: u64) -> Result<u64, u64> {
         self.bytes.charge(rates.bytes, bytes, now)
     }
 
-    /// Takes out one user to whom the session writes first.
+    /// Charges one user to whom the session writes first.
     ///
     /// # Errors
     /// How many milliseconds to wait.
@@ -73,8 +73,8 @@ impl SessionBuckets {
         self.strangers.take(rates.of_strangers(), 1, minutely(now)).map_err(|wait| wait * 60)
     }
 
-    /// That user has answered, and is no stranger.
-    pub(super) fn is_no_stranger(&mut self) {
+    /// That user has answered, and is no longer a stranger.
+    pub(super) fn remove_stranger(&mut self) {
         self.strangers.give_back(1);
     }
 }
@@ -82,7 +82,7 @@ impl SessionBuckets {
 /// The largest number of users without an answer that are remembered for a session. The default burst is 100.
 const UNANSWERED: usize = 1_024;
 
-/// What this process knows of the limits of a session.
+/// The limits of one session.
 #[derive(Debug)]
 pub(super) struct SessionLimits {
     pub(super) buckets: SessionBuckets,
@@ -95,8 +95,8 @@ impl SessionLimits {
         Self { buckets: SessionBuckets::full(now), unanswered: BTreeSet::new() }
     }
 
-    /// It wrote first to that user. Beyond [`UNANSWERED`] users the one with the smallest id is forgotten: an answer of that
-    /// user gives nothing back.
+    /// The session has written first to that user. Beyond [`UNANSWERED`] users the one with the smallest id is
+    /// forgotten: an answer of that user refunds nothing.
     pub(super) fn waits_for(&mut self, user: UserId) {
         self.unanswered.insert(user);
         if self.unanswered.len() > UNANSWERED {
@@ -105,32 +105,32 @@ impl SessionLimits {
     }
 }
 
-/// What is left to each user and each network.
+/// The remaining quotas of each user and each network.
 #[derive(Debug, Default)]
 pub(super) struct Quotas {
     /// Bytes that the sessions of a network send together.
     sent: Buckets<QuotaOwner>,
-    /// Bytes of messages that a user, or the names without an owner of a network, have stored.
+    /// Bytes of messages that a user has stored, or the names without an owner of a network.
     stored: Buckets<QuotaOwner>,
     actions: Buckets<QuotaOwner>,
 }
 
 impl Quotas {
-    /// So many bytes were read from there: for how many milliseconds that is owed.
+    /// Charges the bytes of one read to its network.
     ///
     /// # Errors
-    /// For how many milliseconds an earlier read is still owed.
+    /// How many milliseconds an earlier read is still unpaid.
     pub(super) fn sends(&mut self, from: IpAddr, limit: Limit, bytes: usize, now: u64) -> Result<u64, u64> {
         let of = |party: QuotaOwner| limit.times(party.times());
         let from = QuotaOwner::at(from);
         self.sent.of(from, of, now).charge(of(from), bytes, now)
     }
 
-    /// A message takes so many bytes of the store. The last one may be more than is left. It is charged at once: a
-    /// connection that comes, speaks and goes leaves nothing unpaid.
+    /// Charges the stored bytes of a message. The last message may exceed the remaining quota. The charge is
+    /// immediate, so a connection that writes and closes at once has paid.
     ///
     /// # Errors
-    /// How many milliseconds to wait: it must not be stored.
+    /// How many milliseconds to wait: the message must not be stored.
     pub(super) fn stores(&mut self, by: QuotaOwner, limit: Limit, bytes: usize, now: u64) -> Result<(), u64> {
         if limit.per_second == 0 {
             return Ok(());
@@ -139,7 +139,7 @@ impl Quotas {
         self.stored.of(by, of, now).charge(of(by), bytes, now).map(drop)
     }
 
-    /// That message is not stored after all.
+    /// Refunds a message that is not stored after all.
     pub(super) fn stores_not(&mut self, by: QuotaOwner, limit: Limit, bytes: usize, now: u64) {
         if limit.per_second > 0 {
             let of = |party: QuotaOwner| limit.times(party.times());
@@ -147,7 +147,7 @@ impl Quotas {
         }
     }
 
-    /// Takes out one moderation action.
+    /// Charges one moderation action.
     ///
     /// # Errors
     /// How many milliseconds to wait.
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_users_who_do_not_answer_take_bounded_memory() {
+    fn unanswered_strangers_take_bounded_memory() {
         let mut limits = SessionLimits::full(0);
         let last = i64::try_from(3 * UNANSWERED).unwrap();
         (1..=last).for_each(|user| limits.waits_for(UserId(user)));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_sends_and_stores_as_one_and_this_host_as_four() {
+    fn a_network_sends_and_stores_as_one_and_loopback_as_four() {
         let (sent, stored) = (Limit { per_second: 1_000, burst: 10 }, Limit { per_second: 1, burst: 100 });
         let mut quotas = Quotas::default();
         let mut does = |from: &str, read, said| {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_moderates_as_one_and_this_host_as_four() {
+    fn a_network_moderates_as_one_and_loopback_as_four() {
         let mut quotas = Quotas::default();
         let mut taken = |by| (0..2_000).take_while(|_| quotas.acts(by, 0).is_ok()).count();
         let at = |address: &str| QuotaOwner::at(address.parse().unwrap());
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((buckets.stranger(rates, 0), buckets.stranger(rates, 0)), (Ok(()), Ok(())));
         assert_eq!(buckets.stranger(rates, 0), Err(30_000));
         assert_eq!(buckets.stranger(rates, 30_000), Ok(()));
-        buckets.is_no_stranger();
+        buckets.remove_stranger();
         assert_eq!(buckets.stranger(rates, 30_000), Ok(()));
     }
 }

@@ -1,5 +1,5 @@
-//! Owns which connections of this node hear which room, and where each user is connected. Changed by what the state tells,
-//! in its order, so it is right at the place of each change. Called by the edge alone. Never asks the state.
+//! Owns which connections of this node are in which room, and the connections of each user. The state's changes update
+//! it in their order, so it is right at the place of each change. Called by the edge alone. Never asks the state.
 
 use super::Recipients;
 use std::collections::HashSet;
@@ -7,30 +7,31 @@ use std::sync::Arc;
 use tcp_chat_protocol::Name;
 use tcp_chat_state::{Audience, ConnectionId, ConversationId, IdMap, UserId};
 
-/// Who hears a room.
+/// The connections in a room.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) name: Name,
-    /// Shared with the effects of the turn: a chunk goes to those that were there when it was sealed.
+    /// Shared with the effects of the turn: a chunk is delivered to the connections that were in the room when it was
+    /// sealed.
     pub(super) to: Recipients,
 }
 
-/// Who hears what.
+/// The recipients of all rooms and users.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    /// A room that nobody hears is not in it.
+    /// The rooms with at least one connection.
     rooms: IdMap<ConversationId, Room>,
     /// The connections of each user, for direct messages.
     users: IdMap<UserId, Vec<ConnectionId>>,
 }
 
 impl Listeners {
-    /// The user is connected there, too.
+    /// The user has one more connection.
     pub(super) fn connect(&mut self, user: UserId, connection: ConnectionId) {
         self.users.entry(user).or_default().push(connection);
     }
 
-    /// The user is connected there no more.
+    /// The user has that connection no longer.
     pub(super) fn disconnect(&mut self, user: UserId, connection: ConnectionId) {
         let Some(connections) = self.users.get_mut(&user) else { return };
         connections.retain(|other| *other != connection);
@@ -39,7 +40,7 @@ impl Listeners {
         }
     }
 
-    /// The connection hears the room from now on.
+    /// The connection gets the messages of the room from now on.
     pub(super) fn hears(&mut self, room: ConversationId, name: &Name, connection: ConnectionId) {
         let new = || Room { name: name.clone(), to: Recipients::default() };
         let there = &mut self.rooms.entry(room).or_insert_with(new).to;
@@ -48,7 +49,7 @@ impl Listeners {
         }
     }
 
-    /// It hears the room no more.
+    /// The connection gets the messages of the room no longer.
     pub(super) fn leaves(&mut self, room: ConversationId, connection: ConnectionId) {
         let Some(Room { to: there, .. }) = self.rooms.get_mut(&room) else { return };
         if let Ok(at) = there.binary_search(&connection) {
@@ -57,7 +58,7 @@ impl Listeners {
         self.forget_if_empty(room);
     }
 
-    /// The same for many connections, of which those of other nodes are not here.
+    /// The same for many connections, without those of other nodes.
     pub(super) fn all_leave(&mut self, room: ConversationId, gone: impl Iterator<Item = ConnectionId>) {
         let Some(Room { to: there, .. }) = self.rooms.get_mut(&room) else { return };
         let gone: HashSet<_> = gone.collect();
@@ -65,7 +66,7 @@ impl Listeners {
         self.forget_if_empty(room);
     }
 
-    /// Nobody hears the room any more.
+    /// No connection is in the room any longer.
     pub(super) fn silence(&mut self, room: ConversationId) {
         self.rooms.remove(&room);
     }
@@ -76,12 +77,12 @@ impl Listeners {
         }
     }
 
-    /// Who hears the room; `None`: nobody.
+    /// The connections in the room; `None`: there are none.
     pub(super) fn of_room(&self, room: ConversationId) -> Option<&Room> {
         self.rooms.get(&room)
     }
 
-    /// Who hears what is said to them.
+    /// The connections of a conversation's audience.
     pub(super) fn of(&self, audience: Audience) -> Recipients {
         match audience {
             Audience::Room(room) => self.rooms.get(&room).map(|there| there.to.clone()).unwrap_or_default(),
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_room_and_a_user_that_nobody_is_left_of_leave_nothing_behind() {
+    fn an_empty_room_and_a_user_without_connections_leave_no_entry() {
         let (room, other, user) = (ConversationId(1), ConversationId(2), UserId(7));
         let name: Name = "ops".parse().unwrap();
         let mut listeners = Listeners::default();

@@ -1,5 +1,5 @@
-//! Owns how a request is refused: the line that goes back, what the log is told, errors in a row, and when they close
-//! the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
+//! Owns how a request is refused: the reply, the data for the log, the errors in a row, and the number of them that
+//! closes the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
 
 use super::{Answer, Closing, Edge, Effect};
 use std::net::IpAddr;
@@ -12,59 +12,61 @@ const AUTH_FAILURES: u32 = 3;
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Who asked.
+    /// The connection.
     pub to: ConnectionId,
-    /// From where.
+    /// Its peer address.
     pub from: Option<IpAddr>,
-    /// As whom, if logged in.
+    /// Its user, if it is logged in.
     pub user: Option<Name>,
-    /// What, where the line was understood.
+    /// The op, if the line was understood.
     pub op: Option<&'static str>,
     /// The answer.
     pub refusal: Refusal,
 }
 
 impl Edge {
-    /// Answers a refusal, and counts errors in a row.
+    /// Answers with a refusal, and counts the errors in a row.
     pub(super) fn answer(
         &mut self,
-        chat: &State,
+        state: &State,
         connection: ConnectionId,
         op: Option<&'static str>,
         answer: Answer,
     ) {
-        let Some(state) = self.connections.get_mut(&connection) else { return };
-        let Err(refusal) = answer else {
-            state.errors = 0;
-            return;
-        };
-        if state.closing {
+        let Err(refusal) = answer else { return self.answered(connection) };
+        let Some(entry) = self.connections.get_mut(&connection) else { return };
+        if entry.closing {
             return;
         }
-        state.errors = state.errors.saturating_add(1);
+        entry.errors = entry.errors.saturating_add(1);
         let closing = match refusal.kind {
             ErrorKind::ServerFull => Some(Closing::Full),
             ErrorKind::AuthFailed => {
-                state.auth_failures += 1;
-                (state.auth_failures >= AUTH_FAILURES).then_some(Closing::AuthFailed)
+                entry.auth_failures += 1;
+                (entry.auth_failures >= AUTH_FAILURES).then_some(Closing::AuthFailed)
             }
             _ => None,
         };
-        let most = chat.rules().errors;
-        let too_many = most > 0 && state.errors > most;
+        let most = state.rules().errors;
+        let too_many = most > 0 && entry.errors > most;
         let mut refused = Refused { to: connection, from: None, user: None, op, refusal };
-        self.complete(chat, &mut refused);
+        self.complete(state, &mut refused);
         self.effects.push(Effect::Refused(Box::new(refused)));
         if let Some(closing) = closing.or(too_many.then_some(Closing::Errors)) {
             self.shut(connection, closing);
         }
     }
 
-    /// Counts a refusal, and puts in whose request it was.
-    fn complete(&mut self, chat: &State, refused: &mut Refused) {
+    /// A request was not refused: no errors in a row.
+    pub(super) fn answered(&mut self, connection: ConnectionId) {
+        self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.errors = 0);
+    }
+
+    /// Counts a refusal, and adds its user.
+    fn complete(&mut self, state: &State, refused: &mut Refused) {
         self.counters.refused(refused.refusal.kind);
         refused.from = self.address(refused.to);
         let session = self.session_at(refused.to);
-        refused.user = session.and_then(|session| chat.name_of(session)).cloned();
+        refused.user = session.and_then(|session| state.name_of(session)).cloned();
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the replies: what the state says to a request becomes a line with the request's id, or something that the
-//! connection reads from the store. Called by the edge. Never decides what a request comes to.
+//! Owns the replies: the state's answer to a request becomes a line with the request's id, or a range that the
+//! connection reads from the store. Called by the edge. Never decides about a request.
 
 use super::{Edge, Effect, Read};
 use tcp_chat_protocol::RequestId;
@@ -7,16 +7,16 @@ use tcp_chat_protocol::reply::{self, MessagesReply, SearchReply};
 use tcp_chat_state::{Answered, ConnectionId, Done, LoggedIn};
 use zeroize::{Zeroize, Zeroizing};
 
-/// What a request is called, and what its client calls it.
+/// The op of a request, and its id.
 type Named<'a> = (&'static str, Option<&'a RequestId>);
 
 impl Edge {
-    /// Replies to a request that the state has taken in.
+    /// Replies to a request that the state has applied.
     pub(super) fn reply(&mut self, to: ConnectionId, (op, id): Named<'_>, done: Done) {
         let line = match done {
             Done::Joined(data) => reply::encode(op, id, &data),
             Done::Left(data) => reply::encode(op, id, &data),
-            // A session that was ended is, whether that is kept or not.
+            // An ended session is over, whether the turn is kept or not.
             Done::Acted(data) if op == "KICK" => reply::encode(op, id, &data),
             Done::Acted(data) => {
                 return self.push(to, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
@@ -56,7 +56,7 @@ impl Edge {
         self.push(to, Effect::Line(to, line));
     }
 
-    /// Replies to a LOGIN, with the token, and has the connection read what the session has missed.
+    /// Replies to a LOGIN, with the token. The connection then reads the messages that the session has missed.
     pub(super) fn reply_to_login(
         &mut self,
         to: ConnectionId,

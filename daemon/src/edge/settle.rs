@@ -2,97 +2,77 @@
 //! answered. Called by [`Edge::observe`]. Never adds to the turn, and never changes the state.
 
 use super::gathering::Task;
-use super::limits::Charge;
-use super::{Answer, Closing, Edge, Effect};
+use super::{Closing, Edge, Effect};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
 use tcp_chat_state::{Change, ConnectionId, Done, Intent, ResumeOutcome, SessionId, State};
 use zeroize::Zeroizing;
 
 /// What an intent came to, and what the client calls its request.
-type Settled = (Option<RequestId>, Answer<Done>);
+type Settled = (Option<RequestId>, Result<Done, Box<Refusal>>);
 
 impl Edge {
     /// An intent was applied: answers it, and then what comes before the next one.
     pub(super) fn settle(
         &mut self,
-        chat: &State,
+        state: &State,
         changes: &mut Vec<Change>,
         index: usize,
         id: Option<RequestId>,
-        result: Answer<Done>,
+        result: Result<Done, Box<Refusal>>,
     ) {
         let away_ms = match &result {
             Ok(Done::LoggedIn(logged_in)) => self.away.since(logged_in.session, self.now),
             _ => 0,
         };
-        self.sync(chat, changes);
-        let mut settled = Some((id, result));
-        while let Some(task) = self.gathering.task(index + 1) {
-            match (task, &mut settled) {
-                (Task::Message { connection, session, charge }, settled) => {
-                    if let Some((id, result)) = settled.take() {
-                        self.settle_message(chat, (connection, session), charge, (id, result));
-                    }
-                }
-                (Task::Login { connection, resumes, token }, settled) => {
-                    if let Some((id, result)) = settled.take() {
-                        let answer = result.map_err(|refusal| self.count_resume(resumes, refusal));
-                        let done = answer.map(|done| {
-                            self.logged_in(connection, id.as_ref(), done, token, away_ms);
-                        });
-                        self.answer(chat, connection, Some("LOGIN"), done.map_err(|no| no.with_id(id)));
-                    }
-                }
-                (Task::Reply { connection, op }, settled) => {
-                    if let Some((id, result)) = settled.take() {
-                        let done = result.map(|done| self.reply(connection, (op, id.as_ref()), done));
-                        self.answer(chat, connection, Some(op), done.map_err(|no| no.with_id(id)));
-                    }
-                }
-                (task, _) => self.do_task(chat, task),
+        self.sync(state, changes);
+        if let Some(task) = self.gathering.task(index + 1) {
+            self.settle_first(state, task, (id, result), away_ms);
+        }
+        self.settle_local(state, index + 1);
+    }
+
+    /// Does the first thing after an intent: of a request that became the intent, it is the answer.
+    fn settle_first(&mut self, state: &State, task: Task, (id, result): Settled, away_ms: u64) {
+        match (task, result) {
+            (Task::Message { connection, session, charge }, Ok(Done::Said)) => {
+                self.note_direct(state, session, &charge);
+                self.answered(connection);
             }
+            (Task::Message { connection, session, charge }, result) => {
+                self.refund(state, session, &charge);
+                let done = result.map(|done| self.reply(connection, ("MSG", id.as_ref()), done));
+                let done = done.map_err(|refusal| charge.refused(*refusal).with_id(id));
+                self.answer(state, connection, Some("MSG"), done);
+            }
+            (Task::Login { connection, token, .. }, Ok(done)) => {
+                self.logged_in(connection, id.as_ref(), done, token, away_ms);
+                self.answered(connection);
+            }
+            (Task::Login { connection, resumes, .. }, Err(refusal)) => {
+                self.count_resume(resumes, &refusal);
+                self.answer(state, connection, Some("LOGIN"), Err(refusal.with_id(id)));
+            }
+            (Task::Reply { connection, op }, result) => {
+                let done = result.map(|done| self.reply(connection, (op, id.as_ref()), done));
+                self.answer(state, connection, Some(op), done.map_err(|no| no.with_id(id)));
+            }
+            (task, _) => self.do_task(state, task),
         }
     }
 
     /// Does what is to be done before any intent is applied.
-    pub(super) fn settle_local(&mut self, chat: &State, applied: usize) {
+    pub(super) fn settle_local(&mut self, state: &State, applied: usize) {
         while let Some(task) = self.gathering.task(applied) {
-            self.do_task(chat, task);
+            self.do_task(state, task);
         }
     }
 
-    fn settle_message(
-        &mut self,
-        chat: &State,
-        (connection, session): (ConnectionId, SessionId),
-        charge: Charge,
-        (id, result): Settled,
-    ) {
-        let answer = match result {
-            Ok(Done::Said) => {
-                self.note_direct(chat, session, charge);
-                Ok(())
-            }
-            Ok(done) => {
-                self.refund(chat, session, charge);
-                self.reply(connection, ("MSG", id.as_ref()), done);
-                Ok(())
-            }
-            Err(refusal) => {
-                self.refund(chat, session, charge);
-                Err(charge.refused(refusal).with_id(id))
-            }
-        };
-        self.answer(chat, connection, Some("MSG"), answer);
-    }
-
-    fn count_resume(&mut self, resumes: bool, refusal: Refusal) -> Refusal {
+    fn count_resume(&mut self, resumes: bool, refusal: &Refusal) {
         if resumes && refusal.kind == ErrorKind::SessionExpired {
             self.counters.resume(ResumeOutcome::Expired, 0);
         } else if resumes {
             self.counters.resume(ResumeOutcome::Refused, 0);
         }
-        refusal
     }
 
     fn logged_in(
@@ -129,27 +109,27 @@ impl Edge {
         }
     }
 
-    fn do_task(&mut self, chat: &State, task: Task) {
+    fn do_task(&mut self, state: &State, task: Task) {
         match task {
             Task::Query { connection, session, id, query } if self.is_open(connection) => {
                 let op = query.op();
-                let answer = chat.query(session, query);
+                let answer = state.query(session, *query);
                 let done = answer.map(|answer| self.reply_to_query(connection, (op, id.as_ref()), answer));
-                self.answer(chat, connection, Some(op), done.map_err(|no| no.with_id(id)));
+                self.answer(state, connection, Some(op), done.map_err(|no| no.with_id(id)));
             }
             Task::Ping { connection, id } => {
                 self.line(connection, reply::done("PING", id.as_ref()));
-                self.answer(chat, connection, Some("PING"), Ok(()));
+                self.answer(state, connection, Some("PING"), Ok(()));
             }
             Task::Quit { connection, id } => {
                 self.line(connection, reply::done("QUIT", id.as_ref()));
                 self.shut(connection, Closing::Quit);
             }
-            Task::Refuse { connection, op, refusal } => self.answer(chat, connection, op, Err(*refusal)),
+            Task::Refuse { connection, op, refusal } => self.answer(state, connection, op, Err(*refusal)),
             Task::Forget(connection) => drop(self.connections.remove(&connection)),
             Task::Close(connection, why) => self.shut(connection, why),
             Task::Notice(line) => self.notify_all(line),
-            Task::Shutdown => self.shut_all(chat),
+            Task::Shutdown => self.shut_all(state),
             // The turn ended before the intent of this one: nothing was decided.
             Task::Query { .. } | Task::Message { .. } | Task::Login { .. } | Task::Reply { .. } => {}
         }
@@ -157,7 +137,7 @@ impl Edge {
 
     /// Is the connection there, and heard?
     pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
-        self.connections.get(&connection).is_some_and(|state| !state.closing)
+        self.connections.get(&connection).is_some_and(|entry| !entry.closing)
     }
 
     /// Adds an effect for a connection that still hears.

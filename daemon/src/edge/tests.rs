@@ -1,5 +1,5 @@
-//! The chat as tables: what is asked, and what everyone hears. `model.rs` holds it against a simple
-//! model under random commands.
+//! Tests of the edge with the state: requests, and the lines that each connection receives. `model.rs` compares both
+//! with a simple model under random commands.
 
 mod access;
 mod asks;
@@ -37,7 +37,7 @@ use tcp_chat_state::*;
 use world::World;
 
 #[test]
-fn what_needs_a_login_says_so() {
+fn a_request_before_login_is_refused() {
     let mut world = World::new(|_| {});
     let ana = world.connect();
     for line in [
@@ -98,7 +98,7 @@ fn numbers_in_one_turn_are_next_to_each_other_by_room() {
 }
 
 #[test]
-fn direct_messages_reach_the_two_and_nobody_else() {
+fn a_direct_message_reaches_only_its_two_users() {
     let mut world = World::new(|_| {});
     let [ana, bo, cy] = ["ana", "bo", "cy"].map(|n| world.login(n));
     world.skips(&[ana, bo, cy]);
@@ -138,7 +138,7 @@ fn rooms_are_joined_left_and_counted() {
 }
 
 #[test]
-fn nobody_takes_a_name_that_is_or_looks_like_anothers() {
+fn a_name_that_equals_or_resembles_a_taken_name_is_refused() {
     let mut world = World::new(|_| {});
     let ana = world.login("Ivan");
     world.hears(ana);
@@ -156,7 +156,7 @@ fn nobody_takes_a_name_that_is_or_looks_like_anothers() {
 }
 
 #[test]
-fn operators_speak_kick_and_shut_down() {
+fn operators_send_notices_kick_and_shut_down() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
@@ -168,5 +168,5 @@ fn operators_speak_kick_and_shut_down() {
     assert_eq!(world.operates(r#"{"op":"KICK","data":{"user":"bo"}}"#), Err(ErrorKind::NoSuchUser));
     world.shuts_down();
     assert_eq!(world.hears(ana), ["NOTICE SHUTDOWN 250 ms", "(closed: shutdown)"]);
-    assert_eq!(world.chat.counts().sessions, 1, "sessions stay");
+    assert_eq!(world.state.counts().sessions, 1, "sessions stay");
 }

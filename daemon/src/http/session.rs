@@ -9,7 +9,7 @@ use super::dedup::RecentKeys;
 use super::hub_connection::{HubConnection, LoginOutcome, Outcome};
 use crate::auth;
 use crate::auth::Proof;
-use crate::edge::{Ask, Secret};
+use crate::edge::{Ask, LoginAsk, Secret};
 use crate::net::Gate;
 use crate::store::Resend;
 use std::time::Duration;
@@ -266,7 +266,7 @@ fn login(name: &Name, hash: [u8; 32], attempt: Attempt) -> Ask {
     };
     let fresh = Secret { token: Zeroizing::default(), hash };
     let resumes = resumes.then_some(hash);
-    Ask::Login { login: Box::new(login), fresh, resumes, proof: Proof::of_endpoint() }
+    Ask::Login(Box::new(LoginAsk { login, fresh, resumes, proof: Proof::of_endpoint() }))
 }
 
 /// Whether the session must join the room first.

@@ -1,5 +1,5 @@
-//! Owns what operators and the daemon itself ask the hub: taken into a turn, and answered when that turn is
-//! kept, or after a while if it cannot be kept. Called by the turn. Never waits for whoever asked.
+//! Owns the commands of operators and of the daemon itself: a turn takes them, and they are answered once that turn is
+//! kept, or after a time limit if it cannot be kept. Called by the turn. Never waits for the caller.
 
 use super::{Control, Health, Hub};
 use crate::metrics::HubNow;
@@ -25,16 +25,16 @@ enum After {
 }
 
 impl After {
-    /// What was refused has nothing to wait for.
+    /// A refused command has nothing to wait for.
     fn done<T, E>(done: &Result<T, E>) -> Self {
         if done.is_ok() { Self::Kept(Instant::now() + KEPT_TIMEOUT) } else { Self::Turn }
     }
 }
 
-/// Sends an answer, with the reason why its turn is not kept yet, if it is not. A receiver that is gone does not matter.
+/// Sends an answer, with the reason why its turn is not kept yet, if so. A closed receiver is ignored.
 type Sending = Box<dyn FnOnce(&Hub, Option<&str>) + Send>;
 
-/// An answer to an operator or to the daemon itself that waits.
+/// A waiting answer to an operator or to the daemon itself.
 pub(super) struct Answer {
     after: After,
     /// Its turn is kept: one that fails later does not matter.
@@ -44,15 +44,15 @@ pub(super) struct Answer {
 
 #[cfg(test)]
 impl Answer {
-    /// It has waited for long enough.
-    pub(super) fn is_due_now(&mut self) {
+    /// It has waited for the time limit.
+    pub(super) fn make_due(&mut self) {
         if let After::Kept(until) = &mut self.after {
             *until = Instant::now();
         }
     }
 }
 
-/// Where the answer to an operator goes.
+/// The receiver of the answer to an operator.
 pub(super) enum OperatorReply {
     Action(oneshot::Sender<Result<ActReply, String>>),
     User(oneshot::Sender<Result<usize, UserCommandError>>),
@@ -79,13 +79,13 @@ impl Hub {
                 }
             },
             Control::Listing(at, from, to) => {
-                self.reply(After::Turn, to, move |hub, _| hub.chat.list(at, &from, &hub.edge));
+                self.reply(After::Turn, to, move |hub, _| hub.state.list(at, &from, &hub.edge));
             }
-            Control::User(uid, wish, to) => match self.edge.takes_wish() {
+            Control::User(uid, wish, to) => match self.edge.takes_user_command() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
                 Ok(()) => self.operate(Intent::Grant(uid, wish), OperatorReply::User(to)),
             },
-            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.chat.registered_users()),
+            Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
             Control::Rules(rules, to) => {
                 self.edge.propose(Intent::Policy(rules));
                 self.reply(After::Turn, to, |hub, _| hub.tell_twins());
@@ -93,14 +93,14 @@ impl Hub {
         }
     }
 
-    /// Proposes what an operator wants. The answer comes when it was applied.
+    /// Proposes an operator's command. The answer comes after it was applied.
     fn operate(&mut self, intent: Intent, reply: OperatorReply) {
         let at = self.edge.propose(intent);
         self.operators.push_back((at, reply));
     }
 
-    /// What an operator wanted was applied.
-    pub(super) fn reply_to_operator(&mut self, reply: OperatorReply, result: Result<Done, Refusal>) {
+    /// An operator's command was applied.
+    pub(super) fn reply_to_operator(&mut self, reply: OperatorReply, result: Result<Done, Box<Refusal>>) {
         match (reply, result) {
             (OperatorReply::Action(to), result) => {
                 let done = match result {
@@ -127,7 +127,7 @@ impl Hub {
         }
     }
 
-    /// Sends `to` what `answer` says, when it is time.
+    /// Sends `to` the result of `answer`, at its time.
     fn reply<T: Send + 'static>(
         &mut self,
         after: After,
@@ -138,9 +138,9 @@ impl Hub {
         self.answers.push(Answer { after, is_kept: false, send });
     }
 
-    /// Says which rooms look like a configured one.
+    /// Logs which rooms look like a configured one.
     pub(super) fn tell_twins(&self) -> Vec<RoomTwin> {
-        let twins = self.chat.room_twins();
+        let twins = self.state.room_twins();
         for RoomTwin { room, twin, .. } in &twins {
             warn!(
                 event = "room_twin",
@@ -152,15 +152,15 @@ impl Hub {
         twins
     }
 
-    /// Sends the answers of turns that are over. An answer that depends on a removal waits for its end, and one whose turn
-    /// is held waits for that, but not too long.
+    /// Sends the answers of ended turns. An answer that depends on a removal waits for its end. An answer of a held
+    /// turn waits for the store, up to a time limit.
     pub(super) fn answer(&mut self) {
         for mut answer in std::mem::take(&mut self.answers) {
             let why = self.failing.as_ref().filter(|_| !answer.is_kept).map(|(why, _)| why.clone());
             answer.is_kept = why.is_none();
             let waits = match answer.after {
                 After::Turn => false,
-                After::Kept(_) if answer.is_kept => self.chat.is_removing(),
+                After::Kept(_) if answer.is_kept => self.state.is_removing(),
                 After::Kept(until) => Instant::now() < until,
             };
             if waits {
@@ -171,7 +171,7 @@ impl Hub {
         }
     }
 
-    /// When an answer is due although its turn is not kept.
+    /// The moment when an answer is due although its turn is not kept.
     pub(super) fn next_answer(&self) -> Option<Instant> {
         let due = |answer: &Answer| match answer.after {
             After::Kept(until) if !answer.is_kept => Some(until),
@@ -183,15 +183,15 @@ impl Hub {
     fn health(&self) -> Health {
         Health {
             connections: self.edge.connection_count(),
-            counts: self.chat.counts(),
+            counts: self.state.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
         }
     }
 
-    /// What is there to be measured, now.
+    /// The present values of the gauges.
     fn measure(&self) -> HubNow {
-        let counts = self.chat.counts();
+        let counts = self.state.counts();
         let bytes = self.outboxes.values().map(|outbox| outbox.bytes());
         let (all, most) = bytes.fold((0, 0), |(all, most), bytes| (all + bytes, bytes.max(most)));
         HubNow {

@@ -1,6 +1,6 @@
-//! Owns the time that retention goes by. A clock that is ahead must not make messages old, and take them away: neither
-//! one that jumps while the hub runs, nor one that is wrong when it starts. Pure but for the log line. Used by the
-//! hub's chores alone. Never stamps a message.
+//! Owns the time for retention. A clock that is ahead must not make messages old and remove them: neither a clock that
+//! jumps while the hub runs, nor one that is wrong when it starts. Pure except for the log line. Used only by the
+//! hub's chores. Never stamps a message.
 
 use crate::edge::Now;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use tracing::warn;
 
 /// A start that is so much later than the newest message may have a wrong clock.
 const LEAP: Duration = Duration::from_secs(2 * 86_400);
-/// Nobody has set such a clock right after this time: it is believed.
+/// After this time without a correction the clock is believed.
 const BELIEVED_AFTER: Duration = Duration::from_secs(86_400);
 
-/// What is known of the clock.
+/// The state of the clock.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// What it showed when the hub began.
+    /// The time of the clock when the hub started.
     began: Timestamp,
-    /// The stamp of the newest message then, where the clock is doubtful.
+    /// The stamp of the newest message at that moment, if the clock is doubtful.
     newest: Option<Timestamp>,
 }
 
@@ -37,7 +37,7 @@ impl Clock {
         Self { began, newest }
     }
 
-    /// The moment that it is at least.
+    /// A lower bound of the present time.
     pub(super) fn at_least(&self, now: Now) -> Timestamp {
         let began = match self.newest {
             Some(newest) if now.mono < millis(BELIEVED_AFTER) => newest,
@@ -58,7 +58,7 @@ mod tests {
     const DAY: u64 = 86_400_000;
 
     #[test]
-    fn a_clock_that_jumps_ahead_makes_nothing_old() {
+    fn a_clock_that_jumps_ahead_expires_no_message() {
         let clock = Clock::new(Timestamp(100 * DAY), Some(Timestamp(99 * DAY)));
         assert_eq!(clock.at_least(Now { mono: 5, wall: 100 * DAY + 5 }), Timestamp(100 * DAY + 5));
         assert_eq!(clock.at_least(Now { mono: 10, wall: 300 * DAY }), Timestamp(100 * DAY + 10));
@@ -70,7 +70,7 @@ mod tests {
         let clock = Clock::new(Timestamp(200 * DAY), Some(Timestamp(99 * DAY)));
         assert_eq!(clock.at_least(Now { mono: 7, wall: 200 * DAY + 7 }), Timestamp(99 * DAY + 7));
         assert_eq!(clock.at_least(Now { mono: DAY, wall: 201 * DAY }), Timestamp(201 * DAY));
-        // It was set right meanwhile.
+        // The clock was corrected meanwhile.
         assert_eq!(clock.at_least(Now { mono: DAY, wall: 100 * DAY }), Timestamp(100 * DAY));
         let empty = Clock::new(Timestamp(200 * DAY), None);
         assert_eq!(empty.at_least(Now { mono: 0, wall: 200 * DAY }), Timestamp(200 * DAY));

@@ -1,5 +1,5 @@
-//! Owns what comes after a commit: effects become items in outboxes, and whoever waits is woken
-//! once the whole turn is there, so that one write carries all of it. Never waits.
+//! Owns delivery: effects become items in outboxes. The connections are woken once the whole turn is in their
+//! outboxes, so that one write carries all of it. Called after a commit. Never waits.
 
 use super::{Closed, Hub, Item, Outbox};
 use crate::edge::{Effect, Refused};
@@ -13,11 +13,11 @@ use tcp_chat_state::{ConnectionId, IdMap, Own};
 use tokio::time::Instant;
 use tracing::debug;
 
-/// How long who comes and goes may wait to be told, where much of that happens: who is told by each
-/// of a thousand who leave then writes a few times and not a thousand.
+/// The longest delay of presence lines in busy rooms. A member who is told of a thousand leaves then needs a few
+/// writes, and not a thousand.
 const UNHURRIED: Duration = Duration::from_millis(100);
 
-/// What one turn handed out; told to the metrics once.
+/// The numbers of delivered items in a turn, for the metrics.
 #[derive(Debug, Default)]
 struct Count {
     messages: u64,
@@ -45,7 +45,7 @@ impl Hub {
                     wakers.extend(self.with(to, |o| o.push(Item::Refused(refused))));
                 }
                 Effect::Chunk { index, to, own } => {
-                    // The store gives one for each chunk written, so it is there.
+                    // The store gives a chunk for each written one, so it exists.
                     let Some(kept) = kept.get(index) else { continue };
                     count.messages += own.len() as u64;
                     count.copies += (own.len() * to.len()) as u64;
@@ -56,7 +56,7 @@ impl Hub {
                         if let Some(outbox) = self.outboxes.get(connection)
                             && outbox.push_unhurried(&line)
                         {
-                            self.unhurried.push(*connection);
+                            self.deferred.push(*connection);
                         }
                     }
                 }
@@ -79,8 +79,8 @@ impl Hub {
                     );
                     wakers.extend(self.with(to, |o| o.logged_in(session)));
                 }
-                Effect::BannedRanges(barred) => self.bars.store(barred),
-                // Whoever is slowed finds out before its next read.
+                Effect::BannedRanges(barred) => self.banned_addresses.store(barred),
+                // The connection sees the delay before its next read.
                 Effect::Slow(to, ms) => {
                     if let Some(outbox) = self.outboxes.get(&to) {
                         outbox.slow(ms);
@@ -104,14 +104,14 @@ impl Hub {
         }
     }
 
-    /// Wakes those who have something that was in no hurry, unless it is too soon after the last time.
-    pub(super) fn wake_unhurried(&mut self, now: Instant) {
-        if self.unhurried.is_empty() || now < self.unhurried_at {
+    /// Wakes the connections with lines in no hurry, unless the last time was too recent.
+    pub(super) fn wake_deferred(&mut self, now: Instant) {
+        if self.deferred.is_empty() || now < self.deferred_at {
             return;
         }
-        self.unhurried_at = now + UNHURRIED;
+        self.deferred_at = now + UNHURRIED;
         let outboxes = &self.outboxes;
-        self.unhurried.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).for_each(Waker::wake);
+        self.deferred.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).for_each(Waker::wake);
     }
 
     fn with(&self, to: ConnectionId, act: impl FnOnce(&Outbox) -> Option<Waker>) -> Option<Waker> {

@@ -1,28 +1,27 @@
-//! Owns the copy of who is registered that others may look into at any time. The hub publishes it
-//! once a change is kept; connections check passwords and codes against it. Never the last word:
-//! the chat looks again when the login comes to it.
+//! Owns the published copy of the registered users. The hub publishes it once a change is kept; connections check
+//! passwords and codes against it. Never decides: the state checks again when it applies the login.
 
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tcp_chat_state::Users;
 
-/// Who is registered. Cheap to clone; all clones are the same.
+/// The registered users. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     users: Arc<ArcSwap<Users>>,
-    /// Until when somebody may come to fetch a certificate, in milliseconds since 1970.
+    /// Until when a client without a certificate may connect to fetch one, in milliseconds since 1970.
     fetching_until: Arc<AtomicU64>,
 }
 
 impl Directory {
-    /// Everyone, as it is now.
+    /// All registered users, as they are now.
     #[must_use]
     pub fn users(&self) -> Arc<Users> {
         self.users.load_full()
     }
 
-    /// An empty one, which also tells TLS until when somebody may come to fetch a certificate.
+    /// An empty one, which also tells TLS until when a client without a certificate may connect.
     #[must_use]
     pub fn new(fetching_until: Arc<AtomicU64>) -> Self {
         Self { users: Arc::default(), fetching_until }

@@ -1,6 +1,6 @@
-//! Owns what one turn takes of what waits, and where it ends: by commands, by bytes and, for what is not talk, by what that
-//! has cost in the turns before. So a turn is short whatever was asked, and what it does not take is first in the next
-//! one. Called by the turn. Never waits, and never decides what may be asked: the edge does.
+//! Owns the size of a turn: by commands, by bytes and, for requests other than messages, by the time that such
+//! requests took in earlier turns. So a turn is short at every load, and the commands that it does not take come first
+//! in the next one. Called by the turn. Never waits, and never decides which requests are allowed: the edge does.
 
 use super::pace::Pace;
 use super::waiting::{LIGHT_BYTES, Waiting};
@@ -12,28 +12,28 @@ use std::time::Duration;
 use tcp_chat_state::{ConnectionId, IdMap, Intent};
 use tokio::time::Instant;
 
-/// Commands that one turn takes at most of what comes first, so that a commit stays short.
+/// The largest number of commands that one turn takes of those that come first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
-/// Bytes of text that one turn takes, about: with the one that reaches it, it is over. Beside talk that fills it, what
-/// is not talk has [`LIGHT_BYTES`] of its own.
+/// Bytes of text that one turn takes, about: the message that reaches it is the last. Beside messages that fill a
+/// turn, other requests have [`LIGHT_BYTES`] of their own.
 pub(super) const TURN_BYTES: usize = 512 * 1024;
-/// How long one turn decides at most on what is not talk, so that talk waits no longer than that.
+/// The longest time that one turn spends on requests other than messages, so that messages wait no longer than that.
 const TURN_TIME: Duration = Duration::from_millis(1);
 
-/// What a turn has taken.
+/// The commands that a turn has taken.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) commands: usize,
     bytes: usize,
-    /// How much of it is not talk: requests, each as so many lines as it counts.
+    /// The number of requests other than messages, each as many lines as it counts.
     pub(super) weight: usize,
-    /// The place of the first intent that is not talk.
+    /// The place of the first intent that is not a message.
     pub(super) heavy_at: usize,
     /// The place of the first intent of slow work.
     pub(super) slow_at: usize,
     /// The steps of slow work.
     pub(super) steps: usize,
-    /// The time of more sessions is over than this turn ends.
+    /// More sessions have expired than this turn ends.
     pub(super) is_more_overdue: bool,
 }
 
@@ -93,13 +93,13 @@ impl Hub {
             self.lost.push(connection);
         }
         let past = self.past(connection, &command);
-        self.edge.admit(&mut self.chat, connection, command, past);
+        self.edge.admit(&mut self.state, connection, command, past);
     }
 
-    /// What is not talk: some of it in every turn, also beside talk that fills it.
+    /// Takes requests other than messages: some of them in every turn, also beside messages that fill it.
     fn gather_steps(&mut self, waiting: &mut Waiting, taken: &mut Taken) {
         let began = std::time::Instant::now();
-        // Beside talk that fills the turn, one long message, or as much of anything else as the time allows.
+        // Beside messages that fill the turn: one long message, or as many other requests as the time allows.
         let enough = TURN_BYTES.max(taken.bytes + LIGHT_BYTES);
         let most = self.heavy_pace.most(TURN_TIME);
         let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
@@ -110,17 +110,17 @@ impl Hub {
         }
         while let Some(step) = waiting.next_step(
             |c| is_full(&self.outboxes, c),
-            |c, command| self.edge.must_wait(&self.chat, c, command),
+            |c, command| self.edge.must_wait(&self.state, c, command),
         ) {
             if step.ends_batch {
                 self.heard.push(step.connection);
             }
             if let Some(command) = step.command {
                 taken.add(&command);
-                taken.weight += self.edge.weight(&self.chat, step.connection, &command);
+                taken.weight += self.edge.weight(&self.state, step.connection, &command);
                 self.admit(step.connection, command);
             }
-            // What is said behind something else is gathered in no time, and written at the end.
+            // A message behind another request is gathered in no time, and is written at the end.
             if taken.bytes >= enough || taken.weight >= most || began.elapsed() >= TURN_TIME {
                 break;
             }
@@ -128,11 +128,11 @@ impl Hub {
         waiting.next_turn();
     }
 
-    /// The slow work of the turn. The hub proposes which sessions end and how many steps are done before any is: so a
-    /// turn that is applied again comes to the same.
+    /// The slow work of the turn. The hub proposes which sessions end and the number of steps before the turn is
+    /// applied, so that every state that applies the turn does the same.
     fn gather_work(&mut self, now: Now, taken: &mut Taken) {
-        taken.steps = match self.edge.is_telling() {
-            // Whoever has to be told comes first.
+        taken.steps = match self.edge.has_pending_presence() {
+            // Presence lines come first.
             true => Pace::LEAST,
             false => self.pace.steps(TURN_TIME.saturating_sub(self.heavy_pace.time(taken.weight))),
         };

@@ -1,5 +1,5 @@
-//! Owns the way into the hub: what connections and operators put in, bounded in entries. The only
-//! place where a connection waits for the hub, so that the back-pressure falls on who sends.
+//! Owns the inbox of the hub: the entries of connections and operators, bounded in number. It is the only place where
+//! a connection waits for the hub, so the back-pressure reaches the sender.
 
 use crate::edge::Command;
 use crate::hub::Outbox;
@@ -15,54 +15,54 @@ use tcp_chat_state::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries that may wait. Each is at most what one read of a connection brought.
+/// The number of entries that may wait. Each has at most the commands of one read of a connection.
 const ENTRIES: usize = 1024;
 
 /// One entry of the inbox.
 #[derive(Debug)]
 pub enum Entry {
-    /// A connection is there: where it comes from, and where to answer.
+    /// A new connection: its peer address, and its outbox.
     Open(ConnectionId, IpAddr, Arc<Outbox>),
-    /// What a connection read, in order.
+    /// The commands of one read of a connection, in order.
     Commands(ConnectionId, Vec<Command>),
-    /// What an operator or the daemon itself wants.
+    /// A command of an operator or of the daemon itself.
     Control(Control),
 }
 
-/// What does not come from a connection.
+/// An entry that does not come from a connection.
 #[derive(Debug)]
 pub enum Control {
-    /// How is it? Answered by a turn: also the proof that the hub turns.
+    /// Health. A turn answers it, so the answer also shows that the hub runs.
     Health(oneshot::Sender<Health>),
-    /// What is there to be measured, now?
+    /// The present values for the metrics.
     Measure(oneshot::Sender<HubNow>),
-    /// Tell everyone that the daemon is going, and close all connections.
+    /// Tell all clients that the daemon ends, and close all connections.
     Shutdown,
-    /// Say something to everyone.
+    /// Send a notice to all clients.
     Say(String, oneshot::Sender<()>),
-    /// Moderate, on behalf of the system's user of that number. What was done, or why not.
+    /// Moderate, on behalf of the system's user of that number. Answers the result, or the refusal.
     Action(u32, Box<Action>, oneshot::Sender<Result<ActReply, String>>),
-    /// Look at something: a page of a list of objects.
+    /// A page of a listing.
     Listing(Listing, Cursor, oneshot::Sender<Page>),
-    /// Change who is registered, or which certificates are good, on behalf of the system's user of
-    /// that number. Answers how many it touched.
+    /// Change the registered users or the accepted certificates, on behalf of the system's user of that number.
+    /// Answers how many sessions or certificates it has affected.
     User(u32, UserCommand, oneshot::Sender<Result<usize, UserCommandError>>),
-    /// Who is registered?
+    /// The registered users.
     Users(oneshot::Sender<Registered>),
-    /// Go by other settings.
+    /// Apply other settings.
     Rules(Box<Rules>, oneshot::Sender<Vec<RoomTwin>>),
 }
 
-/// What the hub says of itself.
+/// The health of the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
     /// Open connections, logged in or not.
     pub connections: usize,
-    /// What there is.
+    /// The sizes of the state.
     pub counts: Counts,
     /// Why messages cannot be kept now; `None`: they can.
     pub store_failing: Option<String>,
-    /// What the history takes, and what it may.
+    /// The size of the history, and its limit.
     pub history: HistoryBytes,
 }
 
@@ -83,7 +83,7 @@ pub fn inbox() -> (Inbox, mpsc::Receiver<Entry>) {
 }
 
 impl Inbox {
-    /// Puts an entry in, waiting for room.
+    /// Adds an entry; waits for room.
     ///
     /// # Errors
     /// The hub has ended.
@@ -91,7 +91,7 @@ impl Inbox {
         self.0.send(entry).await.map_err(|_| HubGone)
     }
 
-    /// Puts an entry in if there is room; else gives it back.
+    /// Adds an entry if there is room; otherwise gives it back.
     ///
     /// # Errors
     /// No room (`Some`), or the hub has ended (`None`).
@@ -102,12 +102,12 @@ impl Inbox {
         })
     }
 
-    /// Asks the hub how it is, and waits at most `limit` for the answer. `None`: it did not turn.
+    /// Asks the hub for its health, and waits at most `limit` for the answer. `None`: no turn has answered.
     pub async fn health(&self, limit: Duration) -> Option<Health> {
         self.ask(Control::Health, limit).await
     }
 
-    /// Asks the hub what there is to be measured, as [`Inbox::health`] asks.
+    /// Asks the hub for the values of the metrics, as [`Inbox::health`] asks.
     pub async fn measure(&self, limit: Duration) -> Option<HubNow> {
         self.ask(Control::Measure, limit).await
     }

@@ -1,6 +1,6 @@
-//! Owns the one thread that owns the chat and writes through the store, in turns: gather and admit, order, apply,
-//! commit, deliver. Called by everyone through its [`Inbox`]; it awaits nothing but that
-//! and its commit. Never touches a socket: it puts things into outboxes.
+//! Owns the hub: one thread that owns the state and writes through the store. It works in turns: gather and admit,
+//! order, apply, commit, deliver. Everyone calls it through its [`Inbox`]. It awaits only its inbox, its order and its
+//! commit. Never touches a socket: it puts items into outboxes.
 
 mod answers;
 mod chores;
@@ -39,16 +39,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use waiting::Waiting;
 
-/// Between two looks whether those have read who were told nothing more until they do.
+/// Time between two checks whether held connections have read their answers.
 const HELD: Duration = Duration::from_millis(20);
 
-/// How often the hub looks again whether somebody was about to say something.
-const LOOKS: u32 = 8;
+/// How many times the hub yields before a turn, so that running connections can add their entries.
+const YIELDS: u32 = 8;
 
 /// How the hub ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// Its inbox closed; all is in the store.
+    /// Its inbox closed; everything is in the store.
     Clean,
     /// Its inbox closed, and the store could not be written at the end.
     StoreFailing(String),
@@ -56,55 +56,55 @@ pub enum Ended {
 
 struct Hub {
     edge: Edge,
-    chat: State,
+    state: State,
     order: Local,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
-    /// Connections whose batches were taken in this turn, to the end of them.
+    /// Connections whose batches this turn has taken to their end.
     heard: Vec<ConnectionId>,
-    /// Connections that said in this turn that they are gone.
+    /// Connections that reported in this turn that they are lost.
     lost: Vec<ConnectionId>,
-    /// Connections that nobody has woken yet for what they have,
-    unhurried: Vec<ConnectionId>,
-    /// and when they are to be woken.
-    unhurried_at: Instant,
-    /// When to look again at those who are held.
+    /// Connections with lines for which they were not woken yet,
+    deferred: Vec<ConnectionId>,
+    /// and the moment to wake them.
+    deferred_at: Instant,
+    /// The moment of the next check of held connections.
     held_at: Instant,
     began: Instant,
     clock: Clock,
-    tidy_at: Instant,
-    /// When to look whether the store's files are still there.
+    retention_at: Instant,
+    /// The moment of the next check that the store's files still exist.
     check_at: Instant,
-    /// Messages went for the room that they took.
-    is_cut: bool,
-    /// It was said that the oldest messages go for the room that they take.
-    is_full_told: bool,
-    /// What the next turn has of retention: below which number all messages go.
+    /// Messages were removed for the disk space that they took.
+    was_above_limit: bool,
+    /// The log has said that the oldest messages are removed for their disk space.
+    is_full_logged: bool,
+    /// The retention that the next turn applies: all messages below this number are removed.
     retains: Option<Seq>,
-    /// When the chat is told of retention next although no message was removed.
+    /// The moment of the next retention without a removed message, for certificates and removed users.
     forget_at: Instant,
-    /// The store fails: why, and when to try again.
+    /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
-    /// What operators want in this turn, each with its place.
+    /// The commands of operators in this turn, each with its place.
     operators: VecDeque<(usize, OperatorReply)>,
-    /// What steps of slow work take,
+    /// The time that steps of slow work take,
     pace: Pace,
-    /// and what is asked that is not talk.
+    /// and the time that requests other than messages take.
     heavy_pace: Pace,
-    bars: Bars,
+    banned_addresses: BannedAddresses,
     directory: Directory,
     metrics: Arc<Metrics>,
 }
 
-/// The addresses that are not let in. The hub writes it; the listeners read it. Cheap to clone.
-pub type Bars = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
+/// The addresses whose connections are refused. The hub writes it; the listeners read it. Cheap to clone.
+pub type BannedAddresses = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
-/// Starts the hub on a thread of its own. The receiver tells how it ended; it is dropped without a
-/// word if the hub panicked.
+/// Starts the hub on its own thread. The receiver gets how the hub ended; it is dropped without a value if the hub
+/// panicked.
 ///
 /// # Errors
-/// The thread or its runtime could not be made.
+/// The thread or its runtime could not be created.
 pub fn spawn(
     rules: Rules,
     store: Store,
@@ -112,16 +112,16 @@ pub fn spawn(
     entries: mpsc::Receiver<Entry>,
     directory: Directory,
     metrics: Arc<Metrics>,
-) -> std::io::Result<(oneshot::Receiver<Ended>, Bars)> {
+) -> std::io::Result<(oneshot::Receiver<Ended>, BannedAddresses)> {
     let (sender, receiver) = oneshot::channel();
-    // Before anyone is let in.
-    let bars: Bars = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
-    let hub = Hub::new(rules, store, found, directory, bars.clone(), metrics);
+    // Before the first connection is accepted.
+    let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
+    let hub = Hub::new(rules, store, found, directory, banned_addresses.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
     })?;
-    Ok((receiver, bars))
+    Ok((receiver, banned_addresses))
 }
 
 impl Hub {
@@ -130,36 +130,36 @@ impl Hub {
         mut store: Store,
         found: Snapshot,
         directory: Directory,
-        bars: Bars,
+        banned_addresses: BannedAddresses,
         metrics: Arc<Metrics>,
     ) -> Self {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
-        let mut chat = State::restore(rules, found, now.wall);
-        chat.start();
+        let mut state = State::restore(rules, found, now.wall);
+        state.start();
         let mut edge = Edge::default();
-        edge.start(&chat, now);
-        directory.publish(chat.users());
+        edge.start(&state, now);
+        directory.publish(state.users());
         Self {
             edge,
-            chat,
+            state,
             order: Local,
             directory,
             store,
             outboxes: IdMap::default(),
             heard: Vec::new(),
             lost: Vec::new(),
-            unhurried: Vec::new(),
-            unhurried_at: began,
+            deferred: Vec::new(),
+            deferred_at: began,
             held_at: began,
             began,
             clock,
-            // At once: how much there is, is part of the first STATUS.
-            tidy_at: began,
+            // At once, because the first STATUS has these sizes.
+            retention_at: began,
             check_at: began + CHECK_EVERY,
-            is_cut: false,
-            is_full_told: false,
+            was_above_limit: false,
+            is_full_logged: false,
             retains: None,
             forget_at: began + FORGET_EVERY,
             failing: None,
@@ -167,7 +167,7 @@ impl Hub {
             operators: VecDeque::new(),
             pace: Pace::default(),
             heavy_pace: Pace::default(),
-            bars,
+            banned_addresses,
             metrics,
         }
     }
@@ -176,11 +176,11 @@ impl Hub {
         let mut taken = Vec::new();
         let mut waiting = Waiting::default();
         self.tell_twins();
-        // What restoring found to write.
+        // The changes that the restore has made.
         self.turn(&mut waiting);
         loop {
-            // At the end what is left of slow work stays in the store: the next start goes on with it. What the edge has to
-            // propose stands nowhere else.
+            // At the end, unfinished slow work stays in the store, and the next start continues it. The edge's
+            // proposals are stored nowhere else.
             let is_end = entries.is_closed() && entries.is_empty() && !self.edge.has_proposals();
             if waiting.is_empty() && (is_end || !self.has_work()) {
                 tokio::select! {
@@ -199,7 +199,7 @@ impl Hub {
 
     /// Is slow work left?
     fn has_work(&self) -> bool {
-        self.chat.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
+        self.state.is_sweeping() || self.edge.has_pending_presence() || self.edge.has_proposals()
     }
 
     fn now(&self) -> Now {
@@ -207,16 +207,16 @@ impl Hub {
         Now { mono, wall: Timestamp::now().0 }
     }
 
-    /// When there is something to do although nobody asks.
+    /// The moment of the next work without a request.
     fn next_due(&self, waiting: &Waiting) -> Instant {
         let ending = self.edge.next_ending().map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
-        let unhurried = (!self.unhurried.is_empty()).then_some(self.unhurried_at);
+        let deferred = (!self.deferred.is_empty()).then_some(self.deferred_at);
         let held = waiting.holds().then_some(self.held_at);
-        [ending, probe, unhurried, held, self.next_answer()]
+        [ending, probe, deferred, held, self.next_answer()]
             .into_iter()
             .flatten()
-            .fold(self.tidy_at.min(self.check_at), Instant::min)
+            .fold(self.retention_at.min(self.check_at), Instant::min)
     }
 
     fn finish(mut self) -> Ended {
@@ -233,10 +233,10 @@ impl Hub {
     }
 }
 
-/// Lets those who are about to say something say it first: a commit costs much the same for one
-/// message and for a hundred. Where nobody is running, this is nothing.
+/// Yields to connections that are about to add an entry: a commit costs about the same for one message and for a
+/// hundred. Costs nothing if no connection is running.
 fn take_more(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
-    for _ in 0..LOOKS {
+    for _ in 0..YIELDS {
         std::thread::yield_now();
         let mut came = 0;
         while came < TURN_COMMANDS

@@ -1,6 +1,6 @@
-//! Owns what waits for one connection. The hub offers, never waiting; the connection takes. Over
-//! its bound the tail turns into a gap that swallows chunks by their numbers, to be read from the
-//! store: so a slow reader holds up nobody and costs no memory. Never writes to a socket.
+//! Owns the items that wait for one connection. The hub offers items and never waits; the connection takes them. Over
+//! the bound, the tail becomes a gap that records chunks by their numbers, to be read from the store. So a slow reader
+//! delays no other connection and costs no memory. Never writes to a socket.
 
 use crate::edge::SLOWEST_MS;
 use crate::edge::{Closing, Read, Refused};
@@ -15,25 +15,25 @@ use tcp_chat_state::{Chunk, ConversationId, IdMap, Range, SessionId};
 /// Batches of one connection that may wait in the inbox.
 const ASKED: usize = 2;
 
-/// One thing to send.
+/// One item to send.
 #[derive(Debug)]
 pub enum Item {
-    /// A line of one's own: a reply, a notice.
+    /// A line for this connection: a reply, a notice.
     Line(Vec<u8>),
     /// A refusal of a request of the connection.
     Refused(Box<Refused>),
-    /// A line that many get.
+    /// A line for many connections.
     Shared(Arc<[u8]>),
-    /// Messages, as they were kept.
+    /// Kept messages.
     Kept(Arc<Kept>),
-    /// The same where some are one's own and carry their ids.
+    /// Kept messages, some of this connection, with their ids.
     Own(Arc<Kept>, Vec<(Seq, RequestId)>),
-    /// Something to read from the store first.
+    /// A range to read from the store first.
     Read(Read),
 }
 
 impl Item {
-    /// What it holds in memory, in bytes.
+    /// The memory that it takes, in bytes.
     fn bytes(&self) -> usize {
         match self {
             Self::Line(line) => line.len(),
@@ -45,7 +45,7 @@ impl Item {
     }
 }
 
-/// What waits for one connection, bounded in bytes.
+/// The items that wait for one connection, bounded in bytes.
 #[derive(Debug)]
 pub struct Outbox {
     /// `limits.outbox_bytes`
@@ -56,38 +56,38 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
-    /// If the last item is a gap that swallows: where the last range of each conversation is in it.
+    /// If the last item is a gap: where the last range of each conversation is in it.
     swallowed: Option<IdMap<ConversationId, usize>>,
-    /// What the items hold.
+    /// The memory of the items, in bytes.
     bytes: usize,
-    /// Whoever is waiting for an item.
+    /// The task that waits for an item.
     waker: Option<Waker>,
-    /// There is something for which nobody has been woken.
-    unhurried: bool,
+    /// There is an item for which the task was not woken.
+    has_deferred: bool,
     session: Option<SessionId>,
-    /// Batches that the connection has put into the inbox and the hub has not taken yet.
+    /// Batches of the connection in the inbox that the hub has not taken yet.
     asked: usize,
-    /// For how long nothing is to be read from the connection, in milliseconds.
+    /// How long the connection must not read, in milliseconds.
     slow: u64,
-    /// Nothing more comes; the reason.
+    /// The outbox is closed; the reason.
     closing: Option<Closed>,
 }
 
-/// Why nothing more comes.
+/// Why an outbox is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
     /// The daemon ends the connection.
     By(Closing),
-    /// The connection itself said that it is lost.
+    /// The connection itself reported that it is lost.
     Lost,
 }
 
-/// What a connection finds when it looks.
+/// The result of a poll of the outbox.
 #[derive(Debug)]
 pub enum Taken {
-    /// Things to send, in order.
+    /// Items to send, in order.
     Items(VecDeque<Item>),
-    /// Nothing more comes.
+    /// The outbox is closed.
     Closed(Closed),
 }
 
@@ -98,13 +98,13 @@ impl Outbox {
         Self { bound, inner: Mutex::default() }
     }
 
-    /// A panic elsewhere leaves the list whole: every change below is one step.
+    /// A panic elsewhere leaves the list consistent: every change below is one step.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line. The waker to wake once the turn is delivered. Bounded because a connection
-    /// reads no further requests while its outbox is over its bound.
+    /// Adds a line. Returns the waker to call once the turn is delivered. Bounded, because a connection reads no
+    /// requests while its outbox is over its bound.
     #[must_use]
     pub fn push(&self, item: Item) -> Option<Waker> {
         let mut inner = self.lock();
@@ -150,8 +150,8 @@ impl Outbox {
         inner.swallowed = None;
     }
 
-    /// Adds a line that is best effort and in no hurry: over the bound it is left out, and nobody is
-    /// woken for it before [`Outbox::wake`]. True: that is still to be done.
+    /// Adds a best-effort line in no hurry. Over the bound the line is dropped. The task is not woken for it before
+    /// [`Outbox::wake`]. True: a later wake is needed.
     #[must_use]
     pub fn push_unhurried(&self, line: &Arc<[u8]>) -> bool {
         let mut inner = self.lock();
@@ -159,18 +159,18 @@ impl Outbox {
             return false;
         }
         inner.append(Item::Shared(line.clone()));
-        !std::mem::replace(&mut inner.unhurried, true)
+        !std::mem::replace(&mut inner.has_deferred, true)
     }
 
-    /// The waker for what was put in without hurry.
+    /// The waker for the lines in no hurry.
     #[must_use]
     pub fn wake(&self) -> Option<Waker> {
         let mut inner = self.lock();
-        inner.unhurried = false;
+        inner.has_deferred = false;
         inner.waker.take()
     }
 
-    /// Offers messages. Over the bound they are noted by number only; true: that began with these.
+    /// Offers messages. Over the bound only their numbers are recorded. True: this call has begun such a gap.
     #[must_use]
     pub fn offer(&self, kept: &Arc<Kept>, ids: Vec<(Seq, RequestId)>) -> (Option<Waker>, bool) {
         let mut inner = self.lock();
@@ -210,7 +210,7 @@ impl Outbox {
         self.lock().session.is_some()
     }
 
-    /// Nothing more comes. The first reason counts.
+    /// Closes the outbox. The first reason counts.
     #[must_use]
     pub fn close(&self, why: Closed) -> Option<Waker> {
         let mut inner = self.lock();
@@ -218,28 +218,28 @@ impl Outbox {
         inner.waker.take()
     }
 
-    /// Does nothing more come?
+    /// Is the outbox closed?
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lock().closing.is_some()
     }
 
-    /// What waits, in bytes.
+    /// The waiting items, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Does more wait than its bound allows? Where nothing more comes it does not matter.
+    /// Is it over its bound? A closed outbox never is.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let inner = self.lock();
         inner.closing.is_none() && inner.bytes > self.bound
     }
 
-    /// Ready when the connection may ask for more: it has read its answers down to the bound, and
-    /// the hub has taken what it asked before, so that nobody fills the inbox alone. And for how long
-    /// it is to wait because it has asked too much.
+    /// Ready when the connection may read more requests: it has read its answers down to the bound, and the hub has
+    /// taken its last batches, so that one connection cannot fill the inbox. Returns how long the connection must wait
+    /// because it has asked too much.
     pub fn poll_may_ask(&self, cx: &Context<'_>) -> Poll<Duration> {
         let mut inner = self.lock();
         if inner.bytes <= self.bound && inner.asked < ASKED {
@@ -249,7 +249,7 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// The connection has asked too much: it is to wait for so many milliseconds more.
+    /// The connection has asked too much: it must wait so many milliseconds more.
     pub fn slow(&self, ms: u64) {
         let mut inner = self.lock();
         inner.slow = (inner.slow + ms).min(SLOWEST_MS);
@@ -268,12 +268,11 @@ impl Outbox {
         inner.waker.take()
     }
 
-    /// Takes out what waits, at most about `bytes` and at least one item. With nothing there, the
-    /// task is woken when there is.
+    /// Takes items, at most about `bytes` and at least one. If there is none, the task is woken when one arrives.
     pub fn poll_take(&self, cx: &Context<'_>, bytes: usize) -> Poll<Taken> {
         let mut inner = self.lock();
         if inner.items.is_empty() {
-            // What was there may have been much: an idle connection holds nothing.
+            // The list may have been long: an idle connection holds no memory.
             inner.items = VecDeque::new();
             return match inner.closing {
                 Some(why) => Poll::Ready(Taken::Closed(why)),
@@ -305,10 +304,9 @@ impl Inner {
         self.swallowed = None;
     }
 
-    /// Notes a chunk in the gap at the end. False: there is none. A chunk that follows directly on what is
-    /// noted of its conversation makes that range longer; after a time out of the room it is a range of its
-    /// own. Each takes the same time, however many ranges there are: a slow reader of many rooms must not
-    /// hold the hub.
+    /// Records a chunk in the gap at the end. False: there is no gap. A chunk that directly follows the last range of
+    /// its conversation extends it; after an absence from the room it begins a new range. The time does not depend on
+    /// the number of ranges: a slow reader of many rooms must not hold the hub.
     fn widen(&mut self, chunk: &Chunk) -> bool {
         let Some(Item::Read(Read::Gap(_, ranges))) = self.items.back_mut() else { return false };
         let last_of = self.swallowed.get_or_insert_with(|| {

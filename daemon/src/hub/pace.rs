@@ -1,12 +1,13 @@
-//! Owns how many steps of slow work, and how much of what is not talk, the hub takes into a turn. Called by the turn. Measures what steps took in the
-//! turns before, because the number stands in the turn before its first step is done. Never does a step.
+//! Owns how many steps of slow work, and how many requests other than messages, a turn takes. Called by the turn.
+//! Measures the steps of earlier turns, because the number is part of the turn before its first step. Never does a
+//! step.
 
 use std::time::Duration;
 
-/// The steps of slow work that a turn has time for.
+/// The number of steps of slow work that a turn has time for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// What a step took lately, in nanoseconds.
+    /// The recent time of one step, in nanoseconds.
     step_ns: u64,
 }
 
@@ -17,33 +18,33 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Steps that a turn does also where it has no time left, so that the work ends.
+    /// Steps that a turn does even without time left, so that the work ends.
     pub(super) const LEAST: usize = 16;
-    /// Steps of one turn at most: the next ones may be of a kind that takes longer than those before.
+    /// The largest number of steps in one turn: the next ones may take longer than those before.
     const MOST: usize = 512;
-    /// Requests of one turn at most. Among them may be logins behind what costs nothing.
+    /// The largest number of requests in one turn. Logins may follow requests that cost nothing.
     const MOST_REQUESTS: usize = 128;
-    /// What a step is taken to need before one was measured, in nanoseconds.
+    /// The assumed time of a step before the first measurement, in nanoseconds.
     const SLOW_NS: u64 = 20_000;
 
-    /// The steps of a turn that has so much time for them.
+    /// The number of steps that fit into this time.
     pub(super) fn steps(self, time: Duration) -> usize {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         usize::try_from(time / self.step_ns).unwrap_or(usize::MAX).clamp(Self::LEAST, Self::MOST)
     }
 
-    /// How much of what is not talk a turn takes that has so much time for it. It takes something always.
+    /// The number of requests other than messages that fit into this time; at least one.
     pub(super) fn most(self, time: Duration) -> usize {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         usize::try_from(time / self.step_ns).unwrap_or(usize::MAX).clamp(1, Self::MOST_REQUESTS)
     }
 
-    /// What so much takes.
+    /// The expected time of so many.
     pub(super) fn time(self, steps: usize) -> Duration {
         Duration::from_nanos(self.step_ns.saturating_mul(steps as u64))
     }
 
-    /// So many steps took that long. A slow step counts at once; faster ones count by halves.
+    /// So many steps took this time. A slow step counts at once; faster ones change the value by half.
     pub(super) fn took(&mut self, steps: usize, time: Duration) {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let step = (time / (steps as u64).max(1)).max(1);
@@ -58,7 +59,7 @@ mod tests {
     const TURN: Duration = Duration::from_millis(1);
 
     #[test]
-    fn a_turn_does_as_much_as_it_has_time_for() {
+    fn a_turn_takes_as_many_steps_as_its_time_allows() {
         let mut pace = Pace::default();
         assert_eq!(pace.steps(TURN), 50);
         assert_eq!(pace.steps(Duration::ZERO), Pace::LEAST);

@@ -1,5 +1,5 @@
-//! Owns what the hub looks for in the store before it puts a request into the turn: whether it was sent before, and the
-//! message that is to be redacted. Called by the turn. Never writes, and never decides: the state does.
+//! Owns the search of the store for an earlier message, before a request enters the turn: a resend, or a message to
+//! redact. Called by the turn. Never writes, and never decides: the state does.
 
 use super::Hub;
 use crate::edge::Command;
@@ -10,9 +10,9 @@ use tcp_chat_state::{ConnectionId, Past, Sought, State};
 use tracing::error;
 
 impl Hub {
-    /// What the store has of the message that a command is about.
+    /// The store's answer about the message of a command.
     pub(super) fn past(&mut self, connection: ConnectionId, command: &Command) -> Past {
-        match self.edge.asks_past(&mut self.chat, connection, command) {
+        match self.edge.asks_past(&mut self.state, connection, command) {
             Some(sought) => self.look_for(sought),
             None => Past::Absent,
         }

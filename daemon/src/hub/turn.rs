@@ -1,5 +1,5 @@
-//! Owns one turn: gather what waits and let the edge admit it, have it ordered, apply it, commit it, deliver it. Called by
-//! the hub's loop. Never waits, and never decides what anything comes to: the chat does.
+//! Owns one turn: gather the waiting commands, let the edge admit them, order the turn, apply it, commit it, deliver
+//! its effects. Called by the hub's loop. Never waits, and never decides about a request: the state does.
 
 use super::gather::Taken;
 use super::waiting::Waiting;
@@ -19,7 +19,7 @@ impl Hub {
             let outcome = self.apply(turn, &taken);
             self.commit_and_deliver(outcome);
         }
-        self.directory.publish(self.chat.users());
+        self.directory.publish(self.state.users());
         if taken.commands > 0 {
             self.metrics.hub.turn(taken.commands);
         }
@@ -29,12 +29,13 @@ impl Hub {
         self.answer();
     }
 
-    /// Has the state apply a turn, and the edge answer what it comes to. Measures what it costs, for the next turns.
+    /// The state applies a turn, and the edge answers its requests. Measures the time of each part, for the size of
+    /// the next turns.
     fn apply(&mut self, turn: Turn, taken: &Taken) -> Outcome {
-        let Self { chat, edge, operators, .. } = self;
+        let Self { state, edge, operators, .. } = self;
         let mut done = Vec::new();
         let mut laps = Laps::new(taken);
-        let writes = chat.apply(turn, |chat, changes, place| {
+        let writes = state.apply(turn, |state, changes, place| {
             let applied = match &place {
                 Place::Begin => Some(0),
                 Place::Intent { index, result, .. } => {
@@ -48,14 +49,14 @@ impl Hub {
                 Place::Sealed | Place::End => None,
             };
             applied.into_iter().for_each(|applied| laps.before(applied));
-            edge.observe(chat, changes, place);
+            edge.observe(state, changes, place);
             applied.into_iter().for_each(|applied| laps.after(applied));
         });
         let Laps { began, heavy, .. } = laps;
         if taken.weight > 0 {
             self.heavy_pace.took(taken.weight, heavy);
         }
-        if taken.is_more_overdue || self.chat.is_sweeping() || self.edge.tells_more() {
+        if taken.is_more_overdue || self.state.is_sweeping() || self.edge.tells_more() {
             self.pace.took(taken.steps, began.elapsed());
         }
         done.into_iter()
@@ -63,10 +64,10 @@ impl Hub {
         Outcome { writes, effects: self.edge.finish() }
     }
 
-    /// Commits what a turn writes, and delivers its effects. What the store cannot keep is held.
+    /// Commits the writes of a turn, and delivers its effects. A turn that the store cannot keep is held.
     fn commit_and_deliver(&mut self, outcome: Outcome) {
         if self.failing.is_some() {
-            // What could be refused was; the rest is written when the store works again.
+            // The edge has refused what it could; the held turns are written when the store works again.
             let effects = self.edge.hold(outcome);
             return self.deliver(effects, &[]);
         }
@@ -78,8 +79,8 @@ impl Hub {
         match self.store.commit(&mut writes) {
             Ok(kept) => {
                 self.metrics.hub.committed(began.elapsed());
-                // Before anyone hears of it: who may log in now, may.
-                self.directory.publish(self.chat.users());
+                // Before the delivery, so that a user who is told of a new right to log in can use it at once.
+                self.directory.publish(self.state.users());
                 self.deliver(effects, &kept);
             }
             Err(why) => {
@@ -92,14 +93,14 @@ impl Hub {
     }
 }
 
-/// What the parts of a turn cost.
+/// The time of the parts of a turn.
 struct Laps {
-    /// The first intent that is not talk, and the first of slow work.
+    /// The first intent that is not a message, and the first of slow work.
     heavy_at: usize,
     slow_at: usize,
-    /// When the part began that is applied now.
+    /// The beginning of the current part.
     began: Instant,
-    /// What took the part that is not talk.
+    /// The time of the part with requests other than messages.
     heavy: Duration,
 }
 
@@ -113,14 +114,14 @@ impl Laps {
         }
     }
 
-    /// So many intents were applied, and what comes before the next one is to be answered.
+    /// So many intents were applied. The tasks before the next one come now.
     fn before(&mut self, applied: usize) {
         if applied == self.heavy_at {
             self.began = Instant::now();
         }
     }
 
-    /// It was answered.
+    /// These tasks are done.
     fn after(&mut self, applied: usize) {
         if applied == self.slow_at {
             self.heavy = self.began.elapsed();

@@ -1,8 +1,8 @@
-//! Owns what waits for a turn, and who comes first: talk before everything else, and of those who
-//! ask for more than talk, or say very much, each one thing at a time. So ten thousand who enter a room at once wait
-//! for each other, and a message does not wait for them. Each connection's own order is kept. Who does
-//! not read its answers gets no further ones until it does.
-//! Called by the hub. Never holds more than the batches that each connection may have asked.
+//! Owns the commands that wait for a turn, and their order. Messages come first. Connections with other requests, or
+//! with very long messages, take turns, one command each. So ten thousand users who join a room at once wait for each
+//! other, and no message waits for them. The order within a connection is kept. A connection that does not read its
+//! answers gets no further answers until it does. Called by the hub. Never holds more than the batches that each
+//! connection may send.
 
 use super::Entry;
 use crate::edge::Ask;
@@ -11,37 +11,38 @@ use std::collections::VecDeque;
 use std::vec::IntoIter;
 use tcp_chat_state::{ConnectionId, IdMap};
 
-/// The longest message that comes before everything else. Longer ones are written one in a turn, and must not keep all
-/// others waiting for as many turns as there are of them.
+/// The longest message that comes first, in bytes of JSON. A turn writes one longer message, so that many of them do
+/// not delay all others for as many turns.
 pub(super) const LIGHT_BYTES: usize = 64 * 1024;
 
 /// The batches of each connection.
 type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
 
-/// What waits.
+/// The waiting commands.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    /// What comes first, in the order in which it came.
+    /// The entries that come first, in the order of their arrival.
     first: VecDeque<Entry>,
     /// How many entries of each connection are in `first`.
     in_first: IdMap<ConnectionId, usize>,
-    /// The batches of those who wait for their turn among each other, and all that they say after it.
+    /// The batches of the connections that take turns, and everything that they send later.
     rest: Rest,
-    /// Whose turn it is, each once. A connection gets into the line when none of its entries is left in `first`.
+    /// The connections that take turns, each once. A connection gets into the line when none of its entries is left in
+    /// `first`.
     line: VecDeque<ConnectionId>,
-    /// Those that come back into the line once they have read.
+    /// The connections that come back into the line once they have read.
     held: Vec<ConnectionId>,
-    /// Those whose next command waits for the next turn.
+    /// The connections whose next command waits for the next turn.
     postponed: Vec<ConnectionId>,
 }
 
-/// One thing of one of those who wait among each other.
+/// One command of a connection that takes turns.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) connection: ConnectionId,
     /// `None`: the batch was empty.
     pub(super) command: Option<Command>,
-    /// With it the batch is done.
+    /// The batch ends with it.
     pub(super) ends_batch: bool,
 }
 
@@ -49,7 +50,7 @@ impl Waiting {
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
             Entry::Commands(connection, list) => {
-                // Whoever has to wait speaks after what it asked before.
+                // A connection that takes turns keeps its order: later messages come after its earlier requests.
                 if let Some(batches) = self.rest.get_mut(&connection) {
                     batches.push_back(list.into_iter());
                 } else if list.iter().all(is_light) {
@@ -81,8 +82,8 @@ impl Waiting {
         !self.line.is_empty()
     }
 
-    /// The next of what comes first, and whether it is all of its entry. Of a batch it is as much as `takes` takes; what is
-    /// left of it comes first again.
+    /// The next entry of those that come first, and whether it is complete. Of a batch it has as many commands as
+    /// `takes` accepts; the rest of the batch comes first again.
     pub(super) fn next_first(&mut self, takes: impl FnMut(&Command) -> bool) -> Option<(Entry, bool)> {
         let mut entry = self.first.pop_front()?;
         if let Entry::Commands(connection, list) = &mut entry {
@@ -93,13 +94,14 @@ impl Waiting {
             }
         }
         if let Entry::Open(connection, ..) | Entry::Commands(connection, _) = &entry {
-            self.leave_first(*connection);
+            self.count_taken(*connection);
         }
         Some((entry, true))
     }
 
-    /// Counts an entry that was taken out of `first`. With its last one, a connection that waits gets into the line.
-    fn leave_first(&mut self, connection: ConnectionId) {
+    /// Counts an entry that was taken out of `first`. After its last one, a connection with other requests gets into
+    /// the line.
+    fn count_taken(&mut self, connection: ConnectionId) {
         let Some(left) = self.in_first.get_mut(&connection) else { return };
         *left -= 1;
         if *left == 0 {
@@ -110,8 +112,9 @@ impl Waiting {
         }
     }
 
-    /// The next thing of the one whose turn it is; then it is another one's. Whoever `is_full` of
-    /// answers is held. Whose next command `must_wait` comes first in the next turn: see [`Waiting::next_turn`].
+    /// The next command of the next connection in the line, which then goes to the end of it. A connection that
+    /// `is_full` of answers is held. A connection whose next command `must_wait` comes first in the next turn: see
+    /// [`Waiting::next_turn`].
     pub(super) fn next_step(
         &mut self,
         is_full: impl Fn(ConnectionId) -> bool,
@@ -143,7 +146,7 @@ impl Waiting {
         Some(Step { connection, command, ends_batch })
     }
 
-    /// The turn is over: those who had to wait for the next one come first.
+    /// The turn is over: the postponed connections come first in the next one.
     pub(super) fn next_turn(&mut self) {
         self.postponed.drain(..).rev().for_each(|connection| self.line.push_front(connection));
     }
@@ -152,7 +155,7 @@ impl Waiting {
         !self.held.is_empty()
     }
 
-    /// Who has read, and who is gone, comes back into the line.
+    /// A held connection that has read, or that is lost, comes back into the line.
     pub(super) fn release(&mut self, is_full: impl Fn(ConnectionId) -> bool) {
         let (line, rest) = (&mut self.line, &self.rest);
         self.held.retain(|connection| {
@@ -165,13 +168,13 @@ impl Waiting {
     }
 }
 
-/// Is the connection gone? It will read nothing more, and the chat has to hear of it.
+/// Is the connection lost? It will read nothing, and the state must learn that it is lost.
 fn is_gone(rest: &Rest, connection: ConnectionId) -> bool {
     let last = rest.get(&connection).and_then(|batches| batches.back());
     last.is_some_and(|batch| matches!(batch.as_slice().last(), Some(Command::Lost)))
 }
 
-/// Costs much the same whatever there is on the server.
+/// Does it cost about the same at every size of the server?
 fn is_light(command: &Command) -> bool {
     match command {
         Command::Ask(_, Ask::Say(_, json)) => json.len() <= LIGHT_BYTES,
@@ -181,191 +184,4 @@ fn is_light(command: &Command) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tcp_chat_protocol::Name;
-
-    const A: ConnectionId = ConnectionId(1);
-    const B: ConnectionId = ConnectionId(2);
-
-    fn ping() -> Command {
-        Command::Ask(None, Ask::Ping)
-    }
-
-    fn join(room: &str) -> Command {
-        Command::Ask(None, Ask::Join(Name::parse(room).expect("a name")))
-    }
-
-    fn told(command: Option<Command>) -> String {
-        match command {
-            Some(Command::Ask(_, Ask::Join(name))) => name.to_string(),
-            Some(Command::Ask(_, Ask::Ping)) => "ping".into(),
-            other => format!("{other:?}"),
-        }
-    }
-
-    /// All that is left of those who wait among each other.
-    fn steps(waiting: &mut Waiting) -> Vec<(u64, String, bool)> {
-        std::iter::from_fn(|| waiting.next_step(|_| false, |_, _| false))
-            .map(|s| (s.connection.0, told(s.command), s.ends_batch))
-            .collect()
-    }
-
-    /// The next of what comes first, all of it.
-    fn first(waiting: &mut Waiting) -> Option<Entry> {
-        waiting.next_first(|_| true).map(|(entry, _)| entry)
-    }
-
-    #[test]
-    fn talk_goes_before_those_who_enter() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![join("r1")]));
-        waiting.add(Entry::Commands(B, vec![Command::Read(9), ping()]));
-        assert!(matches!(first(&mut waiting), Some(Entry::Commands(who, _)) if who == B));
-        assert!(first(&mut waiting).is_none());
-        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true)]);
-        assert!(waiting.is_empty());
-    }
-
-    #[test]
-    fn talk_goes_before_what_takes_a_turn_to_write() {
-        let say = |bytes| {
-            let room = tcp_chat_protocol::request::Target::Default;
-            Command::Ask(None, Ask::Say(room, "x".repeat(bytes).into()))
-        };
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![Command::Read(9), say(LIGHT_BYTES + 1)]));
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        waiting.add(Entry::Commands(B, vec![Command::Read(9), say(LIGHT_BYTES)]));
-        assert!(matches!(first(&mut waiting), Some(Entry::Commands(who, _)) if who == B));
-        assert!(first(&mut waiting).is_none(), "its own ping comes after its message");
-        assert_eq!(steps(&mut waiting).len(), 3);
-    }
-
-    #[test]
-    fn ones_own_order_is_kept() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        assert!(first(&mut waiting).is_none(), "the ping came after the rooms");
-        assert_eq!(
-            steps(&mut waiting),
-            [(1, "r1".into(), false), (1, "r2".into(), true), (1, "ping".into(), true)]
-        );
-        // Once all is done, its talk goes first again.
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        assert!(first(&mut waiting).is_some());
-    }
-
-    #[test]
-    fn ones_own_order_is_kept_also_if_steps_are_taken_before_all_talk() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        waiting.add(Entry::Commands(A, vec![join("r1")]));
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        waiting.add(Entry::Commands(B, vec![join("r2")]));
-        assert_eq!(steps(&mut waiting), [(2, "r2".into(), true)], "B said nothing before");
-        assert!(first(&mut waiting).is_some());
-        assert_eq!(steps(&mut waiting), [], "one of A's pings waits yet");
-        assert!(!waiting.is_empty() && first(&mut waiting).is_some() && first(&mut waiting).is_none());
-        assert!(!waiting.is_empty(), "now it is A's turn");
-        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true), (1, "ping".into(), true)]);
-        assert!(waiting.is_empty() && waiting.in_first.is_empty());
-    }
-
-    #[test]
-    fn what_is_left_of_a_batch_comes_first_again() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![ping(), ping(), ping()]));
-        waiting.add(Entry::Commands(B, vec![ping()]));
-        waiting.add(Entry::Commands(A, vec![join("r1")]));
-        for (room, wanted) in [(2, (A, 2, false)), (2, (A, 1, true)), (2, (B, 1, true))] {
-            assert_eq!(waiting.waits_in_line(), wanted.0 == B, "A waits for the rest of what it said");
-            let mut left = room;
-            let takes = |_: &Command| {
-                left -= 1;
-                left >= 0
-            };
-            let Some((Entry::Commands(who, list), is_all)) = waiting.next_first(takes) else { panic!() };
-            assert_eq!((who, list.len(), is_all), wanted);
-        }
-        assert_eq!(steps(&mut waiting), [(1, "r1".into(), true)]);
-        assert!(waiting.is_empty() && waiting.in_first.is_empty());
-    }
-
-    #[test]
-    fn a_long_list_waits_for_the_lists_of_others() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2"), join("r3")]));
-        waiting.add(Entry::Commands(B, vec![join("r4")]));
-        let order: Vec<_> = steps(&mut waiting).into_iter().map(|(_, what, _)| what).collect();
-        assert_eq!(order, ["r1", "r4", "r2", "r3"]);
-    }
-
-    #[test]
-    fn who_does_not_read_is_held_and_holds_up_nobody() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
-        waiting.add(Entry::Commands(B, vec![join("r3")]));
-        let mut next = |full: Option<ConnectionId>| {
-            waiting.next_step(|c| Some(c) == full, |_, _| false).map(|s| told(s.command))
-        };
-        assert_eq!(next(None), Some("r1".into()));
-        assert_eq!(next(Some(A)), Some("r3".into()));
-        assert_eq!(next(Some(A)), None);
-        assert!(waiting.holds() && waiting.is_empty(), "there is nothing to do for now");
-        waiting.release(|_| true);
-        waiting.add(Entry::Commands(A, vec![ping()]));
-        assert!(first(&mut waiting).is_none() && waiting.is_empty(), "what it says next comes after that");
-        waiting.release(|_| false);
-        assert_eq!(steps(&mut waiting), [(1, "r2".into(), true), (1, "ping".into(), true)]);
-        assert!(!waiting.holds());
-    }
-
-    #[test]
-    fn who_is_gone_is_not_held() {
-        for lost_while_held in [true, false] {
-            let mut waiting = Waiting::default();
-            waiting.add(Entry::Commands(A, vec![join("r1")]));
-            let lost = Entry::Commands(A, vec![Command::Lost]);
-            if lost_while_held {
-                assert!(waiting.next_step(|_| true, |_, _| false).is_none());
-                waiting.add(lost);
-                waiting.release(|_| true);
-            } else {
-                waiting.add(lost);
-            }
-            assert!(waiting.next_step(|_| true, |_, _| false).is_some());
-            let last = waiting.next_step(|_| true, |_, _| false);
-            assert!(matches!(last, Some(Step { command: Some(Command::Lost), .. })), "{last:?}");
-            assert!(waiting.is_empty() && !waiting.holds());
-        }
-    }
-
-    #[test]
-    fn who_must_wait_for_the_next_turn_comes_first_in_it_and_holds_up_nobody() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
-        waiting.add(Entry::Commands(B, vec![join("r3"), join("r4")]));
-        let mut turn = |waits: &[ConnectionId]| {
-            let next = || waiting.next_step(|_| false, |c, _| waits.contains(&c));
-            let taken: Vec<_> = std::iter::from_fn(next).map(|step| told(step.command)).collect();
-            assert_eq!(waiting.is_empty(), waits.is_empty(), "what waits is not forgotten");
-            waiting.next_turn();
-            taken
-        };
-        assert_eq!(turn(&[A]), ["r3", "r4"]);
-        assert_eq!(turn(&[A, B]), [""; 0]);
-        assert_eq!(turn(&[]), ["r1", "r2"]);
-    }
-
-    #[test]
-    fn an_empty_batch_ends_too() {
-        let mut waiting = Waiting::default();
-        waiting.add(Entry::Commands(A, vec![join("r1")]));
-        waiting.add(Entry::Commands(A, Vec::new()));
-        assert_eq!(steps(&mut waiting).len(), 2);
-        assert!(waiting.is_empty());
-    }
-}
+mod tests;

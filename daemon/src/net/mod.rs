@@ -28,7 +28,7 @@ pub use listener::{Accept, accept_loop, listen};
 pub use permits::{Permits, Rejection};
 pub use tcp::{Lines, Speaks, TlsListener};
 
-use crate::hub::{Bars, Directory, Inbox};
+use crate::hub::{BannedAddresses, Directory, Inbox};
 use crate::metrics::Metrics;
 use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
 use crate::store::Readers;
@@ -90,7 +90,7 @@ struct Shared {
     inbox: Inbox,
     readers: Readers,
     permits: Permits,
-    bars: Bars,
+    banned_addresses: BannedAddresses,
     metrics: Arc<Metrics>,
     next: AtomicU64,
     /// Ends every connection when it is cancelled.
@@ -106,7 +106,7 @@ impl Gate {
         tls: TlsState,
         directory: Directory,
         inbox: Inbox,
-        bars: Bars,
+        banned_addresses: BannedAddresses,
         readers: Readers,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -121,7 +121,7 @@ impl Gate {
             inbox,
             readers,
             permits,
-            bars,
+            banned_addresses,
             metrics,
             next: AtomicU64::new(1),
             cut: CancellationToken::new(),
@@ -167,11 +167,13 @@ impl Gate {
 
     /// Whether connections from that address are banned now.
     fn is_banned(&self, address: IpAddr) -> bool {
-        let bars = self.0.bars.load();
+        let banned_addresses = self.0.banned_addresses.load();
         // Reads the clock only if there are bans.
-        !bars.is_empty() && {
+        !banned_addresses.is_empty() && {
             let now = Timestamp::now().0;
-            bars.iter().any(|(range, until)| until.is_none_or(|until| now < until) && is_in(range, address))
+            banned_addresses
+                .iter()
+                .any(|(range, until)| until.is_none_or(|until| now < until) && is_in(range, address))
         }
     }
 

@@ -9,7 +9,7 @@ use super::Gate;
 use super::identity::Identity;
 use crate::auth::{Expected, Proof};
 use crate::edge::Command;
-use crate::edge::{Ask, Secret};
+use crate::edge::{Ask, LoginAsk, Secret};
 use crate::hub::Outbox;
 use crate::metrics::Reason;
 use crate::settings::{AuthMode, ClientAuth};
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, Login};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Digest, NewCredential, UserId};
+use tcp_chat_state::{ConnectionId, Digest, EnrolOp, NewCredential, UserId};
 use tracing::{debug, warn};
 
 /// Logins that are checked in one read; `chat` closes the connection after as many failures.
@@ -100,13 +100,17 @@ impl Unproven {
                     prove_without_hash(&login, state, gate, peer)
                 };
                 match known {
-                    Some(proof) => Ok(Command::Ask(id, Ask::Login { login, fresh, resumes, proof })),
+                    Some(proof) => Ok(Command::Ask(
+                        id,
+                        Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof })),
+                    )),
                     None => Err(Self::login(id, login, fresh, resumes)),
                 }
             }
-            ClaimKind::Enrol { enrol, code } if is_logged_in => {
-                Ok(Command::Ask(id, Ask::Enrol { name: enrol.name, code, made: NewCredential::Nothing }))
-            }
+            ClaimKind::Enrol { enrol, code } if is_logged_in => Ok(Command::Ask(
+                id,
+                Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code, made: NewCredential::Nothing })),
+            )),
             ClaimKind::Enrol { enrol, code } => Err(Self::enrol(id, enrol, code)),
         }
     }
@@ -117,11 +121,11 @@ impl Unproven {
         let asked = match kind {
             ClaimKind::Login { mut login, fresh, resumes } => {
                 let proof = check_password(&mut login, state, gate, peer).await;
-                proof.map(|proof| Ask::Login { login, fresh, resumes, proof })
+                proof.map(|proof| Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof })))
             }
             ClaimKind::Enrol { mut enrol, code } => {
                 let made = enrol::make(&mut enrol, code, state, gate, peer).await;
-                made.map(|made| Ask::Enrol { name: enrol.name, code, made })
+                made.map(|made| Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code, made })))
             }
         };
         match asked {

@@ -5,7 +5,7 @@ use crate::common::{Daemon, run};
 use std::net::TcpStream;
 
 #[test]
-fn it_outlives_having_no_descriptors_left() {
+fn the_daemon_survives_running_out_of_descriptors() {
     let mut daemon = Daemon::after("ulimit -n 48", "");
     let mut ana = daemon.login("ana");
     // More than the daemon can take; the kernel queues the rest.
@@ -26,7 +26,7 @@ fn it_outlives_having_no_descriptors_left() {
 }
 
 #[test]
-fn who_comes_and_goes_at_once_leaves_nothing_behind() {
+fn a_connection_that_closes_at_once_leaves_nothing_behind() {
     let mut daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     for _ in 0..300 {

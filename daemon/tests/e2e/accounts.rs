@@ -39,7 +39,7 @@ pub(crate) fn logs_in(daemon: &Daemon, name: &str, password: &str) -> Peer {
 }
 
 #[test]
-fn a_login_may_come_right_behind_the_enrol_that_makes_it_possible() {
+fn a_login_may_follow_its_enrol_in_the_same_write() {
     let daemon = Daemon::with(ACCOUNTS);
     for (name, cuts) in [("ana", false), ("bo", true)] {
         let code = code(&done(&daemon, &["user", "add", name]));
@@ -109,7 +109,7 @@ fn a_join_line_sets_a_password_once() {
 }
 
 #[test]
-fn only_registered_users_come_in_and_wrong_is_as_unknown() {
+fn only_registered_users_log_in_and_a_wrong_password_is_answered_like_an_unknown_name() {
     let daemon = Daemon::with(ACCOUNTS);
     registered(&daemon, "ana");
     let mut peer = daemon.connect();
@@ -123,7 +123,7 @@ fn only_registered_users_come_in_and_wrong_is_as_unknown() {
 }
 
 #[test]
-fn whoever_guesses_has_to_wait_and_the_owner_at_home_does_not() {
+fn a_guessing_client_has_to_wait_and_the_owner_on_another_network_does_not() {
     let daemon = Daemon::with(ACCOUNTS);
     registered(&daemon, "ana");
     logs_in(&daemon, "ana", "her own");
@@ -157,7 +157,7 @@ fn from_elsewhere(daemon: &Daemon) -> Peer {
 }
 
 #[test]
-fn a_registered_name_is_its_owners_in_open_mode_too() {
+fn a_registered_name_belongs_to_its_owner_in_open_mode_too() {
     let daemon = Daemon::start();
     let mut squatter = daemon.login("Ana");
     registered(&daemon, "ana");
@@ -171,7 +171,7 @@ fn a_registered_name_is_its_owners_in_open_mode_too() {
 }
 
 #[test]
-fn three_sessions_of_one_user_hear_the_same_through_a_restart() {
+fn three_sessions_of_one_user_receive_the_same_through_a_restart() {
     let mut daemon = Daemon::with(ACCOUNTS);
     registered(&daemon, "ana");
     registered(&daemon, "bo");
@@ -215,7 +215,7 @@ fn three_sessions_of_one_user_hear_the_same_through_a_restart() {
 }
 
 #[test]
-fn a_user_has_so_many_sessions() {
+fn a_user_has_at_most_the_configured_sessions() {
     let daemon = Daemon::with("limits.sessions_per_user = 2");
     registered(&daemon, "ana");
     let (mut one, _two) = (logs_in(&daemon, "ana", "her own"), logs_in(&daemon, "ana", "her own"));
@@ -272,7 +272,7 @@ fn removing_and_resetting_take_effect_at_once() {
 }
 
 #[test]
-fn a_reload_to_accounts_sends_strangers_away() {
+fn a_reload_to_accounts_ends_the_sessions_of_unregistered_users() {
     let daemon = Daemon::start();
     registered(&daemon, "ana");
     let mut ana = logs_in(&daemon, "ana", "her own");

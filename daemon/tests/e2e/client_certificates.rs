@@ -42,7 +42,7 @@ fn fetches(daemon: &Daemon, name: &str, code: &str, into: &Path) -> (PathBuf, Pa
 }
 
 #[test]
-fn optional_is_a_proof_for_who_has_one() {
+fn an_optional_certificate_proves_the_name_of_its_user() {
     let daemon = Daemon::with(OPTIONAL);
     let of_ana = issued(&daemon, "ana");
     let mut ana = shows(&daemon, &of_ana);
@@ -63,7 +63,7 @@ fn optional_is_a_proof_for_who_has_one() {
 }
 
 #[test]
-fn required_lets_nobody_else_through_the_handshake() {
+fn required_certificates_end_other_handshakes() {
     let daemon = Daemon::with(REQUIRED);
     let mut ana = shows(&daemon, &issued(&daemon, "ana"));
     ana.login("ana");
@@ -116,7 +116,7 @@ fn a_join_line_fetches_a_certificate_even_where_one_is_required() {
 }
 
 #[test]
-fn a_revoked_certificate_is_over_at_once_and_for_good() {
+fn a_revoked_certificate_is_refused_at_once_and_for_good() {
     let mut daemon = Daemon::with(OPTIONAL);
     let (of_ana, of_bo, unseen) = (issued(&daemon, "ana"), issued(&daemon, "bo"), issued(&daemon, "cy"));
     let mut ana = shows(&daemon, &of_ana);
@@ -191,7 +191,7 @@ fn issued_anew(daemon: &Daemon, name: &str) -> (PathBuf, PathBuf) {
 
 /// The daemon had never seen this certificate, so it could not revoke it with the others.
 #[test]
-fn a_certificate_that_was_issued_while_the_daemon_was_down_goes_with_its_user() {
+fn a_certificate_issued_while_the_daemon_was_down_is_revoked_with_its_user() {
     let mut daemon = Daemon::with(OPTIONAL);
     let of_ana = issued(&daemon, "ana");
     shows(&daemon, &of_ana).login("ana");
@@ -233,7 +233,7 @@ fn seconds() -> u64 {
 /// Regression test: the company's certificate for `bom` was accepted as `born`: his name, roles and direct
 /// messages.
 #[test]
-fn a_certificate_is_nobody_elses_who_looks_the_same() {
+fn a_certificate_does_not_prove_a_name_that_looks_the_same() {
     for mode in ["open", "accounts"] {
         let daemon = Daemon::with(&format!("{REQUIRED}\nauth.mode = \"{mode}\""));
         done(&daemon, &["user", "add", "born"]);

@@ -43,7 +43,7 @@ fn broken_settings_are_refused_with_file_and_key() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_told_with_its_line() {
+fn a_file_that_is_not_toml_is_reported_with_its_line() {
     let end = with_config("[listen]\naddress = \"127.0.0.1:0\nx", &[]);
     assert_eq!(end.code, Some(78));
     assert!(end.err.contains("config.toml") && end.err.contains('2'), "{}", end.err);
@@ -53,7 +53,7 @@ fn a_file_that_is_no_toml_is_told_with_its_line() {
 }
 
 #[test]
-fn all_problems_are_told_in_one_go() {
+fn all_problems_are_reported_at_once() {
     let config =
         "[listen]\naddress = \"nowhere\"\n[rooms]\ndefault = [\"no spaces\"]\n[tls]\nmin_version = \"1.1\"\n";
     let end = with_config(config, &["check"]);
@@ -65,7 +65,7 @@ fn all_problems_are_told_in_one_go() {
 }
 
 #[test]
-fn the_environment_goes_over_the_file_and_port_over_both() {
+fn the_environment_overrides_the_file_and_port_overrides_both() {
     let daemon =
         Daemon::with_environment("rooms.default = [\"file\"]", &[("TCP_CHATD__ROOMS__DEFAULT", "ops,dev")]);
     let mut ana = daemon.connect();
@@ -78,7 +78,7 @@ fn the_environment_goes_over_the_file_and_port_over_both() {
 }
 
 #[test]
-fn a_bad_variable_is_told_by_its_name() {
+fn a_bad_variable_is_reported_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let end = in_environment(folder.path(), "TCP_CHATD__LIMITS__ERRORS", "many");
     assert_eq!(end.0, Some(78), "{}", end.1);
@@ -102,7 +102,7 @@ fn in_environment(folder: &Path, key: &str, value: &str) -> (Option<i32>, String
 }
 
 #[test]
-fn commands_that_ask_end_well() {
+fn commands_exit_with_0_and_usage_errors_with_64() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [&["--help"][..], &["--version"], &["config"], &["check"]] {
         let end = run(folder.path(), arguments, "");
@@ -118,7 +118,7 @@ fn commands_that_ask_end_well() {
 }
 
 #[test]
-fn config_prints_toml_with_where_each_value_is_from() {
+fn config_prints_toml_with_the_origin_of_each_value() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.toml"), "[sessions]\nttl = \"5m\"\n").unwrap();
     let end = run(folder.path(), &["config"], "");
@@ -135,7 +135,7 @@ fn config_prints_toml_with_where_each_value_is_from() {
 }
 
 #[test]
-fn the_store_is_one_daemons_alone() {
+fn two_daemons_cannot_share_a_store() {
     let daemon = Daemon::start();
     let store = daemon.folder().join("data/chat.db");
     let folder = tempfile::tempdir().unwrap();
@@ -148,7 +148,7 @@ fn the_store_is_one_daemons_alone() {
 }
 
 #[test]
-fn a_store_that_cannot_be_is_told() {
+fn a_store_that_cannot_be_opened_is_reported() {
     let (name, bytes) = ("garbage.db", b"this is no database, whatever its name says. ".repeat(200));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), &bytes).unwrap();
@@ -161,7 +161,7 @@ fn a_store_that_cannot_be_is_told() {
 }
 
 #[test]
-fn an_address_in_use_is_told() {
+fn an_address_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let end = with_config(&format!("listen.address = \"{address}\""), &["run"]);
@@ -170,7 +170,7 @@ fn an_address_in_use_is_told() {
 }
 
 #[test]
-fn it_runs_with_no_file_at_all_and_says_so() {
+fn the_daemon_runs_without_a_configuration_file_and_says_so() {
     let daemon = Daemon::start();
     let text = daemon.log().text();
     let first = text.lines().next().unwrap();
@@ -178,7 +178,7 @@ fn it_runs_with_no_file_at_all_and_says_so() {
 }
 
 #[test]
-fn nothing_is_kept_in_memory() {
+fn a_store_in_memory_keeps_nothing() {
     let mut daemon = Daemon::with("history.path = \":memory:\"");
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");

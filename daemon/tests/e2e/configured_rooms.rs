@@ -7,7 +7,7 @@ use crate::posts::TOKEN;
 use serde_json::{Value, json};
 
 #[test]
-fn a_room_that_looks_like_a_configured_one_keeps_nobody_out_and_is_warned_of() {
+fn a_room_that_resembles_a_configured_one_causes_a_warning_and_blocks_no_user() {
     let mut daemon = Daemon::start();
     let mut mallory = daemon.login("mallory");
     mallory.asks("JOIN", json!({"room": "supp0rt"}));
@@ -36,7 +36,7 @@ fn a_room_that_looks_like_a_configured_one_keeps_nobody_out_and_is_warned_of() {
 }
 
 #[test]
-fn nobody_takes_a_room_before_machines_post_to_it() {
+fn a_user_cannot_own_a_room_for_webhooks_before_the_first_post() {
     let settings =
         "http.address = \"127.0.0.1:0\"\nhttp.token_file = \"http.token\"\nhttp.rooms = [\"ops\"]\n";
     let daemon = Daemon::after(&format!("echo {TOKEN} >http.token"), settings);

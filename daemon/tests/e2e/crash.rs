@@ -8,7 +8,7 @@ const TALKERS: usize = 4;
 const KILLS: usize = 12;
 
 #[test]
-fn acknowledged_is_kept_through_twelve_kills() {
+fn acknowledged_messages_survive_twelve_kills() {
     let mut dice = Dice::new("crash");
     let mut daemon = Daemon::with("limits.messages_per_second = 0\nsessions.ttl = \"1h\"");
     let at = Whereabouts::new(daemon.address(), daemon.client(), false);
@@ -54,7 +54,7 @@ fn acknowledged_is_kept_through_twelve_kills() {
 }
 
 #[test]
-fn one_who_was_sent_away_from_many_rooms_is_gone_after_a_kill_and_so_are_they() {
+fn an_evicted_session_and_its_empty_rooms_are_gone_after_a_kill() {
     let mut daemon = Daemon::with("limits.rooms_per_network = 0\nlimits.messages_per_second = 0");
     let rooms: Vec<_> = (0..1_000).map(|n| format!("room{n}")).collect();
     let mut ana = daemon.connect();

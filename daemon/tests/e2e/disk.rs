@@ -84,7 +84,7 @@ fn history(peer: &mut Peer) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
+fn a_full_disk_refuses_messages_loses_none_and_recovers_by_itself() {
     let said_again = |peer: &mut Peer, (id, text): &(Value, String)| {
         peer.sends(&json!({"op": "MSG", "data": {"room": "lobby", "msg": text}, "id": id}));
         peer.is_answered(id)["data"]["seq"].as_u64().expect("a number")
@@ -154,7 +154,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_works_again_by_itself() {
 }
 
 #[test]
-fn while_the_disk_is_full_it_is_not_ready_and_machines_are_told_to_try_again() {
+fn while_the_disk_is_full_health_is_not_ready_and_webhooks_are_told_to_retry() {
     let Some(disk) = Disk::small() else { return };
     let store = disk.path().join("chat.db");
     let settings = format!(

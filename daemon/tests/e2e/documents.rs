@@ -65,12 +65,12 @@ fn align(shown: &mut Value, came: &Value, tokens: &mut HashMap<String, String>) 
 }
 
 #[test]
-fn the_transcript_of_the_protocol_is_true() {
+fn the_transcript_of_the_protocol_matches_the_daemon() {
     replay(|| (Daemon::start(), None));
 }
 
 #[test]
-fn the_transcript_is_true_over_a_websocket() {
+fn the_transcript_matches_the_daemon_over_a_websocket() {
     replay(|| {
         let (daemon, page) = Daemon::with_page("");
         (daemon, Some(page))
@@ -229,7 +229,7 @@ fn the_distributed_build_is_optimised_throughout() {
 }
 
 #[test]
-fn every_test_that_a_promise_or_a_limit_names_is_there() {
+fn every_test_that_a_document_names_exists() {
     let read = |file: &str| std::fs::read_to_string(repository().join(file));
     let mut named = 0;
     for document in ["docs/SECURITY-MODEL.md", "docs/OPERATIONS.md", "docs/WEB.md"] {
@@ -293,7 +293,7 @@ fn every_alert_has_its_entry_in_the_runbook() {
 }
 
 #[test]
-fn links_within_the_operators_document_lead_somewhere() {
+fn links_within_the_operators_document_have_a_target() {
     let text = std::fs::read_to_string(repository().join("docs/OPERATIONS.md")).unwrap();
     let anchor = |title: &str| {
         let kept = title.to_lowercase().replace(' ', "-");

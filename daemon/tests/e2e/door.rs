@@ -40,7 +40,7 @@ fn client_hello(version: u8) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_tls_gets_an_alert_and_a_close() {
+fn a_peer_that_does_not_speak_tls_gets_an_alert_and_a_close() {
     let mut daemon = Daemon::with("limits.handshake = \"1h\"");
     let mut ana = daemon.login("ana");
     let before = daemon.resident();
@@ -68,7 +68,7 @@ fn what_is_no_tls_gets_an_alert_and_a_close() {
 }
 
 #[test]
-fn what_is_older_than_allowed_is_refused() {
+fn a_tls_version_older_than_allowed_is_refused() {
     for (settings, versions) in [("", 0..=3), ("tls.min_version = \"1.2\"", 0..=2)] {
         let daemon = Daemon::with(settings);
         for version in versions {
@@ -100,7 +100,7 @@ fn half_a_handshake_is_closed_in_time() {
 }
 
 #[test]
-fn only_so_many_handshakes_are_under_way() {
+fn the_handshakes_under_way_are_limited() {
     let daemon = Daemon::with("limits.handshakes = 2\nlimits.handshake = \"1h\"");
     let mut ana = daemon.login("ana");
     let (first, _second) = (knocks(&daemon), knocks(&daemon));
@@ -118,7 +118,7 @@ fn only_so_many_handshakes_are_under_way() {
 }
 
 #[test]
-fn an_address_begins_only_so_many_handshakes_a_second() {
+fn the_handshakes_per_second_of_an_address_are_limited() {
     let daemon = Daemon::with("limits.handshakes_per_second = 1");
     let mut ana = daemon.login("ana");
     let crowd: Vec<_> = (0..40).map(|_| knocks(&daemon)).collect();
@@ -135,7 +135,7 @@ fn an_address_begins_only_so_many_handshakes_a_second() {
 }
 
 #[test]
-fn a_flood_of_half_open_handshakes_costs_those_who_are_in_nothing() {
+fn a_flood_of_half_open_handshakes_does_not_disturb_logged_in_users() {
     let daemon = Daemon::with(
         "limits.handshakes = 64\nlimits.handshakes_per_second = 0\nlimits.handshake = \"300ms\"",
     );

@@ -156,7 +156,7 @@ fn calls(file: &Path) -> Vec<Call> {
 }
 
 #[test]
-fn what_the_source_logs_is_what_the_document_says() {
+fn the_logged_events_are_the_documented_events() {
     let mut files = Vec::new();
     sources(&repository().join("daemon/src"), &mut files);
     let mut by_event: BTreeMap<String, Vec<Call>> = BTreeMap::new();

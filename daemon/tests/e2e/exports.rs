@@ -19,7 +19,7 @@ fn texts(lines: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn an_export_is_what_the_wire_said() {
+fn an_export_equals_the_lines_on_the_wire() {
     let daemon = Daemon::start();
     let (mut ana, mut bo) = (daemon.login_to("ana", &["lobby", "ops"]), daemon.login_to("Bo", &["lobby"]));
     let mut heard = Vec::new();
@@ -83,7 +83,7 @@ fn the_store_of_a_daemon_that_was_killed_or_ended_is_exported_and_left_as_it_is(
 }
 
 #[test]
-fn what_cannot_be_exported_is_said_with_its_code() {
+fn a_failing_export_is_reported_with_its_exit_code() {
     let daemon = Daemon::with("history.path = \":memory:\"\nadmin.socket = \"control.sock\"");
     let refused = run(daemon.folder(), &["export"], "");
     assert_eq!((refused.code, refused.out.as_str()), (Some(78), ""));

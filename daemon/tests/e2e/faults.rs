@@ -47,7 +47,7 @@ fn has_told_no_error(daemon: &mut Daemon) {
 }
 
 #[test]
-fn a_call_that_fails_ends_one_connection_and_its_session_goes_on() {
+fn a_failing_system_call_ends_one_connection_and_keeps_its_session() {
     let (mut daemon, faults) = faulty();
     let mut bo = daemon.login("bo");
     let before = daemon.sockets();
@@ -87,7 +87,7 @@ fn a_call_that_fails_ends_one_connection_and_its_session_goes_on() {
 }
 
 #[test]
-fn a_call_that_fails_in_the_handshake_costs_nobody_else_anything() {
+fn a_failing_system_call_in_a_handshake_disturbs_no_other_connection() {
     let (mut daemon, faults) = faulty();
     let mut bo = daemon.login("bo");
     let before = daemon.sockets();
@@ -148,7 +148,7 @@ fn fates() -> impl FnMut(usize) -> Fate + Send + 'static {
 }
 
 #[test]
-fn on_a_bad_road_nothing_is_lost_or_doubled_and_those_on_a_good_one_notice_nothing() {
+fn a_bad_network_loses_and_doubles_no_message_and_disturbs_no_other_user() {
     let (mut daemon, faults) = faulty();
     let before = daemon.sockets();
     let road = Road::to(daemon.address(), faults, fates());

@@ -67,7 +67,7 @@ fn a_pair_that_clients_refuse_ends_check_with_78_and_the_start_warns() {
 }
 
 #[test]
-fn a_client_ca_that_is_no_cas_ends_check_with_78_and_the_start_warns() {
+fn a_client_ca_that_is_not_a_ca_ends_check_with_78_and_the_start_warns() {
     let mut daemon = Daemon::with("limits.connections = 10");
     let folder = daemon.folder();
     let (certificate, _) = Users::new(folder).issue(folder, &["ana"], ExtendedKeyUsagePurpose::ClientAuth);
@@ -95,7 +95,7 @@ fn a_client_ca_that_is_no_cas_ends_check_with_78_and_the_start_warns() {
 }
 
 #[test]
-fn every_fault_of_the_settings_is_told_in_words() {
+fn every_fault_of_the_settings_is_reported_in_words() {
     let long = "x".repeat(120);
     let dotted = format!("listen.address = \"127.0.0.1:0\"\nadmin.socket = \"/tmp/{long}\"");
     for (config, sentence) in [

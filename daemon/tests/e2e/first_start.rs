@@ -10,7 +10,7 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[test]
-fn keys_are_for_the_daemon_alone_and_the_ca_for_everyone() {
+fn only_the_daemon_can_read_its_keys_and_everyone_can_read_the_ca() {
     let daemon = Daemon::after("umask 000", "");
     let certs = daemon.folder().join("certs");
     for key in ["ca.key", "server.key"] {
@@ -98,7 +98,7 @@ fn a_broken_pair_of_the_operators_is_refused() {
 }
 
 #[test]
-fn who_speaks_no_alpn_is_served_and_who_does_is_answered() {
+fn a_client_without_alpn_is_served_and_one_with_alpn_is_answered() {
     let daemon = Daemon::start();
     assert_eq!(daemon.connect().alpn().as_deref(), Some(&b"tcp-chat/1"[..]));
     let plain = client_config(&daemon.ca(), Trust::default());
@@ -133,7 +133,7 @@ fn another_ca_is_not_trusted() {
 }
 
 #[test]
-fn what_is_no_tls_gets_an_alert_and_a_close() {
+fn a_peer_that_does_not_speak_tls_gets_an_alert_and_a_close() {
     let mut daemon = Daemon::start();
     let records: [&[u8]; 5] = [
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -156,7 +156,7 @@ fn what_is_no_tls_gets_an_alert_and_a_close() {
 }
 
 #[test]
-fn what_the_operator_needs_is_told_at_the_start() {
+fn the_start_prints_the_data_that_the_operator_needs() {
     let daemon = Daemon::start();
     let text = daemon.log().text();
     assert!(text.contains("ca.pem"), "{text}");

@@ -44,7 +44,7 @@ fn try_everything(daemon: &Daemon) {
 }
 
 #[test]
-fn no_line_of_the_json_log_is_a_peers() {
+fn a_peer_cannot_forge_a_line_of_the_json_log() {
     let daemon = Daemon::with("log.level = \"debug\"\nlimits.errors = 0");
     try_everything(&daemon);
     let log = daemon.log().text();
@@ -64,7 +64,7 @@ fn no_line_of_the_json_log_is_a_peers() {
 }
 
 #[test]
-fn nothing_that_an_operator_is_shown_is_a_peers() {
+fn a_peer_cannot_forge_an_operators_output() {
     let daemon = Daemon::with("limits.errors = 0");
     try_everything(&daemon);
     for command in

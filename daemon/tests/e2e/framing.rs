@@ -40,7 +40,7 @@ fn many_lines_may_come_at_once() {
 }
 
 #[test]
-fn a_cut_in_the_middle_of_a_character_is_no_matter() {
+fn a_character_may_be_split_over_two_reads() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let line = "{\"op\":\"MSG\",\"data\":\"🦀 é 山\"}\n".as_bytes();
@@ -62,7 +62,7 @@ fn both_endings_and_empty_lines_are_taken() {
 }
 
 #[test]
-fn the_bound_is_held_to_the_byte() {
+fn the_line_limit_holds_to_the_byte() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     for (id, ending) in [(1, "\n"), (2, "\r\n")] {
@@ -77,7 +77,7 @@ fn the_bound_is_held_to_the_byte() {
 }
 
 #[test]
-fn the_bound_is_what_the_configuration_says() {
+fn the_line_limit_is_configurable() {
     let daemon = Daemon::with("limits.line_bytes = 8000\nlimits.msg_bytes = 1000");
     let mut ana = daemon.connect();
     let reply = ana.login("ana");
@@ -107,7 +107,7 @@ fn a_line_without_end_is_skipped_and_not_held() {
 }
 
 #[test]
-fn what_is_no_json_object_is_parse_and_the_next_line_counts() {
+fn a_line_that_is_not_a_json_object_is_parse_and_the_next_line_is_served() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let lines: [&[u8]; 16] = [
@@ -138,7 +138,7 @@ fn what_is_no_json_object_is_parse_and_the_next_line_counts() {
 }
 
 #[test]
-fn fields_that_nobody_knows_are_ignored() {
+fn unknown_fields_are_ignored() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     ana.sends(

@@ -8,7 +8,7 @@ fn messages(page: &Value) -> Vec<Message> {
 }
 
 #[test]
-fn a_newcomer_reads_what_was_said_before() {
+fn a_new_member_reads_earlier_messages() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let said: Vec<_> = (0..5).map(|n| ana.says(&format!("{n}"))).collect();
@@ -88,7 +88,7 @@ fn the_usual_page_is_the_newest_fifty() {
 }
 
 #[test]
-fn bounds_are_told_by_name() {
+fn a_value_out_of_bounds_is_refused_by_its_name() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     for (data, field) in [
@@ -118,7 +118,7 @@ fn bounds_are_told_by_name() {
 }
 
 #[test]
-fn direct_messages_are_for_their_two_ends() {
+fn direct_messages_are_readable_by_their_two_users_only() {
     let daemon = Daemon::start();
     let (mut ana, mut bo, mut cy) = (daemon.login("ana"), daemon.login("bo"), daemon.login("cy"));
     ana.tells("bo", "one");
@@ -139,7 +139,7 @@ fn direct_messages_are_for_their_two_ends() {
 }
 
 #[test]
-fn a_name_that_comes_again_is_another_user() {
+fn a_reused_name_is_another_user() {
     let daemon = Daemon::start();
     let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
     ana.tells("bo", "a secret");
@@ -153,7 +153,7 @@ fn a_name_that_comes_again_is_another_user() {
 }
 
 #[test]
-fn it_is_all_there_after_kills_and_restarts() {
+fn the_history_survives_kills_and_restarts() {
     let mut daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
     let seqs: Vec<_> = (0..40).map(|n| ana.says_in(["lobby", "ops"][n % 2], &format!("{n}")).seq).collect();

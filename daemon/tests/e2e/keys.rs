@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The messages of others at the same moment, if they are large, take the place of its answer.
 #[test]
-fn the_first_post_is_never_answered_as_if_it_came_again() {
+fn the_first_post_is_never_answered_like_a_resend() {
     let limits = "limits.msg_bytes = \"256 KiB\"\nlimits.line_bytes = \"512 KiB\"\n\
                   limits.messages_per_second = 0\n";
     let daemon = daemon(limits);
@@ -112,7 +112,7 @@ fn a_new_spelling_of_a_room_forgets_neither_keys_nor_notifications() {
 /// The text of two notifications may be equal although the notifications differ: above ten alerts it is a
 /// number.
 #[test]
-fn a_key_names_one_body_also_where_the_same_is_told_of_another() {
+fn a_key_names_one_body_also_with_an_equal_notification() {
     let mut daemon = daemon("");
     let alerts = |last: &str| {
         let alert = |name: String| json!({"status": "firing", "labels": {"alertname": name}});

@@ -13,7 +13,7 @@ fn is_turned_away(daemon: &Daemon) {
 }
 
 #[test]
-fn who_talks_too_fast_is_told_for_how_long() {
+fn a_client_over_the_message_rate_is_told_how_long_to_wait() {
     let daemon = Daemon::with("limits.messages_per_second = 1\nlimits.burst = 5");
     let mut bo = daemon.login("bo");
     let mut ana = daemon.login("ana");
@@ -52,7 +52,7 @@ fn who_talks_too_fast_is_told_for_how_long() {
 }
 
 #[test]
-fn a_rate_of_nought_is_no_limit() {
+fn a_rate_of_zero_means_no_limit() {
     let daemon = Daemon::with("limits.messages_per_second = 0\nlimits.burst = 1");
     let mut ana = daemon.login("ana");
     for n in 0..3000 {
@@ -64,7 +64,7 @@ fn a_rate_of_nought_is_no_limit() {
 }
 
 #[test]
-fn there_are_only_so_many_connections() {
+fn the_number_of_connections_is_limited() {
     let daemon = Daemon::with("limits.connections = 2");
     let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
     is_turned_away(&daemon);
@@ -73,7 +73,7 @@ fn there_are_only_so_many_connections() {
 }
 
 #[test]
-fn there_are_only_so_many_from_one_address() {
+fn the_connections_of_one_address_are_limited() {
     let daemon = Daemon::with("limits.connections_per_address = 2");
     let mut ana = daemon.login("ana");
     let bo = daemon.login("bo");
@@ -96,7 +96,7 @@ fn there_are_only_so_many_from_one_address() {
 }
 
 #[test]
-fn there_are_only_so_many_sessions() {
+fn the_number_of_sessions_is_limited() {
     let daemon = Daemon::with("limits.sessions = 1");
     let mut ana = daemon.login("ana");
     let mut bo = daemon.connect();
@@ -108,7 +108,7 @@ fn there_are_only_so_many_sessions() {
 }
 
 #[test]
-fn who_never_says_who_they_are_is_shown_out() {
+fn a_client_that_does_not_log_in_is_disconnected() {
     let daemon = Daemon::with("limits.login = \"300ms\"");
     let mut silent = daemon.connect();
     silent.hears_error("TIMEOUT");
@@ -126,7 +126,7 @@ fn who_never_says_who_they_are_is_shown_out() {
 }
 
 #[test]
-fn who_never_shakes_hands_is_shown_out() {
+fn a_client_that_does_not_complete_the_handshake_is_disconnected() {
     let daemon = Daemon::with("limits.handshake = \"300ms\"");
     let mut socket = TcpStream::connect(daemon.address()).unwrap();
     socket.set_read_timeout(Some(crate::common::PATIENCE)).unwrap();
@@ -141,7 +141,7 @@ fn who_never_shakes_hands_is_shown_out() {
 }
 
 #[test]
-fn errors_in_a_row_end_in_a_closed_door() {
+fn too_many_errors_in_a_row_close_the_connection() {
     let daemon = Daemon::with("limits.errors = 5");
     let mut ana = daemon.login("ana");
     for _ in 0..3 {
@@ -163,7 +163,7 @@ fn errors_in_a_row_end_in_a_closed_door() {
 }
 
 #[test]
-fn who_sends_too_many_bytes_is_told_for_how_long() {
+fn a_client_over_the_byte_rate_is_told_how_long_to_wait() {
     let daemon = Daemon::with("limits.bytes_per_second = \"1 KiB\"\nlimits.burst_bytes = \"1 KiB\"");
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");
@@ -187,7 +187,7 @@ fn who_sends_too_many_bytes_is_told_for_how_long() {
 }
 
 #[test]
-fn strangers_are_written_to_only_so_often() {
+fn direct_messages_to_strangers_are_limited() {
     let daemon = Daemon::with("limits.strangers_per_minute = 1");
     let [mut spam, mut bo, mut cy] = ["spam", "bo", "cy"].map(|name| daemon.login(name));
     spam.tells("bo", "buy");
@@ -205,7 +205,7 @@ fn strangers_are_written_to_only_so_often() {
 }
 
 #[test]
-fn who_floods_is_read_slowly_and_answered_line_by_line() {
+fn a_flooding_client_is_read_slowly_and_gets_every_answer() {
     let daemon = Daemon::with("limits.messages_per_second = 1\nlimits.burst = 10\nlimits.errors = 0");
     let mut bo = daemon.login("bo");
     let mut flood = daemon.login("flood");

@@ -4,7 +4,7 @@ use crate::common::{Daemon, in_shell, run};
 use serde_json::{Value, json};
 
 #[test]
-fn the_seeds_two_requests_work_as_they_stand() {
+fn the_two_first_requests_of_the_protocol_work_unchanged() {
     let daemon = Daemon::start();
     let mut ana = daemon.connect();
     ana.sends_bytes(b"{\"op\":\"LOGIN\",\"data\":{\"name\":\"ana\",\"color\":\"red\"}}\n{\"op\":\"MSG\",\"data\":\"hello\"}\n");
@@ -17,7 +17,7 @@ fn the_seeds_two_requests_work_as_they_stand() {
 }
 
 #[test]
-fn the_reply_says_all_that_a_client_needs() {
+fn the_reply_to_login_has_all_fields() {
     let daemon = Daemon::with("sessions.ttl = \"90s\"");
     let mut ana = daemon.connect();
     let reply = ana.logs_in_with(json!({"name": "Ana", "color": "#00Ff7f"}));
@@ -35,7 +35,7 @@ fn the_reply_says_all_that_a_client_needs() {
 }
 
 #[test]
-fn nothing_goes_before_login() {
+fn requests_before_login_are_refused() {
     let daemon = Daemon::start();
     let mut ana = daemon.connect();
     for (op, data) in [
@@ -71,7 +71,7 @@ fn a_second_login_changes_nothing() {
 }
 
 #[test]
-fn data_that_is_wrong_is_told_by_name() {
+fn a_wrong_field_is_refused_by_its_name() {
     let daemon = Daemon::start();
     let mut ana = daemon.connect();
     for (data, field) in [
@@ -108,7 +108,7 @@ fn colours_are_the_contracts() {
 }
 
 #[test]
-fn rooms_may_be_chosen_at_the_door() {
+fn a_login_may_choose_its_rooms() {
     let daemon = Daemon::with("rooms.default = [\"hall\", \"ops\"]");
     let mut ana = daemon.connect();
     assert_eq!(ana.login("ana")["rooms"], json!(["hall", "ops"]));
@@ -126,7 +126,7 @@ fn rooms_may_be_chosen_at_the_door() {
 }
 
 #[test]
-fn tokens_are_long_differ_and_are_written_nowhere() {
+fn tokens_are_long_differ_and_are_not_stored() {
     let daemon = Daemon::with("log.level = \"trace\"");
     let mut ana = daemon.login("ana");
     let bo = daemon.login("bo");
@@ -159,7 +159,7 @@ fn text_and_tokens_never_reach_the_log() {
 }
 
 #[test]
-fn a_password_is_read_as_the_client_reads_it_and_nothing_is_said_where_nothing_is_given() {
+fn a_password_is_read_like_the_client_does_and_an_empty_text_is_refused() {
     let daemon = Daemon::with("auth.mode = \"accounts\"");
     let folder = tempfile::tempdir().unwrap();
     let hash = run(folder.path(), &["password"], "\u{feff}open sesame\r\n");

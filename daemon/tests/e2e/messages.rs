@@ -4,7 +4,7 @@ use crate::common::{Daemon, LOBBY, Peer, run};
 use serde_json::{Value, json};
 
 #[test]
-fn a_room_hears_and_the_author_gets_a_copy_with_the_id() {
+fn the_room_receives_a_message_and_its_author_a_copy_with_the_id() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");
@@ -28,7 +28,7 @@ fn a_bare_string_goes_to_the_first_configured_room() {
 }
 
 #[test]
-fn a_direct_message_is_for_two() {
+fn only_two_users_receive_a_direct_message() {
     let daemon = Daemon::start();
     let (mut ana, mut bo, mut cy) = (daemon.login("ana"), daemon.login("bo"), daemon.login("cy"));
     ana.sends(&json!({"op": "MSG", "data": {"to": "bo", "msg": "psst"}, "id": 9}));
@@ -46,7 +46,7 @@ fn a_direct_message_is_for_two() {
 }
 
 #[test]
-fn what_is_missing_or_too_much_is_data() {
+fn missing_and_extra_fields_are_data_errors() {
     let daemon = Daemon::with("limits.msg_bytes = 100");
     let mut ana = daemon.login("ana");
     for (data, field) in [
@@ -176,7 +176,7 @@ fn text_arrives_code_point_for_code_point() {
 }
 
 #[test]
-fn the_moment_is_written_as_the_contract_says() {
+fn the_timestamp_has_the_documented_form() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     ana.sends(&json!({"op": "MSG", "data": "when"}));
@@ -189,7 +189,7 @@ fn the_moment_is_written_as_the_contract_says() {
 /// A client whose counter starts again at 1 would lose a message: the second message is refused, not dropped.
 /// After the restart another room is the first configured one: the message is stored in the earlier one.
 #[test]
-fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed() {
+fn a_resend_without_a_target_is_recognised_after_the_default_room_changed() {
     let mut daemon = Daemon::with("rooms.default = [\"lobby\", \"ops\"]");
     let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
     let asks = |ana: &mut Peer, line: &Value| {

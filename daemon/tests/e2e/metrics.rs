@@ -18,7 +18,7 @@ fn daemon(settings: &str) -> (Daemon, std::net::SocketAddr) {
 }
 
 #[test]
-fn a_scrape_says_what_was_done() {
+fn a_scrape_counts_the_served_requests() {
     let (daemon, at) = daemon("limits.connections = 5\ntls.min_version = \"1.2\"");
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login_to("bo", &["lobby", "a-room-of-his"]);
@@ -114,7 +114,7 @@ fn a_scrape_says_what_was_done() {
 }
 
 #[test]
-fn who_was_not_let_in_is_counted_by_what_was_wrong() {
+fn refused_logins_are_counted_by_reason() {
     let (daemon, at) = daemon(ACCOUNTS);
     registered(&daemon, "ana");
     let mut wrong = daemon.connect();
@@ -136,7 +136,7 @@ fn who_was_not_let_in_is_counted_by_what_was_wrong() {
 }
 
 #[test]
-fn a_reader_who_falls_behind_is_counted_once_and_so_is_what_waits() {
+fn a_slow_reader_is_counted_once_and_its_backlog_is_measured() {
     let (daemon, at) =
         daemon("limits.outbox_bytes = \"64 KiB\"\nlimits.messages_per_second = 0\nlimits.stall = \"1h\"");
     let mut ana = daemon.login("ana");
@@ -156,7 +156,7 @@ fn a_reader_who_falls_behind_is_counted_once_and_so_is_what_waits() {
 }
 
 #[test]
-fn every_figure_is_in_the_handbook_and_nothing_else_is() {
+fn the_documented_metrics_are_the_exported_metrics() {
     let (_daemon, at) = daemon("");
     let body = get(at, "/metrics").body;
     let typed = |line: &str| {
@@ -181,7 +181,7 @@ fn every_figure_is_in_the_handbook_and_nothing_else_is() {
 }
 
 #[test]
-fn nothing_else_is_there_to_be_seen() {
+fn other_paths_of_the_metrics_endpoint_are_not_found() {
     let (_daemon, at) = daemon("");
     assert_eq!(get(at, "/").status, 404);
     assert_eq!(get(at, "/rooms/lobby/messages").status, 404);
@@ -195,7 +195,7 @@ fn nothing_else_is_there_to_be_seen() {
 }
 
 #[test]
-fn while_it_drains_it_is_alive_and_not_ready() {
+fn a_draining_daemon_is_alive_and_not_ready() {
     let (mut daemon, at) =
         daemon("shutdown.grace = \"1h\"\nlimits.stall = \"1h\"\nlimits.messages_per_second = 0");
     assert_eq!((get(at, "/healthz").status, get(at, "/readyz").status), (200, 200));
@@ -218,7 +218,7 @@ fn while_it_drains_it_is_alive_and_not_ready() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said_with_its_key() {
+fn a_port_in_use_is_reported_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let address = taken.local_addr().unwrap();
@@ -230,7 +230,7 @@ fn a_port_that_is_taken_is_said_with_its_key() {
 
 /// Load balancers connect without sending. The shipped alert must not fire for that.
 #[test]
-fn a_bare_connect_is_no_failed_handshake() {
+fn a_connection_without_bytes_is_not_a_failed_handshake() {
     let (daemon, at) = daemon("");
     for _ in 0..5 {
         drop(TcpStream::connect(daemon.address()).unwrap());
@@ -257,7 +257,7 @@ fn a_bare_connect_is_no_failed_handshake() {
 
 /// A page in a browser on this host resolves its own name to the address of the metrics (DNS rebinding).
 #[test]
-fn the_figures_are_for_those_who_ask_by_address() {
+fn the_metrics_are_refused_for_a_foreign_host_header() {
     let (_daemon, at) = daemon("");
     let ask = |path: &str, host: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");

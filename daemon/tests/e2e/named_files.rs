@@ -43,7 +43,7 @@ fn told(daemon: &Daemon, event: &str, (file, key): (&str, &str)) -> Value {
 }
 
 #[test]
-fn a_named_file_that_vanishes_is_said_once_and_what_was_loaded_stays_in_use() {
+fn a_vanished_file_is_reported_once_and_its_loaded_content_stays_in_use() {
     let mut daemon = Daemon::start();
     let folder = daemon.folder().to_owned();
     let at = |file: &str| folder.join(file);

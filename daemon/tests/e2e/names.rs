@@ -77,7 +77,7 @@ fn the_length_is_counted_in_characters() {
 }
 
 #[test]
-fn case_and_look_make_no_other_name() {
+fn case_and_look_alike_characters_make_no_new_name() {
     let daemon = Daemon::start();
     let _taken: Vec<_> = ["Ana", "Straße", "paypal", "éva", "bob"].map(|n| daemon.login(n)).into();
     for name in [
@@ -130,7 +130,7 @@ fn a_name_is_free_at_once_after_quit() {
 }
 
 #[test]
-fn two_who_ask_at_once_do_not_both_get_it() {
+fn two_simultaneous_logins_do_not_both_get_the_name() {
     let daemon = Daemon::start();
     for round in 0..10 {
         let mut peers: Vec<_> = (0..6).map(|_| daemon.connect()).collect();
@@ -153,7 +153,7 @@ fn two_who_ask_at_once_do_not_both_get_it() {
 /// A name that only looks like another one addresses nobody: it is refused, and the error names the other
 /// one.
 #[test]
-fn a_look_alike_addresses_nobody() {
+fn a_look_alike_name_addresses_no_user() {
     let daemon = Daemon::start();
     let mut born = daemon.login_to("born", &["lobby", "modern"]);
     let mut ana = daemon.login_to("ana", &["lobby"]);
@@ -219,7 +219,7 @@ fn done(daemon: &Daemon, arguments: &[&str], code: i32, says: &str) {
 
 /// Before names were exact, similar names were one name. A store can also come from another Unicode version.
 #[test]
-fn twins_in_an_old_store_are_found_by_their_exact_names_and_the_oldest_of_equal_ones() {
+fn look_alike_names_of_an_old_store_are_found_exactly_and_equal_names_by_age() {
     let mut daemon = Daemon::start();
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));

@@ -28,7 +28,7 @@ impl Daemon {
 }
 
 #[test]
-fn a_kick_ends_the_session_or_the_time_in_a_room() {
+fn a_kick_ends_the_session_or_the_membership_of_a_room() {
     let daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
     let mut bo = daemon.login_to("bo", &["lobby", "ops"]);
@@ -51,7 +51,7 @@ fn a_kick_ends_the_session_or_the_time_in_a_room() {
 }
 
 #[test]
-fn the_muted_read_on_and_speak_again_when_it_is_over() {
+fn a_muted_user_can_read_and_writes_again_when_the_mute_ends() {
     let mut daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let done = daemon.does(&["mute", "ana", "--for", "1h", "--reason", "caps", "--json"]);
@@ -71,7 +71,7 @@ fn the_muted_read_on_and_speak_again_when_it_is_over() {
 }
 
 #[test]
-fn bans_of_users_cut_and_hold_over_a_restart() {
+fn a_ban_of_a_user_disconnects_and_holds_over_a_restart() {
     let mut daemon = Daemon::start();
     let mut mallory = daemon.login("mallory");
     daemon.does(&["ban", "mallory", "--for", "1d", "--reason", "spam"]);
@@ -88,7 +88,7 @@ fn bans_of_users_cut_and_hold_over_a_restart() {
 }
 
 #[test]
-fn a_banned_address_is_not_even_shaken_hands_with() {
+fn a_banned_address_gets_no_handshake() {
     let mut daemon = Daemon::with("log.level = \"debug\"");
     let mut ana = daemon.login("ana");
     daemon.does(&["ban", "127.0.0.0/8"]);
@@ -107,7 +107,7 @@ fn a_banned_address_is_not_even_shaken_hands_with() {
 }
 
 #[test]
-fn a_private_room_is_nobodys_who_was_granted_nothing() {
+fn a_private_room_is_closed_to_users_without_a_grant() {
     let mut daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
     ana.says_in("ops", "a secret");
@@ -148,7 +148,7 @@ fn a_private_room_is_nobodys_who_was_granted_nothing() {
 }
 
 #[test]
-fn what_was_done_stands_in_the_audit_log() {
+fn actions_are_in_the_audit_log() {
     let mut daemon = Daemon::start();
     let _bo = daemon.login("bo");
     daemon.does(&["mute", "bo", "--reason", "noise"]);
@@ -172,7 +172,7 @@ fn what_was_done_stands_in_the_audit_log() {
 }
 
 #[test]
-fn an_operator_sees_who_is_here_changes_the_level_and_drains() {
+fn an_operator_lists_users_changes_the_log_level_and_drains() {
     let mut daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
     let bo = daemon.login("bo");
@@ -227,7 +227,7 @@ fn the_control_socket_says_which_version_it_speaks() {
 }
 
 #[test]
-fn operators_are_told_in_the_words_of_their_commands() {
+fn refusals_to_operators_use_the_words_of_their_commands() {
     let daemon = Daemon::start();
     let _ana = daemon.login("ana");
     let no_room = "there is no room nowhere: `tcp-chatd rooms` lists those that are there";
@@ -275,7 +275,7 @@ fn operators_are_told_in_the_words_of_their_commands() {
 }
 
 #[test]
-fn nobody_bans_all_addresses() {
+fn a_ban_of_all_addresses_is_refused() {
     let daemon = Daemon::start();
     for all in ["0.0.0.0/0", "10.0.0.0/0", "::/0", "2001:db8::/0", "::ffff:0.0.0.0/96"] {
         let shown = if all.contains("::") && !all.contains("ffff") { "::/0" } else { "0.0.0.0/0" };

@@ -79,7 +79,7 @@ fn openssl_refuses_without_the_ca() {
 }
 
 #[test]
-fn openssl_sees_what_was_promised() {
+fn openssl_sees_the_documented_tls_parameters() {
     if !has("openssl") {
         return;
     }

@@ -14,7 +14,7 @@ fn second(daemon: &Daemon, settings: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_link_to_a_store_in_use_is_the_store_in_use() {
+fn a_link_to_a_store_in_use_is_refused_like_the_store() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     ana.says("kept");
@@ -36,7 +36,7 @@ fn a_link_to_a_store_in_use_is_the_store_in_use() {
 }
 
 #[test]
-fn a_control_socket_in_use_stays_its_owners() {
+fn a_control_socket_in_use_is_not_replaced() {
     let daemon = Daemon::start();
     let socket = in_shell(&format!("find {} -type s", daemon.folder().display()));
     let socket = String::from_utf8(socket.stdout).unwrap().trim().to_owned();
@@ -50,7 +50,7 @@ fn a_control_socket_in_use_stays_its_owners() {
 }
 
 #[test]
-fn an_address_that_is_not_there_or_in_use_is_tried_again() {
+fn binding_a_missing_or_used_address_is_retried() {
     let daemon = Daemon::start();
     for (address, says) in [
         ("192.0.2.77:3000".to_owned(), "does not have the address now"),

@@ -75,7 +75,7 @@ fn a_text_is_posted_and_kept_before_it_is_confirmed() {
 }
 
 #[test]
-fn without_the_token_nothing_is_said() {
+fn a_post_without_the_token_is_refused() {
     let daemon = daemon("");
     let at = address(&daemon, "http_listening");
     let mut ana = daemon.login_to("ana", &["ops"]);
@@ -103,7 +103,7 @@ fn without_the_token_nothing_is_said() {
 }
 
 #[test]
-fn what_is_posted_again_is_kept_once_also_over_a_restart() {
+fn a_repeated_post_is_kept_once_also_over_a_restart() {
     let mut daemon = daemon("");
     let mut machine = Machine::of(&daemon);
     let again = |machine: &Machine, key: &str, text: &str| {
@@ -171,7 +171,7 @@ fn a_key_names_one_message() {
 }
 
 #[test]
-fn webhooks_are_told_in_a_line_or_two_and_once() {
+fn webhooks_become_one_or_two_lines_once() {
     let daemon = daemon("");
     let machine = Machine::of(&daemon);
     let mut ana = daemon.login_to("ana", &["ops"]);
@@ -198,7 +198,7 @@ fn webhooks_are_told_in_a_line_or_two_and_once() {
 
 /// Above 1 MiB the answer was 413, and Alertmanager does not send again after it.
 #[test]
-fn a_storm_of_alerts_is_heard() {
+fn a_burst_of_alerts_is_delivered() {
     let daemon = daemon("limits.messages_per_second = 1\nlimits.burst = 40");
     let machine = Machine::of(&daemon);
     let mut ana = daemon.login_to("ana", &["ops"]);
@@ -228,7 +228,7 @@ fn a_storm_of_alerts_is_heard() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused_with_a_sentence() {
+fn an_invalid_post_is_refused_with_a_sentence() {
     let daemon = daemon("limits.msg_bytes = 100");
     let machine = Machine::of(&daemon);
     let mut ana = daemon.login_to("ana", &["ops"]);
@@ -255,7 +255,7 @@ fn what_cannot_be_said_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn the_rules_of_rooms_hold_for_machines() {
+fn the_permissions_of_rooms_hold_for_webhooks() {
     let daemon = daemon("rooms.create = false\nlimits.messages_per_second = 1\nlimits.burst = 40");
     let machine = Machine::of(&daemon);
     let text = json!({"text": "x"});
@@ -295,7 +295,7 @@ fn the_rules_of_rooms_hold_for_machines() {
 }
 
 #[test]
-fn machines_may_speak_where_only_registered_users_may() {
+fn webhooks_work_in_accounts_mode() {
     let daemon = daemon("auth.mode = \"accounts\"\nhttp.name = \"monitor\"");
     Machine::of(&daemon).says("ops", "all is well");
     assert!(done(&daemon, &["user", "list"]).contains("monitor"));

@@ -4,7 +4,7 @@ use crate::common::Daemon;
 use serde_json::{Value, json};
 
 #[test]
-fn who_loses_the_connection_is_away_and_comes_back() {
+fn a_user_without_a_connection_is_away_and_comes_back() {
     let daemon = Daemon::start();
     let mut bo = daemon.login("bo");
     let ana = daemon.login("ana");
@@ -23,7 +23,7 @@ fn who_loses_the_connection_is_away_and_comes_back() {
 }
 
 #[test]
-fn who_stays_away_is_removed_everywhere_and_the_name_is_free() {
+fn a_session_that_stays_away_ends_and_frees_the_name() {
     let daemon = Daemon::with("sessions.ttl = \"400ms\"");
     let mut bo = daemon.login_to("bo", &["lobby", "ops"]);
     let ana = daemon.login_to("ana", &["lobby", "ops", "den"]);
@@ -64,7 +64,7 @@ fn a_name_is_held_while_its_owner_is_away() {
 }
 
 #[test]
-fn quitting_is_leaving_at_once() {
+fn quit_leaves_all_rooms_at_once() {
     let daemon = Daemon::start();
     let mut bo = daemon.login("bo");
     let mut ana = daemon.login("ana");
@@ -79,7 +79,7 @@ fn quitting_is_leaving_at_once() {
 }
 
 #[test]
-fn a_session_that_comes_back_in_time_is_not_ended_later() {
+fn a_session_that_is_resumed_in_time_does_not_expire() {
     let daemon = Daemon::with("sessions.ttl = \"1s\"");
     let mut bo = daemon.login("bo");
     let ana = daemon.login("ana");
@@ -99,7 +99,7 @@ fn a_session_that_comes_back_in_time_is_not_ended_later() {
 }
 
 #[test]
-fn a_big_room_is_not_told_of_comings_and_goings() {
+fn a_large_room_is_not_told_of_presence() {
     let daemon = Daemon::with("rooms.presence_limit = 2");
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");
@@ -114,7 +114,7 @@ fn a_big_room_is_not_told_of_comings_and_goings() {
 }
 
 #[test]
-fn one_is_not_told_about_oneself() {
+fn a_user_is_not_told_of_its_own_presence() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     ana.asks("JOIN", json!({"room": "ops"}));

@@ -43,7 +43,7 @@ fn an_unknown_name_costs_what_a_wrong_password_costs() {
 }
 
 #[test]
-fn for_who_is_logged_in_nothing_is_hashed() {
+fn no_password_is_hashed_for_a_logged_in_connection() {
     let (daemon, at) = daemon(ACCOUNTS);
     registered(&daemon, "ana");
     let mut ana = logs_in(&daemon, "ana", "her own");
@@ -62,7 +62,7 @@ fn for_who_is_logged_in_nothing_is_hashed() {
 }
 
 #[test]
-fn of_one_read_the_log_is_told_one_refusal_and_all_are_counted() {
+fn many_refusals_in_one_read_are_one_log_line_and_all_are_counted() {
     let (mut daemon, at) = daemon(ACCOUNTS);
     registered(&daemon, "ana");
     let login = json!({"op": "LOGIN", "data": {"name": "ana", "password": "x"}});

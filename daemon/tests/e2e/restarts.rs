@@ -44,6 +44,6 @@ fn ten_restarts_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-fn with_a_socket_that_is_held_nobody_is_refused() {
+fn with_a_socket_of_systemd_no_client_is_refused_during_a_restart() {
     talk_through_restarts(Daemon::activated(SETTINGS), true);
 }

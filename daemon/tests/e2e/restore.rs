@@ -41,7 +41,7 @@ fn comes_back(
 }
 
 #[test]
-fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
+fn a_restored_backup_is_another_log_that_hides_no_later_message() {
     let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
     let (mut ana, mut bo) = (daemon.connect(), daemon.connect());
     let first = ana.login("ana");
@@ -92,7 +92,7 @@ fn a_restored_backup_is_another_log_in_which_nothing_said_next_is_hidden() {
 }
 
 #[test]
-fn a_login_that_begins_a_session_is_told_what_its_log_and_this_one_have_in_common() {
+fn a_new_session_is_told_the_common_part_of_its_log_and_this_one() {
     let mut daemon = Daemon::with("admin.socket = \"control.sock\"");
     let says = |daemon: &Daemon, name: &str, times: u32| {
         let mut peer = daemon.connect();

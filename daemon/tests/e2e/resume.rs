@@ -5,7 +5,7 @@ use crate::common::{Daemon, Session};
 use serde_json::{Value, json};
 
 #[test]
-fn what_was_missed_comes_once_in_order_then_life_goes_on() {
+fn missed_messages_come_once_and_in_order_before_new_ones() {
     let daemon = Daemon::start();
     let mut bo = daemon.login_to("bo", &["lobby", "ops", "dev"]);
     let mut ana = daemon.login_to("ana", &["lobby", "ops"]);
@@ -36,7 +36,7 @@ fn what_was_missed_comes_once_in_order_then_life_goes_on() {
 }
 
 #[test]
-fn there_is_no_seam_between_the_log_and_live() {
+fn no_message_is_lost_between_catch_up_and_live_delivery() {
     let daemon = Daemon::with("limits.messages_per_second = 0");
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");
@@ -68,7 +68,7 @@ fn there_is_no_seam_between_the_log_and_live() {
 }
 
 #[test]
-fn without_after_only_what_is_new_comes() {
+fn without_after_only_new_messages_come() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");
@@ -83,7 +83,7 @@ fn without_after_only_what_is_new_comes() {
 }
 
 #[test]
-fn rooms_and_name_are_the_sessions_own() {
+fn a_resumed_session_keeps_its_rooms_and_its_name() {
     let daemon = Daemon::start();
     let mut ana = daemon.connect();
     ana.logs_in_with(json!({"name": "Ana", "color": "cyan", "rooms": ["ops"]}));
@@ -215,7 +215,7 @@ fn the_ttl_counts_on_after_a_restart() {
 }
 
 #[test]
-fn a_hole_that_retention_made_is_told_first() {
+fn a_gap_that_retention_made_is_reported_first() {
     let daemon = Daemon::with("history.retain = \"1s\"\nlimits.messages_per_second = 0");
     let mut bo = daemon.login("bo");
     let ana = daemon.login("ana");
@@ -246,7 +246,7 @@ fn a_hole_that_retention_made_is_told_first() {
 }
 
 #[test]
-fn the_reply_comes_before_all_else() {
+fn the_reply_to_login_comes_before_all_events() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     let mut bo = daemon.login("bo");

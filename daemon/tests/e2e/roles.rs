@@ -74,7 +74,7 @@ fn roles_hold_for_registered_users_and_over_a_restart() {
 }
 
 #[test]
-fn whoever_has_a_name_next_inherits_nothing() {
+fn the_next_user_of_a_name_inherits_no_permissions() {
     let daemon = Daemon::with(ACCOUNTS);
     registered(&daemon, "ana");
     registered(&daemon, "bo");
@@ -91,7 +91,7 @@ fn whoever_has_a_name_next_inherits_nothing() {
 }
 
 #[test]
-fn whoever_removes_the_only_owner_is_told_which_rooms_have_none_and_can_give_them_one() {
+fn removing_an_only_owner_lists_the_rooms_without_an_owner_and_a_new_one_can_be_granted() {
     let daemon = Daemon::with(ACCOUNTS);
     for name in ["ana", "bo"] {
         registered(&daemon, name);

@@ -4,7 +4,7 @@ use crate::common::Daemon;
 use serde_json::{Value, json};
 
 #[test]
-fn entering_tells_who_is_there_and_the_others() {
+fn a_join_lists_the_members_and_is_announced_to_them() {
     let daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["ops"]);
     let said = ana.says_in("ops", "first");
@@ -25,7 +25,7 @@ fn entering_tells_who_is_there_and_the_others() {
 }
 
 #[test]
-fn leaving_is_seen_and_ends_the_listening() {
+fn a_leave_is_announced_and_ends_delivery() {
     let daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["ops"]);
     let mut bo = daemon.login_to("bo", &["ops", "lobby"]);
@@ -43,7 +43,7 @@ fn leaving_is_seen_and_ends_the_listening() {
 }
 
 #[test]
-fn what_is_not_there_is_told_apart_from_what_is_not_ones_own() {
+fn an_unknown_room_and_a_room_without_membership_are_different_errors() {
     let daemon = Daemon::start();
     let _ana = daemon.login_to("ana", &["ops"]);
     let mut bo = daemon.login("bo");
@@ -62,7 +62,7 @@ fn what_is_not_there_is_told_apart_from_what_is_not_ones_own() {
 }
 
 #[test]
-fn where_rooms_may_not_be_made_the_configured_ones_remain() {
+fn without_rooms_create_only_configured_rooms_open() {
     let daemon = Daemon::with("rooms.create = false\nrooms.default = [\"lobby\", \"ops\"]");
     let mut ana = daemon.login_to("ana", &["lobby"]);
     ana.is_refused("JOIN", json!({"room": "mine"}), "NO_SUCH_ROOM");
@@ -74,7 +74,7 @@ fn where_rooms_may_not_be_made_the_configured_ones_remain() {
 }
 
 #[test]
-fn entering_twice_is_being_there_once() {
+fn joining_twice_is_one_membership() {
     let daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["ops"]);
     let mut bo = daemon.login_to("bo", &["ops"]);
@@ -88,7 +88,7 @@ fn entering_twice_is_being_there_once() {
 }
 
 #[test]
-fn who_tells_of_a_room_or_of_all() {
+fn who_lists_one_room_or_all_users() {
     let daemon = Daemon::start();
     let mut ana = daemon.login_to("ana", &["ops"]);
     let _bo = daemon.login("bo");
@@ -121,7 +121,7 @@ fn rooms_lists_them_with_members_and_head() {
 }
 
 #[test]
-fn a_big_room_is_told_in_part_and_counted_in_full() {
+fn who_lists_part_of_a_large_room_and_counts_all_of_it() {
     let daemon = Daemon::start();
     let _peers: Vec<_> = (0..119).map(|n| daemon.login(&format!("peer{n}"))).collect();
     let mut ana = daemon.login_to("ana", &[]);
@@ -133,7 +133,7 @@ fn a_big_room_is_told_in_part_and_counted_in_full() {
 }
 
 #[test]
-fn rooms_are_limited_for_one_and_for_all() {
+fn rooms_are_limited_per_session_and_in_total() {
     let daemon = Daemon::with("limits.rooms_per_session = 2\nlimits.rooms = 3");
     let mut ana = daemon.login("ana");
     ana.asks("JOIN", json!({"room": "one"}));

@@ -159,7 +159,7 @@ fn words_of_scripts_without_spaces_are_found_and_their_characters_stay_whole() {
 }
 
 #[test]
-fn only_what_is_ones_own_is_found() {
+fn a_search_finds_only_the_conversations_of_its_user() {
     let daemon = Daemon::start();
     let (mut ana, mut bo, mut cy) =
         (daemon.login_to("ana", &["den"]), daemon.login_to("bo", &["den"]), daemon.login("cy"));
@@ -173,7 +173,7 @@ fn only_what_is_ones_own_is_found() {
 }
 
 #[test]
-fn what_is_no_expression_is_searched_as_words() {
+fn an_invalid_expression_is_searched_as_words() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     ana.says("an unbalanced quote, AND then nothing: select drop table");
@@ -227,7 +227,7 @@ fn what_is_no_expression_is_searched_as_words() {
 }
 
 #[test]
-fn bounds_are_told_by_name() {
+fn a_value_out_of_bounds_is_refused_by_its_name() {
     let daemon = Daemon::start();
     let mut ana = daemon.login("ana");
     for (data, field) in [

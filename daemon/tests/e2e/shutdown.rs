@@ -4,7 +4,7 @@ use crate::common::{Daemon, run};
 use serde_json::json;
 
 #[test]
-fn sigterm_tells_everyone_flushes_and_exits_with_nought() {
+fn sigterm_notifies_everyone_flushes_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut daemon = Daemon::start();
         let mut peers: Vec<_> = (0..5).map(|n| daemon.login(&format!("peer{n}"))).collect();
@@ -29,7 +29,7 @@ fn sigterm_tells_everyone_flushes_and_exits_with_nought() {
 }
 
 #[test]
-fn what_was_said_at_the_very_end_is_kept_or_was_never_acknowledged() {
+fn a_message_during_shutdown_is_kept_or_not_acknowledged() {
     let mut daemon = Daemon::with("limits.messages_per_second = 0");
     let mut ana = daemon.login("ana");
     let mut reader = daemon.login("reader");
@@ -55,7 +55,7 @@ fn what_was_said_at_the_very_end_is_kept_or_was_never_acknowledged() {
 }
 
 #[test]
-fn a_second_signal_cuts_it_short() {
+fn a_second_signal_ends_the_grace_time() {
     let mut daemon =
         Daemon::with("shutdown.grace = \"1h\"\nlimits.stall = \"1h\"\nlimits.messages_per_second = 0");
     // A client that reads nothing: the grace period would pass.
@@ -76,7 +76,7 @@ fn a_second_signal_cuts_it_short() {
 }
 
 #[test]
-fn the_grace_ends_what_does_not_end_by_itself() {
+fn the_grace_time_ends_connections_that_stay_open() {
     let mut daemon =
         Daemon::with("shutdown.grace = \"500ms\"\nlimits.stall = \"1h\"\nlimits.messages_per_second = 0");
     let stuck = daemon.login("stuck");
@@ -92,7 +92,7 @@ fn the_grace_ends_what_does_not_end_by_itself() {
 /// Regression test: without clients the end took less time than the answer, and the operator was told that it
 /// had failed.
 #[test]
-fn whoever_has_it_drained_is_told_so() {
+fn the_command_drain_reports_its_end() {
     let mut daemon = Daemon::start();
     for _ in 0..10 {
         let drained = run(daemon.folder(), &["drain"], "");

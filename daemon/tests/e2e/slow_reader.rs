@@ -16,7 +16,7 @@ fn text(n: usize) -> String {
 }
 
 #[test]
-fn twenty_four_mebibytes_unread_cost_little_and_come_exactly() {
+fn an_unread_backlog_of_24_mebibytes_takes_little_memory_and_arrives_exactly() {
     let daemon = Daemon::with("limits.messages_per_second = 0");
     let mut slow = daemon.login("slow");
     let mut quick = daemon.login("quick");
@@ -53,7 +53,7 @@ fn twenty_four_mebibytes_unread_cost_little_and_come_exactly() {
 }
 
 #[test]
-fn a_slow_reader_may_still_ask_and_be_told() {
+fn a_slow_reader_gets_answers_to_its_requests() {
     let daemon = Daemon::with("limits.messages_per_second = 0\nlimits.outbox_bytes = \"64 KiB\"");
     let mut slow = daemon.login("slow");
     let mut bo = daemon.login("bo");
@@ -71,7 +71,7 @@ fn a_slow_reader_may_still_ask_and_be_told() {
 }
 
 #[test]
-fn who_asks_much_and_reads_nothing_is_answered_when_it_does() {
+fn a_client_that_reads_no_answers_gets_them_when_it_reads_again() {
     let daemon = Daemon::with(
         "limits.messages_per_second = 0\nlimits.outbox_bytes = \"64 KiB\"\nmetrics.address = \"127.0.0.1:0\"",
     );
@@ -108,7 +108,7 @@ fn who_asks_much_and_reads_nothing_is_answered_when_it_does() {
 }
 
 #[test]
-fn who_takes_nothing_at_all_is_cut_and_can_come_back() {
+fn a_client_that_takes_no_bytes_is_disconnected_and_can_resume() {
     let daemon = Daemon::with("limits.messages_per_second = 0\nlimits.stall = \"1s\"");
     let stalled = daemon.login("stalled");
     let mut bo = daemon.login("bo");

@@ -88,7 +88,7 @@ fn a_small_disk_is_not_filled_for_good_by_its_own_store() {
 }
 
 #[test]
-fn a_disk_is_not_filled_by_messages_that_come_faster_than_their_number_is_looked_at() {
+fn messages_faster_than_the_retention_checks_do_not_fill_a_disk() {
     let Some(disk) = Disk::of(24) else { return };
     let store = disk.path().join("chat.db");
     let mut daemon = Daemon::with(&format!(

@@ -17,7 +17,7 @@ fn texts(peer: &mut Peer) -> Vec<String> {
 }
 
 #[test]
-fn a_store_that_is_removed_or_replaced_is_said_and_nothing_is_lost() {
+fn a_removed_or_replaced_store_is_reported_and_no_message_is_lost() {
     for how in ["removed", "replaced by another one"] {
         let mut daemon = Daemon::with(ADMIN);
         let (store, saved) = (daemon.folder().join("data/chat.db"), daemon.folder().join("saved.db"));
@@ -68,7 +68,7 @@ fn a_store_that_is_removed_or_replaced_is_said_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_store_that_vanishes_while_nobody_speaks_is_said_too() {
+fn a_store_that_vanishes_while_idle_is_reported_too() {
     let daemon = Daemon::with(ADMIN);
     let data = daemon.folder().join("data");
     std::fs::rename(&data, daemon.folder().join("elsewhere")).unwrap();
@@ -80,7 +80,7 @@ fn a_store_that_vanishes_while_nobody_speaks_is_said_too() {
 }
 
 #[test]
-fn a_store_that_is_gone_beside_its_write_ahead_log_is_named_by_check_and_by_a_start() {
+fn a_missing_store_beside_its_write_ahead_log_is_reported_by_check_and_by_a_start() {
     let mut daemon = Daemon::with(ADMIN);
     daemon.login("ana").says("kept");
     daemon.kill();
@@ -99,7 +99,7 @@ fn a_store_that_is_gone_beside_its_write_ahead_log_is_named_by_check_and_by_a_st
 }
 
 #[test]
-fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
+fn while_another_program_holds_the_lock_users_log_in_and_read_and_later_write() {
     let mut daemon = Daemon::with(ADMIN);
     let (mut ana, mut bo) = (daemon.login("ana"), daemon.login("bo"));
     ana.says("before");
@@ -131,7 +131,7 @@ fn while_another_program_holds_the_lock_people_come_and_read_and_then_speak() {
 
 /// The clock is ahead when the daemon starts, by as much as the messages seem older than they are.
 #[test]
-fn a_start_with_a_clock_that_is_ahead_takes_no_message_away() {
+fn a_start_with_a_clock_that_is_ahead_removes_no_message() {
     let mut daemon = Daemon::with("history.retain = \"1d\"");
     daemon.login("ana").says("of today");
     daemon.signal("TERM");
@@ -148,7 +148,7 @@ fn a_start_with_a_clock_that_is_ahead_takes_no_message_away() {
 }
 
 #[test]
-fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
+fn beyond_the_limit_the_oldest_messages_are_removed_and_readers_are_told() {
     let settings = format!(
         "{ADMIN}history.max_bytes = \"1 MiB\"\nlimits.messages_per_second = 0\nmetrics.address = \"127.0.0.1:0\""
     );
@@ -181,7 +181,7 @@ fn beyond_the_bound_the_oldest_messages_go_and_all_who_look_are_told() {
 }
 
 #[test]
-fn a_backup_that_is_moved_over_the_store_is_what_the_restart_finds() {
+fn a_backup_that_is_moved_over_the_store_is_loaded_by_a_restart() {
     for how in ["TERM", "KILL"] {
         let mut daemon = Daemon::with(ADMIN);
         let (store, backup) = (daemon.folder().join("data/chat.db"), daemon.folder().join("backup.db"));

@@ -61,7 +61,7 @@ fn ready_status_watchdog_and_stopping() {
 }
 
 #[test]
-fn without_a_watchdog_none_is_fed_and_without_a_manager_all_is_well() {
+fn without_a_watchdog_or_a_service_manager_the_daemon_runs() {
     let mut daemon = Daemon::start();
     daemon.login("ana").says("alone");
     daemon.restart();

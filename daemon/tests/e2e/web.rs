@@ -224,7 +224,7 @@ fn a_shutdown_notifies_the_page_and_does_not_wait_for_idle_browsers() {
 
 /// A browser shows no certificate, so such a server refuses each of its logins.
 #[test]
-fn a_page_on_which_nobody_can_log_in_is_said_by_the_start_and_by_check() {
+fn a_page_without_a_possible_login_is_reported_by_the_start_and_by_check() {
     let (daemon, page) = Daemon::with_page("tls.client_auth = \"required\"");
     let reason = daemon.log().emits("web_refuses_logins").unwrap()["reason"].as_str().unwrap().to_owned();
     let end = run(daemon.folder(), &["check"], "");

@@ -25,8 +25,8 @@ fn both_transports_count_against_connections_per_address() {
 }
 
 #[test]
-fn a_missed_login_deadline_is_said_over_a_websocket() {
-    let (daemon, page) = Daemon::with_page("limits.login = \"200ms\"\nlog.level = \"debug\"");
+fn a_missed_login_deadline_is_reported_over_a_websocket() {
+    let (daemon, page) = Daemon::with_page("limits.login = \"1s\"\nlog.level = \"debug\"");
     let mut ana = page.connect();
     ana.hears_error("TIMEOUT");
     ana.is_closed();

@@ -1,10 +1,10 @@
-//! Owns scripts that must end in equal states although the store of a state cannot be written: what the disk of one node
-//! can do decides nothing.
+//! Owns scripts that must end in equal states although the store of a state cannot be written: the disk of one node
+//! must not decide about a state. Never makes a script at random.
 
 use super::same::stay_the_same;
 
 #[test]
-fn a_full_disk_decides_nothing() {
+fn a_full_disk_does_not_change_a_state() {
     stay_the_same(&[
         (
             "a message that the proposer's store cannot keep, and what comes after it",

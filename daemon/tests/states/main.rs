@@ -1,19 +1,20 @@
 //! The proof that states which apply the same turns stay equal. A cluster needs this. The test records one sequence of
-//! turns and applies it to three states: one is steady, one is rebuilt from its store at random places, one reads the
-//! turns in their encoded form. After each turn all facts must be equal, and so must be what the states tell the edges
+//! turns and applies it to three states. One is steady, one is rebuilt from its store at random places, one reads the
+//! turns in their encoded form. After each turn all facts must be equal, and so must the changes for the edges
 //! ([`tcp_chat_state::Change`]). The fuzz target `states` does the same.
 //!
-//! The properties make steps at random. `same.rs`, `resent.rs` and `full.rs` have scripts, one for each cause by which
-//! states have differed.
+//! The properties make steps at random. `same.rs`, `paced.rs`, `resent.rs` and `full.rs` have scripts, one for each
+//! cause by which states have differed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 #![allow(missing_docs, reason = "a test")]
 
 mod decode;
 #[path = "../../src/edge/tests/disk.rs"]
-#[allow(dead_code, reason = "the chat's own tests read what was said, too")]
+#[allow(dead_code, reason = "the edge's own tests read the messages, too")]
 mod disk;
 mod full;
+mod paced;
 mod recorder;
 mod resent;
 mod same;
@@ -36,7 +37,7 @@ fn run(steps: &[Step]) -> Result<(), Difference> {
     Recorder::new(shelves).run(steps.iter().cloned())
 }
 
-/// The same, but much faster: the state is rebuilt from the model of the store that the chat's own tests use.
+/// The same, but much faster: the state is rebuilt from the model of the store that the edge's own tests use.
 fn run_in_memory(steps: &[Step]) -> Result<(), Difference> {
     let shelves: [Box<dyn Shelf>; 3] =
         [Box::<Disk>::default(), Box::<Disk>::default(), Box::<Disk>::default()];

@@ -10,13 +10,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Evidence, Facts, Intent, NewCredential, Past, Presented, Revocation,
-    Rules,
+    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential, Past, Presented,
+    Revocation, Rules,
 };
 use tcp_chatd::admin::AdminRequest as Control;
 use tcp_chatd::auth::Proof;
 use tcp_chatd::auth::sha256;
-use tcp_chatd::edge::{Ask, Proving, Secret};
+use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Now};
 
 /// The three states.
@@ -140,7 +140,7 @@ impl Recorder {
                 self.happens.push(Happens::Else(Intent::Policy(Box::new(policy))));
             }
             Step::Retain(left) => {
-                let head = self.states[STEADY].chat.counts().head;
+                let head = self.states[STEADY].state.counts().head;
                 self.retain = self.retain.max(Some((head + 1).saturating_sub(left)));
             }
             Step::Pass(ms) => {
@@ -152,7 +152,7 @@ impl Recorder {
             Step::Rebuild => self.states[REBUILT].rebuild(),
             Step::Restart => {
                 self.edge = Edge::default();
-                self.edge.start(&self.states[STEADY].chat, self.now);
+                self.edge.start(&self.states[STEADY].state, self.now);
                 self.slots.clear();
                 // What the connections before it sent is lost, too.
                 self.happens.clear();
@@ -252,7 +252,7 @@ impl Recorder {
                 let fresh = Secret { hash: sha256(token.as_bytes()).0, token: token.into() };
                 let resumes = login.session.as_ref().map(|token| sha256(token.as_bytes()).0);
                 let proof = Proof::for_tests(self.evidence(slot, &login));
-                Ask::Login { login, fresh, resumes, proof }
+                Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof }))
             }
             Proving::Enrol(enrol) => {
                 let made = match &enrol.wants {
@@ -261,7 +261,11 @@ impl Recorder {
                         NewCredential::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
                     }
                 };
-                Ask::Enrol { code: Some(sha256(enrol.code.as_bytes())), name: enrol.name, made }
+                Ask::Enrol(Box::new(EnrolOp {
+                    code: Some(sha256(enrol.code.as_bytes())),
+                    name: enrol.name,
+                    made,
+                }))
             }
         }
     }
@@ -271,7 +275,7 @@ impl Recorder {
             let certificate = self.certificate(&name.parse().expect("a name"));
             return Evidence::Certificate(Box::new(Presented { certificate, issued: self.now.wall }));
         }
-        let user = login.name.as_ref().and_then(|name| self.states[STEADY].chat.users().by_name(name));
+        let user = login.name.as_ref().and_then(|name| self.states[STEADY].state.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password.as_deref() == Some(&password_hash(password)) => {
                 Evidence::Password(user.id, password_hash(password).into())

@@ -3,7 +3,7 @@
 use super::same::stay_the_same;
 
 #[test]
-fn what_is_sent_again_is_the_same_everywhere() {
+fn resends_are_recognised_equally_by_all_states() {
     stay_the_same(&[
         (
             "the store of the proposer cannot be read, and a message may have been sent before",

@@ -1,5 +1,5 @@
-//! Owns one of the three states: a chat, its store and its connections. It applies a turn as the hub does. Used by the
-//! proof and by the fuzz target. Never decides which inputs a turn has.
+//! Owns one of the three states: a state, its store and its connections. It applies a turn as the hub does. Used by
+//! the proof and by the fuzz target. Never decides which inputs a turn has.
 
 use super::disk::Disk;
 use std::collections::HashSet;
@@ -59,7 +59,7 @@ pub(crate) enum Happens {
 }
 
 pub(crate) struct Replica {
-    pub(crate) chat: State,
+    pub(crate) state: State,
     pub(crate) faults: Faults,
     shelf: Box<dyn Shelf>,
     rules: Rules,
@@ -76,10 +76,10 @@ pub(crate) struct Replica {
 impl Replica {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, time: u64) -> Self {
         let rules = rules();
-        let mut chat = State::restore(rules.clone(), shelf.found(), time);
-        chat.start();
-        let mut state = Self {
-            chat,
+        let mut state = State::restore(rules.clone(), shelf.found(), time);
+        state.start();
+        let mut replica = Self {
+            state,
             faults: Faults::default(),
             shelf,
             rules,
@@ -88,15 +88,15 @@ impl Replica {
             changes: Vec::new(),
             put_off: None,
         };
-        state.turn(&Turn::empty(time));
-        state
+        replica.turn(&Turn::empty(time));
+        replica
     }
 
-    /// One turn that another node has proposed: nobody is connected here.
+    /// One turn of another node: no client is connected here.
     pub(crate) fn turn(&mut self, turn: &Turn) {
         self.prepare(turn);
         let mut told = Vec::new();
-        let writes = self.chat.apply(turn.clone(), |_, changes, _| told.append(changes));
+        let writes = self.state.apply(turn.clone(), |_, changes, _| told.append(changes));
         self.changes = told;
         drop(self.keep(Outcome { writes, effects: Vec::new() }));
     }
@@ -123,15 +123,15 @@ impl Replica {
         for happens in happens {
             match happens {
                 Happens::On(on, command)
-                    if waits.contains(&on) || edge.must_wait(&self.chat, on, &command) =>
+                    if waits.contains(&on) || edge.must_wait(&self.state, on, &command) =>
                 {
                     waits.insert(on);
                     later.push(Happens::On(on, command));
                 }
                 Happens::On(on, command) => {
-                    let asked = edge.asks_past(&mut self.chat, on, &command);
+                    let asked = edge.asks_past(&mut self.state, on, &command);
                     let past = self.past(asked);
-                    edge.admit(&mut self.chat, on, command, past);
+                    edge.admit(&mut self.state, on, command, past);
                 }
                 Happens::Else(mut intent) => {
                     if let Intent::Operate(_, action, past) = &mut intent {
@@ -149,8 +149,8 @@ impl Replica {
         let turn = edge.take_turn(now.wall, retain, steps.unwrap_or(usize::MAX));
         self.prepare(&turn);
         let observe =
-            |chat: &State, changes: &mut Vec<Change>, place: Place| edge.observe(chat, changes, place);
-        let writes = self.chat.apply(turn.clone(), observe);
+            |state: &State, changes: &mut Vec<Change>, place: Place| edge.observe(state, changes, place);
+        let writes = self.state.apply(turn.clone(), observe);
         let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
         let told = self.keep(Outcome { writes, effects: edge.finish() });
         (turn, later, told.into_iter().filter_map(closed).collect())
@@ -203,23 +203,24 @@ impl Replica {
     fn keep_held(&mut self) {
         while let Some(writes) = self.node.held().map(std::mem::take) {
             self.shelf.write(writes);
-            drop(self.node.release(&self.chat));
+            drop(self.node.release(&self.state));
         }
         self.node.store_works();
     }
 
-    /// The process ends, and another one goes on with the same store. The connections belong to another node, and stay.
+    /// The process ends, and another one continues with the same store. The connections belong to another node, and
+    /// stay.
     pub(crate) fn rebuild(&mut self) {
         // What was held is applied again from the log of turns, which a store is not: here it is written first.
         self.keep_held();
-        self.chat = State::restore(self.rules.clone(), self.shelf.found(), self.time);
+        self.state = State::restore(self.rules.clone(), self.shelf.found(), self.time);
         self.turn(&Turn::empty(self.time));
         assert!(self.changes.is_empty(), "a restart changes nothing");
     }
 
     /// The facts of this state.
     pub(crate) fn facts(&self) -> Facts {
-        self.chat.facts()
+        self.state.facts()
     }
 }
 

@@ -155,7 +155,7 @@ fn encode_allowance(allowance: &Allowance, entry: &mut Value) {
     entry["left"] = json!([sessions, rooms]);
 }
 
-/// A request as on the wire. Of an ENROL, which is secret there, only whose code it is.
+/// A request as on the wire. An ENROL is secret there, so only its user's name is written.
 fn request(op: &Op) -> Value {
     let request = match op.clone() {
         Op::Login(login) => Request::Login(Box::new(login.login)),

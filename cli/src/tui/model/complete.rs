@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_in_turn() {
+    fn completions_rotate() {
         for (text, tabs, becomes) in [
             ("b", 1, "bo: "),
             ("b", 2, "Bob: "),

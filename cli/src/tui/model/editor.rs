@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_past_comes_back_and_what_was_typed_is_not_lost() {
+    fn earlier_inputs_come_back_and_the_typed_text_is_not_lost() {
         let mut e = Editor::default();
         e.remember("first");
         e.remember("second");

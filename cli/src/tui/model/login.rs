@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_filled_in() {
+    fn the_login_fields_are_prefilled() {
         let mut login = Login::new("ana", Some(Colour::Red), None);
         assert_eq!(
             login.read(),

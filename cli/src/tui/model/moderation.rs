@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_what_is_done() {
+    fn the_typed_moderation_command_is_the_request() {
         let bo: Name = "bo".parse().unwrap();
         let here = Place("ops".parse().ok());
         let mute = |for_s, reason| Against { room: Some(here.clone()), ..against(bo.clone(), for_s, reason) };

@@ -14,7 +14,7 @@ fn lost(wait: Duration) -> Input {
 }
 
 #[test]
-fn what_is_typed_is_sent_and_takes_its_place_once_it_is_kept() {
+fn a_typed_message_is_sent_and_takes_its_place_once_kept() {
     let mut w = World::chatting((80, 24));
     let effects = w.keys("hello\n");
     let [Effect::Send { local, to, text }] = effects.as_slice() else { panic!("{effects:?}") };
@@ -29,7 +29,7 @@ fn what_is_typed_is_sent_and_takes_its_place_once_it_is_kept() {
 }
 
 #[test]
-fn what_is_refused_is_said_and_nobody_is_logged_out() {
+fn a_refusal_is_shown_and_does_not_log_out() {
     let mut w = World::chatting((80, 24));
     let effects = w.keys("hello\n");
     let [Effect::Send { local, .. }] = effects.as_slice() else { panic!("{effects:?}") };
@@ -65,7 +65,7 @@ fn the_countdown_wakes_by_the_second_and_nothing_else_does() {
 }
 
 #[test]
-fn after_a_restore_the_conversations_are_loaded_anew() {
+fn after_a_restore_the_conversations_are_loaded_again() {
     let mut w = World::chatting((100, 24));
     let kim = Conversation::With("kim".into());
     w.model.set_reads(vec![(kim.clone(), 70)]);
@@ -93,7 +93,7 @@ fn after_a_restore_the_conversations_are_loaded_anew() {
 }
 
 #[test]
-fn an_end_of_the_session_is_told_and_can_be_begun_again() {
+fn the_end_of_a_session_is_shown_and_a_new_one_can_begin() {
     let mut w = World::chatting((100, 24));
     w.does(Input::Net(Event::Ended(Error::Closed(Closed::Kicked("be nice".into())))));
     assert!(w.picture().contains("be nice; /connect begins a new session"), "{}", w.picture());
@@ -105,7 +105,7 @@ fn an_end_of_the_session_is_told_and_can_be_begun_again() {
 }
 
 #[test]
-fn unread_and_mentions_are_counted_where_nobody_looks() {
+fn unread_messages_and_mentions_are_counted_in_background_conversations() {
     let mut w = World::chatting((80, 24));
     assert_eq!(w.said("lobby", "bo", "hi"), []);
     assert_eq!(w.said("ops", "bo", "one"), []);
@@ -301,7 +301,7 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn a_room_that_one_is_put_out_of_closes_and_it_is_said_why() {
+fn a_room_closes_on_an_eviction_and_the_reason_is_shown() {
     let mut w = World::chatting((120, 24));
     assert!(w.picture().contains("#ops"));
     let mut removed = |room: &'static str, why: &str| {

@@ -108,7 +108,7 @@ fn hostile_text_stays_in_its_column() {
 }
 
 #[test]
-fn what_is_invisible_and_belongs_to_a_text_is_drawn() {
+fn invisible_characters_that_belong_to_a_text_are_drawn() {
     let mut w = World::chatting((80, 24));
     for text in [
         "می\u{200c}خواهم",

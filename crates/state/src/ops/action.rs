@@ -15,9 +15,9 @@ use tcp_chat_protocol::request::{Action, Place};
 const MOST_IN_ROOM: usize = 1_000;
 /// The same for all rooms together,
 const MOST_IN_ROOMS: usize = 20_000;
-/// and what one user may have of it.
+/// and for one user.
 const MOST_OF_USER: usize = 2_000;
-/// Mutes and bans that have ended by themselves and are taken back before an act; more of them wait their turn.
+/// The number of ended mutes and bans that are removed before an action; the others are removed later.
 const OVER_AT_ONCE: usize = 16;
 
 impl State {
@@ -30,7 +30,7 @@ impl State {
     /// An operator moderates: the system's user of that number.
     ///
     /// # Errors
-    /// Why it was not done; nothing was changed then.
+    /// The refusal; nothing was changed.
     pub(crate) fn operate(&mut self, uid: u32, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         self.seal();
         self.act(Actor::Operator(uid), action, past)
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    /// Where it is to hold: a room that the asker may know of, or the server.
+    /// The scope: a room that the author may know of, or the server.
     pub(crate) fn scope(&self, actor: Actor, place: Option<&Place>) -> Result<Scope, Refusal> {
         let Some(place) = place else { return Ok(None) };
         let room = place.0.as_ref().and_then(|name| self.conversations.room(name));
@@ -116,7 +116,7 @@ impl State {
     }
 }
 
-/// What the users concerned are told about the actor.
+/// The name of the actor, as the users concerned are told.
 pub(crate) fn title(actor: Actor) -> &'static str {
     match actor {
         Actor::Operator(_) => "an operator",

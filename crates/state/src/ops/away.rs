@@ -1,10 +1,10 @@
-//! Owns lost connections: the session of one is away, and so are all sessions of a node that begins. Called by
-//! [`State::apply`]. Never ends a session.
+//! Owns lost connections: the session of a lost connection is away, and so are all sessions of a node that starts.
+//! Called by [`State::apply`]. Never ends a session.
 
 use crate::{Change, NodeId, Origin, SessionChange, SessionId, State, UserId};
 
 impl State {
-    /// The connection is gone: the session that was on it is away from now on.
+    /// A connection is lost: its session is away from now on.
     pub(crate) fn away(&mut self, origin: Origin, session: SessionId) {
         if !self.is_at(session, origin) {
             return;
@@ -16,16 +16,16 @@ impl State {
         self.announce(before, self.face(session));
     }
 
-    /// The process of a node begins: its sessions are away from now on. Whoever is connected to another node is told.
+    /// The process of a node starts: its sessions are away from now on. Users on other nodes are told.
     pub(crate) fn node_up(&mut self, node: NodeId) {
-        self.leaving.node_up(node);
+        self.ended_sessions.node_up(node);
         let (sessions, is_told) = self.sessions.at_node(node);
         if !sessions.is_empty() {
             self.seal();
         }
         for session in sessions {
             let Some(origin) = self.sessions.get(session).and_then(|held| held.row.origin) else { continue };
-            // Where nobody is connected, to look at all rooms of all sessions would be for nothing.
+            // Without a connection on another node, a scan of all rooms of all sessions would be useless.
             match is_told {
                 true => self.away(origin, session),
                 false => self.mark_away(session, origin),

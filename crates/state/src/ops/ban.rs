@@ -83,7 +83,7 @@ impl State {
     }
 }
 
-/// Why nobody is banned with all the others. What may have been banned before can still be taken back.
+/// The reason why a ban of all addresses is refused. An UNBAN of such a range is still possible.
 pub(crate) fn all_addresses(range: &IpNet) -> String {
     format!(
         "{range} is every address, so nobody could come in again: ban a smaller range. To let only registered users \

@@ -1,26 +1,25 @@
-//! Owns the end of rooms and of direct messages that no user can read. Called by every op that takes something away from a
-//! conversation, and by the sweeps. Never removes a message: the store does, when it has time.
+//! Owns the end of rooms and of direct messages that no user can read. Called by the sweeps, and by every op that
+//! takes a member or a message from a conversation. Never removes a message: the store does, when it has time.
 
 use crate::{Change, ConversationId, ConversationKind, State, UserId};
 
 impl State {
-    /// Begins to remove, after a start, all conversations of which nothing is left: a slice in each turn.
+    /// Begins to remove, after a start, all empty conversations: a slice in each turn.
     pub(crate) fn sweep_empty_conversations(&mut self) {
         let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
         all.sort_unstable();
         self.unchecked = all.into_iter();
     }
 
-    /// Removes direct messages that no user can read any longer, and rooms with neither members nor
-    /// messages. The configured rooms stay, those with grants or a private flag, and what two
-    /// registered users have said to each other.
+    /// Removes direct messages that no user can read any longer, and rooms with neither members nor messages. It keeps
+    /// the configured rooms, rooms with grants or a private flag, and the direct messages of two registered users.
     pub(crate) fn drop_if_empty(&mut self, id: ConversationId) {
         let Some(conversation) = self.conversations.get(id) else { return };
-        // Retention takes the oldest first: as long as the newest is there, some are.
+        // Retention removes the oldest messages first: while the newest exists, the conversation has messages.
         let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
-                // What costs most is asked last.
+                // The most expensive check comes last.
                 let stays = has_messages || !conversation.members.is_empty() || self.permissions.holds(id);
                 if stays || self.is_configured(name) {
                     return;
@@ -29,7 +28,7 @@ impl State {
             ConversationKind::Direct(a, b) => {
                 let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
                 let is_known = |user: &UserId| self.users.get(*user).is_some();
-                // Of who is gone for good the other one may still have messages to read.
+                // If one of the two users has ended, the other one may still have messages to read.
                 let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
                 if stays || (is_known(a) && is_known(b)) {
                     return;
@@ -39,7 +38,7 @@ impl State {
         self.remove_conversation(id);
     }
 
-    /// The conversation is gone, with its permissions; the store removes its messages in slices.
+    /// The conversation is removed with its permissions; the store removes its messages in slices.
     pub(crate) fn remove_conversation(&mut self, id: ConversationId) {
         if self.conversations.get(id).is_none() {
             return;

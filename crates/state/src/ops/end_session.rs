@@ -1,11 +1,11 @@
-//! Owns the end of a session. Called by QUIT, by evictions and when its time is over. Its rooms are left by
-//! [`crate::sessions::ended`]. Never closes a connection: the edge does.
+//! Owns the end of a session. Called by QUIT, by evictions, and when the session expires. [`crate::sessions::ended`]
+//! leaves its rooms. Never closes a connection: the edge does.
 
 use crate::sweeps::queue::Sweep;
 use crate::{Change, Ending, SessionChange, SessionId, State};
 
 impl State {
-    /// The session is over: with a user's last one its name is free, and its rooms are told.
+    /// Ends the session. With a user's last session its name becomes free, and its rooms are told.
     pub(crate) fn end_session(&mut self, id: SessionId, why: Ending) {
         let face = self.face(id);
         let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };

@@ -1,5 +1,5 @@
-//! Owns ENROL: a code becomes a password or a certificate. Called by [`State::apply`]. Never makes either of them: the daemon
-//! has, in [`NewCredential`].
+//! Owns ENROL: a code becomes a password or a certificate. Called by [`State::apply`]. Never makes either of them: the
+//! net has made it, in [`NewCredential`].
 
 use crate::users::certificates::Certificate;
 use crate::users::{CodePurpose, User};
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::EnrolReply;
 
-/// What an ENROL gets, made by the net.
+/// The new credential of an ENROL, made by the net.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NewCredential {
-    /// The code was not good: nothing was made.
+    /// The code was not valid: nothing was made.
     Nothing,
     /// The Argon2id hash of the new password.
     Password(Arc<str>),
-    /// The new certificate, and as PEM.
+    /// The new certificate, and its PEM form.
     Certificate(Box<Certificate>, String),
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Debug for NewCredential {
 }
 
 impl State {
-    /// A code is turned into a password or a certificate.
+    /// Turns a code into a password or a certificate.
     pub(crate) fn enrol(&mut self, source: Source, EnrolOp { name, code, made }: EnrolOp) -> Answer<Done> {
         if self.session_of(source).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
@@ -41,7 +41,7 @@ impl State {
             NewCredential::Certificate(..) => CodePurpose::Certificate,
         };
         let user = self.users.admits(&name, code, gives, self.turn.time)?.clone();
-        // Only who has the code learns of it.
+        // Only a client with the code learns of it.
         self.is_not_banned(&user.name, None)?;
         let mut changed = User { code: None, ..user };
         let mut data = EnrolReply { name: changed.name.to_string(), certificate: None };

@@ -1,11 +1,11 @@
 //! Owns evictions: a session is ended or removed from a room against its will. Called by the moderation ops and by the
-//! sweeps. Never decides who has to leave, and never writes what the client is told.
+//! sweeps. Never decides which session must leave, and never writes the line to its client.
 
 use crate::{Change, ConversationId, Digest, Ending, Removal, Scope, SessionId, State};
 use tcp_chat_protocol::Banned;
 
 impl State {
-    /// Ends the session, or its time in the room.
+    /// Ends the session, or its membership of the room.
     pub(crate) fn evict(&mut self, session: SessionId, scope: Scope, who: &str, reason: &str) {
         let (who, reason) = (who.into(), reason.into());
         match scope {
@@ -14,7 +14,7 @@ impl State {
         }
     }
 
-    /// Takes the session out of a room.
+    /// Removes the session from a room.
     fn remove(&mut self, session: SessionId, room: ConversationId, why: Removal) {
         let origin = self.sessions.get(session).and_then(|s| s.row.origin);
         let name = self.conversations.get(room).and_then(|c| c.room()).cloned();
@@ -29,7 +29,7 @@ impl State {
         self.remove(session, room, Removal::LostRight);
     }
 
-    /// Ends the sessions that a new ban is against.
+    /// Ends the sessions that a new ban covers.
     pub(crate) fn evict_banned(&mut self, whom: &Banned, scope: Scope, who: &str, reason: &str) {
         match whom {
             Banned::User(user) => {
@@ -37,8 +37,8 @@ impl State {
                     self.evict(session, scope, who, reason);
                 }
             }
-            // A token does not tell how its session began: as with a key that is revoked, all sessions of
-            // its users end. Those who have another way in come back by it.
+            // A token does not show the certificate with which its session began. As with a revoked key, all sessions
+            // of its users end. Users with another credential can log in with that.
             Banned::Certificate(fingerprint) => {
                 let known = self.users.certificates_with(&Digest(fingerprint.0));
                 let sessions: Vec<_> = known.flat_map(|c| self.sessions_there(&c.name, None)).collect();

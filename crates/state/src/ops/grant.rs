@@ -21,7 +21,7 @@ impl State {
         if role.is_some() {
             self.is_meant(user)?;
             if self.is_being_removed(user) {
-                // What is granted now would be taken with the rest.
+                // A new grant would be removed with the others.
                 let msg = format!("{user} is still being removed; try again in a moment");
                 return Err(refusal(ErrorKind::NoSuchUser, msg));
             }

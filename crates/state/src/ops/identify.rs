@@ -1,5 +1,5 @@
-//! Owns whose name a LOGIN may have, by its evidence. Called by [`State::login`] and by a resume. Never checks a password
-//! or a signature: the daemon has, and says so as [`Evidence`].
+//! Owns which name a LOGIN may have, by its evidence. Called by [`State::login`] and by a resume. Never checks a
+//! password or a signature: the daemon has checked them, and reports the result as [`Evidence`].
 
 use crate::users::certificates::{Certificate, Presented, Revocation};
 use crate::{Answer, Digest, Evidence, Refusal, SessionId, State, UserId, refusal};
@@ -8,23 +8,23 @@ use tcp_chat_protocol::{ErrorKind, Name};
 /// The user of a LOGIN.
 #[derive(Debug)]
 pub(crate) struct Who {
-    /// The registered user, proven; `None`: a name that nobody owns.
+    /// A registered user with a proof; `None`: a name without an owner.
     pub(crate) user: Option<UserId>,
     pub(crate) name: Name,
 }
 
 impl State {
-    /// The one answer to everybody who is not let in, whatever the reason.
+    /// The one answer to every failed login, whatever the reason.
     pub(crate) fn auth_failed() -> Refusal {
         refusal(ErrorKind::AuthFailed, "the name, its password or its certificate is missing or wrong")
     }
 
-    /// To the owner of a certificate that names no user. It says nothing that is not in the certificate.
+    /// The answer to the owner of a certificate that names no user. It reveals nothing that is not in the certificate.
     pub(crate) fn certificate_names_no_user(why: &str) -> Refusal {
         refusal(ErrorKind::AuthFailed, format!("your certificate is for no user: {why}"))
     }
 
-    /// Whose name this LOGIN may have.
+    /// The user of this LOGIN, or the refusal.
     pub(crate) fn identify(&mut self, name: Name, proof: Evidence) -> Result<Who, Refusal> {
         let owner = self.users.by_name(&name);
         let who = match proof {
@@ -45,7 +45,8 @@ impl State {
             }
             Evidence::Endpoint => match owner {
                 Some(owner) => Who { user: Some(owner.id), name: owner.name.clone() },
-                // The operator chose this name: a session under one that looks like it does not keep it from posting.
+                // The operator chose this name: a session with a look-alike name does not keep the endpoint from
+                // posting.
                 None => {
                     if let Some(twin) = self.users.twin(&name) {
                         return Err(looks_like(&name, &twin.name));
@@ -73,13 +74,13 @@ impl State {
         Ok(who)
     }
 
-    /// A certificate proves the name that is in it, whether it is registered or not.
+    /// A certificate proves the name that is in it, registered or not.
     pub(crate) fn by_certificate(
         &mut self,
         shown: Presented,
         owner: Option<(UserId, Name)>,
     ) -> Result<Who, Refusal> {
-        self.is_accepted(&shown)?;
+        self.check_certificate(&shown)?;
         let shown = shown.certificate;
         let who = match owner {
             Some((id, name)) => Who { user: Some(id), name },
@@ -109,19 +110,19 @@ impl State {
         Ok(self.register(name.clone(), None))
     }
 
-    /// Is the certificate one that counts now?
-    pub(crate) fn is_accepted(&mut self, shown: &Presented) -> Result<(), Refusal> {
+    /// Does the certificate count now?
+    pub(crate) fn check_certificate(&mut self, shown: &Presented) -> Result<(), Refusal> {
         let Presented { certificate, issued } = shown;
         let Certificate { key, name, until, .. } = certificate;
         let known = self.users.certificate(key, name).is_some();
         if self.users.is_revoked(key, name) {
-            self.is_revoked_until(key, *until);
+            self.extend_revocation(key, *until);
             return Err(Self::auth_failed());
         }
         if *until < self.turn.time {
             return Err(Self::auth_failed());
         }
-        // Revoked with the user are those that were known.
+        // The known certificates were revoked with the user.
         if !known && self.removed.is_since(name, *issued) {
             let msg = format!(
                 "this certificate was issued before {name} was removed from this server, and is no longer valid: ask the \
@@ -132,16 +133,16 @@ impl State {
         Ok(())
     }
 
-    /// A revoked key was shown in a certificate that ends later than those that were known. The revocation is
-    /// remembered as long as that.
-    pub(crate) fn is_revoked_until(&mut self, key: &Digest, until: u64) {
+    /// A client has shown a revoked key in a certificate with a later end than the known ones. The revocation is
+    /// remembered until that end.
+    pub(crate) fn extend_revocation(&mut self, key: &Digest, until: u64) {
         let shorter =
             self.users.certificates_with(key).filter(|c| c.revoked != Revocation::None && c.until < until);
         let longer: Vec<_> = shorter.map(|c| Certificate { until, ..c.clone() }).collect();
         longer.into_iter().for_each(|certificate| self.know(certificate));
     }
 
-    /// Refuses a name that has an owner or a session, to a client that proves nothing.
+    /// Refuses a name with an owner or a session to a client without a proof.
     pub(crate) fn ensure_name_is_free(&self, name: &Name) -> Result<(), Refusal> {
         if let Some(twin) = self.users.twin(name) {
             return Err(looks_like(name, &twin.name));
@@ -157,21 +158,21 @@ impl State {
         Err(refusal(ErrorKind::NameTaken, msg))
     }
 
-    /// Refuses to resume a session with another user's certificate, whatever the token.
+    /// Refuses to resume a session with the certificate of another user, whatever the token.
     pub(crate) fn may_resume(&mut self, session: SessionId, proof: &Evidence) -> Result<(), Refusal> {
         let Some(shown) = proof.certificate() else { return Ok(()) };
-        self.is_accepted(shown)?;
+        self.check_certificate(shown)?;
         let holder = &shown.certificate.name;
         if self.sessions.get(session).is_none_or(|held| held.row.name.key() != holder.key()) {
             return Err(Self::auth_failed());
         }
-        // A key that has only ever resumed is revoked with its user, too.
+        // A key that has only resumed sessions is revoked with its user, too.
         self.know(shown.certificate.clone());
         Ok(())
     }
 }
 
-/// May a new user or room be called so? Not if nobody could see what sets its name apart from another.
+/// May a new user or room have this name? Not if the difference to another name would be invisible.
 pub(crate) fn may_be_new(name: &Name, field: &str) -> Answer {
     name.may_be_new().map_err(|why| refusal(ErrorKind::NameInvalid, format!("`{field}`: {why}")))
 }

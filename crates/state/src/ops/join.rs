@@ -17,8 +17,8 @@ use tcp_chat_protocol::{ErrorKind, Name};
 const JOIN_MEMBERS: usize = 100;
 
 impl State {
-    /// The rooms that a fresh login enters. Those that it names all or none, opened where need be; of the configured
-    /// ones those that are open to it.
+    /// The rooms of a new login. If it names rooms: all of them or none, opened if necessary. Otherwise the configured
+    /// rooms that it may join.
     pub(crate) fn rooms_of_login(
         &mut self,
         asked: Option<Vec<Name>>,
@@ -50,8 +50,8 @@ impl State {
         Ok(rooms)
     }
 
-    /// Could a login enter these rooms, opened where need be? Asked before any is opened: a login that
-    /// is refused must not cost what many rooms cost.
+    /// Could a login join these rooms, opened if necessary? It is asked before any room is opened: a refused login
+    /// must not cost as much as many rooms.
     fn may_enter_all(
         &self,
         names: &[Name],
@@ -95,7 +95,7 @@ impl State {
         }
         let room = match (known, self.sessions.get(session)) {
             (Some(_), _) => {
-                // What may not be known is told as if it could not be opened.
+                // A hidden room is answered like a room that cannot be opened.
                 let place = Place(Some(name.clone()));
                 self.room_for(session, &place, Permission::Know).map_err(|_| {
                     let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));

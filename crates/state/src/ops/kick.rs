@@ -1,5 +1,5 @@
-//! Owns KICK: ends the sessions of a user, or takes them out of one room. Called by [`super::action`]. Never decides who
-//! may kick: `permissions::checks` does.
+//! Owns KICK: ends the sessions of a user, or removes them from one room. Called by [`super::action`]. Never decides
+//! who may kick: `permissions::checks` does.
 
 use crate::ops::action::title;
 use crate::permissions::checks::Actor;

@@ -16,7 +16,7 @@ impl State {
         Ok(Done::Left(Box::new(LeaveReply { room: shown })))
     }
 
-    /// Takes the session out of the room.
+    /// Removes the session from the room.
     pub(crate) fn leave_room(&mut self, session: SessionId, room: ConversationId) {
         let Some(user) = self.sessions.get(session).map(|s| s.row.user) else { return };
         let before = self.seen(user, &[room]);
@@ -32,7 +32,7 @@ impl State {
         self.drop_if_empty(room);
     }
 
-    /// What is said in the room is no longer heard there.
+    /// The connection gets the messages of the room no longer.
     pub(crate) fn stop_hearing(&mut self, room: ConversationId, origin: Option<Origin>) {
         origin.into_iter().for_each(|origin| self.tell(Change::Leaves(room, origin)));
     }

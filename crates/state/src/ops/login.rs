@@ -1,5 +1,5 @@
-//! Owns the LOGIN that begins a session, and the reply to every LOGIN. Called by [`State::apply`]. Never checks a password or a
-//! signature: the daemon has, and says so as [`Evidence`].
+//! Owns the LOGIN that begins a session, and the reply to every LOGIN. Called by [`State::apply`]. Never checks a
+//! password or a signature: the daemon has checked them, and reports the result as [`Evidence`].
 
 use crate::sessions::{Session, UsedIds};
 use crate::{
@@ -77,7 +77,7 @@ impl State {
         self.seen(user, &self.rooms_of(session))
     }
 
-    /// A session that has just logged in, as its client is told.
+    /// The reply to the client of a session that has just logged in.
     pub(crate) fn logged_in(&self, session: SessionId, log: Option<&str>) -> Option<LoggedIn> {
         let held = self.sessions.get(session)?;
         let name = held.row.name.clone();
@@ -91,7 +91,7 @@ impl State {
                 .iter()
                 .filter_map(|(room, _)| Some(self.conversations.get(*room)?.room()?.to_string()))
                 .collect(),
-            // Of what this turn adds it is not known yet whether it will be kept.
+            // It is not known yet whether the changes of this turn will be kept.
             head: self.turn.head_before(),
             log: Some(self.log.id.clone()),
             log_from: Some(self.log.common_with(log)),

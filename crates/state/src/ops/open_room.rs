@@ -1,5 +1,5 @@
-//! Owns the opening of rooms: who may open one, under which name, and in whose quota it counts. Called by JOIN and LOGIN.
-//! Never decides who may enter a room that exists.
+//! Owns the opening of rooms: the right to open one, its name, and the quota that it counts for. Called by JOIN and
+//! LOGIN. Never decides who may join a room that exists.
 
 use crate::ops::identify::may_be_new;
 use crate::permissions::authorize::{Permission, authorize};
@@ -10,7 +10,7 @@ use crate::{Allowance, Answer, Change, ConversationId, ConversationKind, State, 
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, Role};
 
 impl State {
-    /// Opens a room for a user, whose it is if the name is proven.
+    /// Opens a room for a user, who owns it if the name is proven.
     pub(crate) fn open_room(
         &mut self,
         name: &Name,
@@ -22,7 +22,7 @@ impl State {
         Ok(self.open_allowed(name, user, is_proven, allowance))
     }
 
-    /// The same where it is known that it may be opened.
+    /// The same after it was decided that the room may be opened.
     pub(crate) fn open_allowed(
         &mut self,
         name: &Name,
@@ -57,13 +57,13 @@ impl State {
             self.may_enter(room, name, &user.key(), is_proven).is_ok()
         })?;
         let Some(twin) = self.conversations.twin(name) else { return may_be_new(name, "room") };
-        // Not even by its look is a private room found.
+        // A private room must not be found by a look-alike name either.
         self.may_enter(twin, name, &user.key(), is_proven).map_err(|_| not_to_enter(Some(name)))?;
         let other = self.conversations.get(twin).and_then(Conversation::room).unwrap_or(name);
         Err(looks_like(name, other))
     }
 
-    /// Why a room cannot be entered, as it is told: one that may not be known as if it could not be opened.
+    /// The refusal to join a room. A hidden room is answered like one that cannot be opened.
     pub(crate) fn told(
         &self,
         no: crate::Refusal,
@@ -77,7 +77,7 @@ impl State {
         }
     }
 
-    /// Could so `many` rooms be opened from there, whatever they are called?
+    /// Could so `many` rooms be opened from that network, whatever their names?
     pub(crate) fn may_open_any(
         &self,
         name: &Name,
@@ -110,14 +110,14 @@ impl State {
         Err(refusal(ErrorKind::NoSuchRoom, format!("there is no room {name}, and {why}")))
     }
 
-    /// In whose quota a room is that this user opens.
+    /// The owner of the quota for a room that this user opens.
     pub(crate) fn opener(&self, user: &NameKey, is_proven: bool, allowance: &Allowance) -> QuotaOwner {
         let owner = self.users.by_key(user).filter(|_| is_proven);
         owner.map_or_else(|| QuotaOwner::at(allowance.network), |owner| QuotaOwner::User(owner.id))
     }
 }
 
-/// As for a user's name. The client tells the two apart by how the sentence begins.
+/// As for a user's name. The client tells the two apart by the beginning of the sentence.
 pub(crate) fn looks_like(name: &Name, other: &Name) -> crate::Refusal {
     refusal(ErrorKind::NameTaken, format!("the room {name} looks like the room {other}: use that or another"))
 }

@@ -6,12 +6,12 @@ use crate::{Rules, State};
 impl State {
     /// Applies another policy from now on.
     pub(crate) fn set_rules(&mut self, rules: Rules) {
-        // What was said before went to the room that was the default one then.
+        // Earlier messages without a target went to the default room of that time.
         self.seal();
         let before = std::mem::replace(&mut self.rules, rules);
         self.open_configured_rooms();
         self.note_default_room();
-        // Other settings let only rooms go that were configured.
+        // A change of the settings can empty only rooms that were configured.
         for name in before.configured_rooms() {
             if let Some(room) = self.conversations.room(name) {
                 self.drop_if_empty(room);
@@ -20,7 +20,7 @@ impl State {
         self.sweep_unregistered();
     }
 
-    /// The policy that is in force.
+    /// The current policy.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules

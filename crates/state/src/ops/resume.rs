@@ -1,5 +1,5 @@
-//! Owns a LOGIN that resumes a session: which session a token is for, and what its client has missed. Called by
-//! [`State::login`]. Never reads a message: it says which the connection is to read.
+//! Owns a LOGIN that resumes a session: the session of a token, and the messages that its client has missed. Called by
+//! [`State::login`]. Never reads a message: it returns the ranges that the connection reads.
 
 use crate::{
     Change, ConversationId, Done, Evidence, LoggedIn, Origin, Range, Refusal, ResumeOutcome, SessionId,
@@ -9,7 +9,7 @@ use tcp_chat_protocol::request::Login;
 use tcp_chat_protocol::{ErrorKind, Seq};
 
 impl State {
-    /// The session that a token is for, if whoever has it may go on with it.
+    /// The session of a token, if the client may resume it.
     pub(crate) fn resumable(
         &mut self,
         token: Option<[u8; 32]>,
@@ -44,13 +44,13 @@ impl State {
         logged_in.map_or(Done::Other, Done::LoggedIn)
     }
 
-    /// After which number a client reads on that has seen `after` of a log: where it was another one,
-    /// what is said after the two parted has numbers that it may have seen.
+    /// The number after which a client reads that has seen `after` of a log. In another log, the messages after the
+    /// point where the two logs diverged have numbers that the client may have seen.
     pub(crate) fn goes_on_after(&self, after: Seq, log: Option<&str>) -> Seq {
         if log.is_some_and(|log| log != self.log.id) { after.min(self.log.common_with(log)) } else { after }
     }
 
-    /// What the session's conversations have after `after`, each from where the session sees it.
+    /// The ranges of the session's conversations after `after`, each from the session's first visible number.
     pub(crate) fn missed(&self, session: SessionId, after: Seq) -> Vec<Range> {
         let Some(held) = self.sessions.get(session) else { return Vec::new() };
         let rooms = held.rooms.iter().filter(|(room, _)| self.may_be_in(session, *room));
@@ -66,7 +66,7 @@ impl State {
             .collect()
     }
 
-    /// The session is connected there from now on, in all its rooms. Where it was connected before.
+    /// The session is connected there from now on, in all its rooms. Returns its previous connection.
     pub(crate) fn arrive(&mut self, origin: Origin, session: SessionId) -> Option<Origin> {
         let old = self.sessions.mark_connected(session, origin);
         let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);

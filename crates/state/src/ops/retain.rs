@@ -1,13 +1,14 @@
-//! Owns retention: a number below which all messages are removed, and what is removed with them. Called by the hub in a
-//! turn, with the number that the store has proposed. Never removes a message: the store does, when it has time.
+//! Owns retention: a number below which all messages are removed, and the entries that are removed with them. Called
+//! by the hub in a turn, with the number that the store has proposed. Never removes a message: the store does, when it
+//! has time.
 
 use crate::State;
 use tcp_chat_protocol::Seq;
 
 impl State {
-    /// Retention takes all messages below `oldest`; what is taken already stays taken. Conversations of which nothing is left
-    /// go, or rooms would be taken for good, and who stays long would be left with the direct messages of everybody who
-    /// ever came by. Certificates and removed users that are too old go, too: the hub proposes 0 once a day for them.
+    /// Removes all messages below `oldest`; the number never decreases. Empty conversations are removed, too.
+    /// Otherwise rooms would be taken for ever, and a long session would keep the direct messages of every user that
+    /// it ever met. Old certificates and removed users are forgotten as well: the hub proposes 0 once a day for them.
     pub(crate) fn retain(&mut self, oldest: Seq) {
         self.seal();
         if oldest > self.oldest {
@@ -20,7 +21,7 @@ impl State {
         self.sweep_expired();
     }
 
-    /// Below this number retention has taken all messages. The store removes them when it has time.
+    /// The number below which retention has removed all messages. The store removes them when it has time.
     #[must_use]
     pub fn oldest(&self) -> Seq {
         self.oldest

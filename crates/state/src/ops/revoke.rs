@@ -8,12 +8,12 @@ use crate::{Digest, State};
 use std::sync::Arc;
 use tcp_chat_protocol::Name;
 
-/// How long an expired certificate is remembered: a clock that is wrong for a while must not
-/// bring a revoked one back.
+/// How long an expired certificate is remembered: a clock that is wrong for a while must not make a revoked one valid
+/// again.
 const REMEMBER_MS: u64 = 90 * 24 * 3600 * 1000;
 
 impl State {
-    /// Revokes all keys that are known of a user, for that name. How many were good.
+    /// Revokes all known keys of a user, for that name. Returns how many were valid.
     pub(crate) fn revoke_all(&mut self, name: &Name) -> usize {
         let is_good = |c: &&Certificate| !self.users.is_revoked(&c.key, &c.name);
         let known: Vec<_> = self.users.certificates_of(name).filter(is_good).cloned().collect();
@@ -22,7 +22,7 @@ impl State {
         count
     }
 
-    /// Revokes a key for everybody. For how many names it is known.
+    /// Revokes a key for all users. Returns the number of its known names.
     pub(crate) fn revoke_key(&mut self, key: &Digest) -> usize {
         let known: Vec<_> = self.users.certificates_with(key).cloned().collect();
         let count = known.len();
@@ -37,14 +37,15 @@ impl State {
         self.know(Certificate { revoked, ..certificate });
     }
 
-    /// Notes what a certificate tells that was not known before: the certificate, or a later end of it.
+    /// Records the new data of a certificate: the certificate, or a later end of it.
     pub(crate) fn know(&mut self, certificate: Certificate) {
         let Some(certificate) = self.users.merged_certificate(certificate) else { return };
         Arc::make_mut(&mut self.users).put_certificate(certificate.clone());
         self.turn.writes.users.push(UserChange::Certificate(certificate));
     }
 
-    /// Begins to forget certificates that expired long ago, and removed users of whom no certificate can be left.
+    /// Begins to forget certificates that expired long ago, and removed users whose certificates must all have
+    /// expired.
     pub(crate) fn sweep_expired(&mut self) {
         if self.has_expired() {
             self.sweep_later(Sweep::Expired);

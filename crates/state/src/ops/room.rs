@@ -40,8 +40,8 @@ impl State {
         Ok(reply)
     }
 
-    /// The room is nobody's to enter from now on; its members are told one after the other, and with the last
-    /// one it is gone.
+    /// No user can join the room from now on. Its members are told one after the other, and the room is removed with
+    /// the last one.
     pub(crate) fn remove_room(&mut self, actor: Actor, place: &Place) -> Result<ActReply, Refusal> {
         let room = self.scope(actor, Some(place))?.ok_or_else(|| not_to_enter(None))?;
         self.allow(actor, Some(room), Permission::Administer)?;

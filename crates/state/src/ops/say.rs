@@ -1,5 +1,5 @@
-//! Owns MSG: to which conversation it goes, and whether it was sent before (`deduplication`). Called by [`State::apply`].
-//! Never numbers or encodes: the turn does when it is sealed.
+//! Owns MSG: its conversation, and whether it was sent before (`deduplication`). Called by [`State::apply`]. Never
+//! numbers or encodes: the turn does when it is sealed.
 
 use crate::permissions::authorize::Permission;
 use crate::turn::Said;
@@ -11,13 +11,13 @@ use crate::{
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
 
-/// Where a MSG goes.
+/// The target of a MSG.
 enum Goes {
     /// To a room.
     Room(ConversationId),
-    /// To a user, with the name as that user has it.
+    /// To a user, with the name as that user has typed it.
     User(UserId, Name),
-    /// Nowhere: it was kept before under this id, there and as that number.
+    /// To none: it was kept under this id before, in that conversation and with that number.
     Again(RequestId, ConversationId, Seq),
 }
 
@@ -64,7 +64,7 @@ impl State {
         matches!(self.check_say(session, id, target, past), Ok(Goes::Room(_) | Goes::User(..)))
     }
 
-    /// Where a MSG goes, if the session may send it there.
+    /// The target of a MSG, if the session may send it there.
     fn check_say(
         &mut self,
         session: SessionId,
@@ -98,8 +98,8 @@ impl State {
         Ok(goes)
     }
 
-    /// Where a message is to go whose id named one of that conversation. A name may be another room's or another
-    /// user's by now: then it is another target. No name at all is the room that was the default one then.
+    /// The target of a message whose id names a message of that conversation. Its name may belong to another room or
+    /// user now: then the target is another one. No name means the default room of that time.
     fn resent_to(
         &self,
         target: &Target,
@@ -126,18 +126,18 @@ impl State {
         }
     }
 
-    /// The user to whom a direct message goes, and the name as that user has it.
+    /// The recipient of a direct message, and the name as that user has typed it.
     fn addressee(&self, session: SessionId, place: &Place) -> Result<(UserId, Name), Refusal> {
         let (theirs, name) = self.user(place)?;
         let is_proven = self.sessions.get(session).is_some_and(|me| me.proven);
-        // What an unregistered user writes to a user who is not here would end with that session.
+        // A direct message of an unregistered user to an absent user would end with the author's session.
         if !is_proven && self.sessions.of(theirs).is_empty() {
             return Err(no_such_user(place));
         }
         Ok((theirs, name))
     }
 
-    /// The direct messages with a user; the first one opens the conversation.
+    /// The direct messages with a user; the first message opens the conversation.
     fn direct_with(&mut self, session: SessionId, theirs: UserId) -> ConversationId {
         let mine = self.sessions.get(session).map_or(theirs, |me| me.row.user);
         if let Some(known) = self.conversations.direct(mine, theirs) {

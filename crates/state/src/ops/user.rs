@@ -1,6 +1,6 @@
-//! Owns the operators' commands about users and certificates, and what follows for their sessions: a name is registered, a
-//! user is removed, a certificate is revoked. Called by the hub, and by LOGIN for the owner of a certificate. Never makes a
-//! code.
+//! Owns the commands of operators about users and certificates, and their effect on sessions: a name is registered, a
+//! user is removed, a certificate is revoked. Called by the hub, and by LOGIN for the owner of a certificate. Never
+//! makes a code.
 
 use crate::sweeps::queue::Sweep;
 use crate::users::certificates::{Certificate, Revocation};
@@ -10,27 +10,27 @@ use crate::{Audit, By, Digest, Ending, State, UserId};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameError};
 
-/// What an operator wants done to a user or a certificate.
+/// A command of an operator about a user or a certificate.
 #[derive(Debug, Clone)]
 pub enum UserCommand {
-    /// Register the name.
+    /// Registers the name.
     Add(Name, Code),
-    /// Register it no longer: its sessions end, and each key that has logged in as it is revoked for this name.
+    /// Removes the user: its sessions end, and each key that has logged in as it is revoked for this name.
     Remove(Name),
-    /// Give a new code. With one for a password, the old password is gone and the sessions end.
+    /// Issues a new code. A code for a password removes the old password and ends the sessions.
     Reset(Name, Code),
-    /// Accept the key of this certificate for no user; the sessions of its users end.
+    /// Accepts the key of this certificate for no user; the sessions of its users end.
     Revoke(Certificate),
-    /// Accept no certificate that this user is known by; the user's sessions end.
+    /// Accepts no known certificate of this user; the user's sessions end.
     RevokeAll(Name),
-    /// Accept this key for no user; the sessions of its users end.
+    /// Accepts this key for no user; the sessions of its users end.
     RevokeKey(Digest),
     /// A certificate was issued.
     Issued(Certificate),
 }
 
 impl UserCommand {
-    /// What it is called in the audit log, and to whom it is done.
+    /// The name of the command in the audit log, and its target.
     fn audited(&self) -> (&'static str, String) {
         match self {
             Self::Add(name, _) => ("user add", name.to_string()),
@@ -44,42 +44,42 @@ impl UserCommand {
     }
 }
 
-/// Why an operator's command was not granted.
+/// Why a command of an operator is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserCommandError {
-    /// It is registered already.
+    /// The name is registered already.
     #[error("there is a user {0} already; `tcp-chatd user password {0}` gives a new join line")]
     Exists(Name),
-    /// Its name cannot be told from another's.
+    /// The name looks like the name of another registered user.
     #[error("{0} looks like {1}, who is registered: nobody could tell them apart")]
     LooksLike(Name, Name),
-    /// Nobody could see what sets its name apart from another.
+    /// The difference of the name to another one would be invisible.
     #[error("{0:?}: {1}")]
     NotNew(String, NameError),
-    /// Its name cannot be told from that of somebody who is logged in.
+    /// The name looks like the name of a logged-in user.
     #[error(
         "{0} looks like {1}, who is logged in: nobody could tell them apart; `tcp-chatd kick {1}` ends those sessions"
     )]
     LooksLikeSession(Name, Name),
-    /// A user of that name was removed, and not all of what was granted is gone.
+    /// A user of that name was removed, and some of its grants are not removed yet.
     #[error("{0} is still being removed; try again in a moment")]
     BeingRemoved(Name),
-    /// Nobody of that name is registered.
+    /// No user of that name is registered.
     #[error("no user {0} is registered; `tcp-chatd user list` shows who is")]
     NoSuchUser(Name),
-    /// Nobody of that name is registered, but one who looks like it.
+    /// No user of that name is registered, but a look-alike is.
     #[error("no user {0} is registered: {1} only looks the same")]
     OnlyLooksLike(Name, Name),
-    /// No such certificate.
+    /// There is no such certificate.
     #[error("no certificate of {0} is known that is not revoked; give its file instead")]
     NoCertificate(String),
-    /// No such certificate, but somebody who looks like that user may have one.
+    /// There is no such certificate, but a user with a look-alike name may have one.
     #[error("no certificate of {0} is known: {1} only looks the same")]
     NoCertificateOnlyLooksLike(Name, Name),
     /// Nothing was done, because it could not be kept.
     #[error("nothing was done: the store cannot be written (`tcp-chatd status` says why); try again later")]
     StoreFails,
-    /// It is done, and not in the store yet.
+    /// It is done, but the store does not have it yet.
     #[error(
         "it is done, but not kept yet: the store cannot be written ({0}). It is kept as soon as the store works, and lost \
          if the daemon ends before"
@@ -88,11 +88,11 @@ pub enum UserCommandError {
 }
 
 impl State {
-    /// Does what an operator wants: the system's user of that number. How many certificates or
-    /// sessions it touched.
+    /// Applies a command of an operator: the system's user of that number. Returns how many certificates or sessions
+    /// it has affected.
     ///
     /// # Errors
-    /// Why it is not done.
+    /// The refusal.
     pub(crate) fn run_user_command(
         &mut self,
         uid: u32,
@@ -177,7 +177,7 @@ impl State {
         Ok(())
     }
 
-    /// The name of somebody who has a session under another name that looks like this one.
+    /// The name of a logged-in user that looks like this one.
     pub(crate) fn lookalike_session(&self, name: &Name) -> Option<&Name> {
         let twin = &self.sessions.first_of(self.sessions.twin(name)?)?.row.name;
         (twin.key() != name.key()).then_some(twin)
@@ -196,7 +196,7 @@ impl State {
         Ok(ended)
     }
 
-    /// From now on no certificate counts that was issued before to that name.
+    /// From now on no certificate of that name counts that was issued before.
     fn note_removed(&mut self, name: &Name) {
         let removed = Removed { name: name.clone(), at: self.turn.time };
         let before = self.removed.put(removed.clone());
@@ -206,8 +206,8 @@ impl State {
         self.turn.writes.users.push(UserChange::Removed(removed));
     }
 
-    /// The name, of which no removed user has grants left, has an owner from now on: sessions under it that have not
-    /// proven it end. Sessions under names that only look like it are other users' and stay.
+    /// The name has an owner from now on, and no removed user has grants under it. Sessions that have not proven the
+    /// name end. Sessions under look-alike names belong to other users and stay.
     pub(crate) fn register(&mut self, name: Name, code: Option<Code>) -> UserId {
         while let Some(unproven) = self.sessions.by_name(&name) {
             self.end_sessions_of(unproven, "this name is registered from now on: log in as its owner");
@@ -223,7 +223,7 @@ impl State {
         self.turn.writes.users.push(UserChange::Put(user));
     }
 
-    /// Ends all sessions of a user, and says why. How many there were.
+    /// Ends all sessions of a user with this reason. Returns how many there were.
     pub(crate) fn end_sessions_of(&mut self, user: UserId, why: &str) -> usize {
         let sessions = self.sessions.of(user).to_vec();
         for id in &sessions {
@@ -232,7 +232,7 @@ impl State {
         sessions.len()
     }
 
-    /// Where only registered users come in, nobody else stays.
+    /// If only registered users may log in, the sessions of all other users end.
     pub(crate) fn sweep_unregistered(&mut self) {
         if !self.rules.accounts {
             return;

@@ -15,21 +15,21 @@ pub(crate) enum Rank {
     Operator,
 }
 
-/// What decides about a user in a room, or on the server as a whole.
+/// The standing of a user in a room, or on the server as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subject {
-    /// `None`: they may not know that the room is there.
+    /// `None`: the user may not know that the room exists.
     pub(crate) role: Option<Role>,
     pub(crate) rank: Rank,
-    /// Are they in the room? Of the server everyone is.
+    /// Is the user in the room? Everyone is on the server.
     pub(crate) is_in: bool,
     pub(crate) is_banned: bool,
-    /// In the room, or on the server.
+    /// The mute in the room, or on the server.
     pub(crate) is_muted: bool,
 }
 
 impl Subject {
-    /// An operator's, everywhere.
+    /// An operator, everywhere.
     pub(crate) const OPERATOR: Self = Self {
         role: Some(Role::Owner),
         rank: Rank::Operator,
@@ -39,10 +39,10 @@ impl Subject {
     };
 }
 
-/// What a user may be allowed to do in a room, or on the server as a whole.
+/// A permission in a room, or on the server as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
-    /// See that it is there, and who is in it: WHO, ROOMS.
+    /// Know that it exists, and who is in it: WHO, ROOMS.
     Know,
     /// JOIN, and the rooms of a LOGIN.
     Enter,
@@ -54,9 +54,9 @@ pub(crate) enum Permission {
     Write,
     /// MSG to a user.
     SendDirect,
-    /// JOIN, and the rooms of a LOGIN, where the room is not there yet; asked of the server.
+    /// JOIN, and the rooms of a LOGIN, if the room does not exist yet; asked of the server.
     Open,
-    /// KICK, MUTE, UNMUTE, BAN, UNBAN, of a user of that rank.
+    /// KICK, MUTE, UNMUTE, BAN, UNBAN of a user of that rank.
     Moderate(Rank),
     /// REDACT of a message of any author.
     Redact,
@@ -74,7 +74,7 @@ pub(crate) enum Permission {
 /// The reason of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denial {
-    /// As far as they may know there is no such room.
+    /// For this user there is no such room.
     Unknown,
     NotIn,
     Banned,
@@ -91,7 +91,7 @@ pub(crate) enum Denial {
 /// Decides whether the subject has the permission.
 ///
 /// # Errors
-/// The reason why not.
+/// The reason of the refusal.
 pub(crate) fn authorize(who: Subject, permission: Permission) -> Result<(), Denial> {
     let role = who.role.ok_or(Denial::Unknown)?;
     let unless = |hindered: bool, no: Denial| if hindered { Err(no) } else { Ok(()) };
@@ -122,7 +122,7 @@ pub(crate) fn authorize(who: Subject, permission: Permission) -> Result<(), Deni
         Permission::Administer => unless(role < Role::Owner, Denial::ForOwners),
         Permission::Grant(whom, new) => {
             unless(role < Role::Moderator, Denial::ForModerators)?;
-            // Owners are among themselves: each may name and unname others.
+            // Owners are equals: each may grant and remove the others' role.
             let is_owner = role == Role::Owner;
             unless(!is_owner && new >= Some(Role::Moderator), Denial::ForOwners)?;
             unless(whom > who.rank || (whom == who.rank && !is_owner), Denial::NotAbove)
@@ -139,15 +139,16 @@ pub(crate) struct Granted {
     pub(crate) is_capped: bool,
 }
 
-/// Role and rank on the server as a whole. A name that proves nothing is a member's.
+/// Role and rank on the server as a whole. An unproven name has the role of a member.
 pub(crate) fn on_server(granted: Granted, is_proven: bool) -> (Option<Role>, Rank) {
     let server = granted.server.filter(|_| is_proven);
     (Some(server.unwrap_or(Role::Member)), rank(server, Rank::ServerModerator, Rank::ServerOwner))
 }
 
-/// Role and rank in a room: what was granted there counts before what was granted on the server;
-/// but moderators and owners of the server are that in every room, and of a user who is read-only on the server
-/// only a role counts that an operator, or a moderator or owner of the server, has granted. A private room is for users who were granted a role in it.
+/// Role and rank in a room. A grant in the room counts before a grant on the server. But moderators and owners of the
+/// server are that in every room. For a user who is read-only on the server, a role in the room counts only if an
+/// operator, or a moderator or owner of the server, has granted it. Only users with a role in it may join a private
+/// room.
 pub(crate) fn in_room(granted: Granted, is_proven: bool, is_private: bool) -> (Option<Role>, Rank) {
     let Granted { server, room, is_capped } = if is_proven { granted } else { Granted::default() };
     let keeps_order = server >= Some(Role::Moderator);
@@ -203,7 +204,7 @@ mod tests {
             let what = granted(server, room);
             assert_eq!(in_room(what, true, false), (public, rank), "{what:?}");
             assert_eq!(in_room(what, true, true), (private, rank), "{what:?}");
-            // A name that proves nothing has nothing of what its owner was granted.
+            // An unproven name has none of its owner's grants.
             assert_eq!(in_room(what, false, false), (Some(Member), Nobody), "{what:?}");
             assert_eq!(in_room(what, false, true), (None, Nobody), "{what:?}");
             assert_eq!(on_server(what, false), (Some(Member), Nobody));
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_deed_by_every_role() {
+    fn every_action_by_every_role() {
         let subject_of = |role, rank| Subject { role, rank, is_in: true, is_banned: false, is_muted: false };
         let stranger = subject_of(None, Nobody);
         let reader = subject_of(Some(Role::ReadOnly), Nobody);

@@ -1,6 +1,6 @@
-//! Owns who wrote down which grant, mute and ban in a room, so that no user writes all that there is room for. What
-//! operators write, and those who moderate the server, is not in it, nor is what came with opening a room.
-//! Called by the permissions. Never decides how much is too much.
+//! Owns the author of each grant, mute and ban in a room, so that one user cannot use up the limits. Entries of
+//! operators and of moderators of the server are left out, and so are the grants that come with the opening of a room.
+//! Called by the permissions. Never decides how many are too many.
 
 use crate::ConversationId;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub(crate) struct Authors {
 }
 
 impl Authors {
-    /// This one wrote it last; `None`: it counts for nobody from now on.
+    /// The user is the last author; `None`: the entry counts for no user from now on.
     pub(crate) fn set(&mut self, room: ConversationId, kind: Kind, user: &NameKey, by: Option<Name>) {
         let Some(by) = by else { return self.remove(room, kind, user) };
         self.count(&by);
@@ -31,7 +31,7 @@ impl Authors {
         before.into_iter().for_each(|by| self.discount(&by));
     }
 
-    /// The entry is gone.
+    /// The entry is removed.
     pub(crate) fn remove(&mut self, room: ConversationId, kind: Kind, user: &NameKey) {
         let Some(there) = self.of.get_mut(&room) else { return };
         let before = there.remove(&(kind, user.clone()));
@@ -41,22 +41,22 @@ impl Authors {
         before.into_iter().for_each(|by| self.discount(&by));
     }
 
-    /// The room is gone.
+    /// The room is removed.
     pub(crate) fn forget(&mut self, room: ConversationId) {
         self.of.remove(&room).into_iter().flatten().for_each(|(_, by)| self.discount(&by));
     }
 
-    /// The author, if the entry counts for one.
+    /// The author that the entry counts for.
     pub(crate) fn get(&self, room: ConversationId, kind: Kind, user: &NameKey) -> Option<&Name> {
         self.of.get(&room)?.get(&(kind, user.clone()))
     }
 
-    /// How much that user wrote of what is there.
+    /// The number of entries that count for that user.
     pub(crate) fn len_by(&self, by: &NameKey) -> usize {
         self.counts.get(by).copied().unwrap_or(0)
     }
 
-    /// How much all of them wrote of it.
+    /// The number of entries that count for all users.
     pub(crate) fn len(&self) -> usize {
         self.all
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_counts_for_the_last_author_until_it_goes() {
+    fn an_entry_counts_for_its_last_author_until_it_is_removed() {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let (ana, bo, x, y) = (name("ana"), name("bo"), name("x").key(), name("y").key());
         let (one, two) = (ConversationId(1), ConversationId(2));

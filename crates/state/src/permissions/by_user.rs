@@ -1,5 +1,5 @@
 //! Owns a table of entries about users, by the scope in which they hold: grants, mutes, bans. Used by the permissions
-//! alone. Never knows what it means.
+//! alone. Never knows the meaning of an entry.
 
 use crate::Scope;
 use crate::steps::tick;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, NameKey};
 
-/// Something about users, by where it holds.
+/// Entries about users, by scope.
 #[derive(Debug)]
 pub(crate) struct ByUser<T> {
     all: BTreeMap<Scope, BTreeMap<NameKey, (Name, T)>>,
@@ -22,7 +22,7 @@ impl<T> Default for ByUser<T> {
     }
 }
 
-/// Up to which entry a listing has come.
+/// The place of a listing in the table.
 pub(crate) type At = (Scope, NameKey);
 
 impl<T> ByUser<T> {
@@ -35,7 +35,7 @@ impl<T> ByUser<T> {
         self.all.get(&scope)?.get(user).map(|(name, _)| name)
     }
 
-    /// Writes it down, and gives the name under which it stands: as it was first written.
+    /// Stores an entry, and returns the name under which it is stored: as it was first written.
     pub(crate) fn put(&mut self, scope: Scope, user: &Name, what: T) -> Name {
         match self.all.entry(scope).or_default().entry(user.key()) {
             Entry::Occupied(mut held) => {
@@ -55,18 +55,18 @@ impl<T> ByUser<T> {
         if there.is_empty() {
             self.all.remove(&scope);
         }
-        self.is_nowhere(scope, user);
+        self.remove_scope(scope, user);
         Some(name)
     }
 
     /// Removes all entries of one scope.
     pub(crate) fn remove_all(&mut self, scope: Scope) {
         for user in self.all.remove(&scope).unwrap_or_default().into_keys() {
-            self.is_nowhere(scope, &user);
+            self.remove_scope(scope, &user);
         }
     }
 
-    fn is_nowhere(&mut self, scope: Scope, user: &NameKey) {
+    fn remove_scope(&mut self, scope: Scope, user: &NameKey) {
         if let Some(scopes) = self.scopes.get_mut(user) {
             scopes.remove(&scope);
             if scopes.is_empty() {
@@ -75,12 +75,12 @@ impl<T> ByUser<T> {
         }
     }
 
-    /// All of it, in an order that is the same each time.
+    /// All entries, in a stable order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Scope, &Name, &T)> {
         self.after(None).map(|(_, scope, name, what)| (scope, name, what))
     }
 
-    /// What comes after one entry, each with where to go on.
+    /// The entries after one, each with the place to continue from.
     pub(crate) fn after(&self, at: Option<At>) -> impl Iterator<Item = (At, Scope, &Name, &T)> {
         let first = at.as_ref().map_or(Bound::Unbounded, |(scope, _)| Bound::Included(*scope));
         self.all.range((first, Bound::Unbounded)).flat_map(move |(scope, there)| {

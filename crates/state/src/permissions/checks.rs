@@ -8,6 +8,9 @@ use crate::{By, ConversationId, Presented, Refusal, Scope, SessionId, State, ref
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Fingerprint, Name, NameKey, Timestamp};
 
+/// A session in at most so many rooms searches its own list.
+const FEW_ROOMS: usize = 8;
+
 /// The author of a request or command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Actor {
@@ -21,8 +24,14 @@ impl State {
         match self.sessions.get(session) {
             Some(s) => {
                 let conversation = self.conversations.get(room);
-                let is_in = conversation
-                    .is_some_and(|c| c.members.contains(s.row.user, session) && !c.members.is_lost(session));
+                let is_in = conversation.is_some_and(|c| {
+                    // The two say the same. Most sessions are in few rooms, and a short list is searched faster.
+                    let is_member = match s.rooms.len() {
+                        ..=FEW_ROOMS => s.is_in(room),
+                        _ => c.members.contains(s.row.user, session),
+                    };
+                    is_member && !c.members.is_lost(session)
+                });
                 self.permissions.in_room(room, &s.key, s.proven, is_in, self.turn.time)
             }
             None => {
@@ -49,14 +58,14 @@ impl State {
         }
     }
 
-    /// The rank of a user there. The grants of the name count, unless its sessions have not proven it.
+    /// The rank of a user there. The grants of the name count, unless the user's sessions have not proven it.
     pub(crate) fn rank_of(&self, scope: Scope, user: &Name) -> Rank {
         let here = self.sessions.by_name(user).and_then(|user| self.sessions.first_of(user));
         let is_proven = here.is_none_or(|session| session.proven);
         self.permissions.rank(scope, &user.key(), is_proven)
     }
 
-    /// The room, if the session may do that there.
+    /// The room, if the session has that permission there.
     pub(crate) fn room_for(
         &self,
         session: SessionId,
@@ -75,7 +84,7 @@ impl State {
         Ok(room)
     }
 
-    /// There is no room of this name. One that looks the same is named, unless it is hidden.
+    /// The refusal for an unknown room. It names a look-alike, unless that is hidden.
     pub(crate) fn no_room(&self, actor: Actor, name: Option<&Name>) -> Refusal {
         let twin = name.and_then(|name| self.conversations.twin(name));
         let twin =
@@ -93,7 +102,7 @@ impl State {
         }
     }
 
-    /// Refuses what the actor may not do there.
+    /// Refuses the actor if it does not have the permission there.
     pub(crate) fn allow(&self, actor: Actor, scope: Scope, permission: Permission) -> Result<(), Refusal> {
         authorize(self.subject_of(actor, scope), permission).map_err(|no| match actor {
             Actor::Session(session) => match self.sessions.get(session) {
@@ -109,7 +118,7 @@ impl State {
         self.allow(Actor::Session(session), None, Permission::SendDirect)
     }
 
-    /// Whether a login of that name may enter the room, which it called `asked`.
+    /// May a login of that name join the room, which it spelled `asked`?
     pub(crate) fn may_enter(
         &self,
         room: ConversationId,
@@ -166,7 +175,7 @@ impl State {
     }
 }
 
-/// What is said of a room that may not be entered, whether it is there or not.
+/// The refusal for a room that cannot be joined, the same for a hidden and an unknown one.
 pub(crate) fn not_to_enter(name: Option<&Name>) -> Refusal {
     match name {
         Some(name) => refusal(ErrorKind::NoSuchRoom, format!("there is no room {name} that you may enter")),
@@ -174,7 +183,7 @@ pub(crate) fn not_to_enter(name: Option<&Name>) -> Refusal {
     }
 }
 
-/// A refusal because of a mute or a ban: until when, and why.
+/// The refusal for a mute or a ban: its end, and its reason.
 pub(crate) fn penalised(what: &str, penalty: Option<&Penalty>) -> Refusal {
     let until = penalty.and_then(|p| p.until).map(Timestamp);
     let mut msg = match until {

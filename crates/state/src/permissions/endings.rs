@@ -1,12 +1,12 @@
-//! Owns when mutes and bans end by themselves, and takes back those that are over. Called by the permissions, by moderation
-//! actions and by the sweeps. Never decides when one ends: the penalty says it.
+//! Owns the ends of mutes and bans, and removes the ended ones. Called by the permissions, by moderation actions and
+//! by the sweeps. Never decides when one ends: the penalty states it.
 
 use super::{Kind, Permissions};
 use crate::{Penalty, PermissionChange, Scope};
 use tcp_chat_protocol::Banned;
 
 impl Permissions {
-    /// It ends then, and no longer when it did `before`.
+    /// The entry ends at that moment, and no longer at the moment `before`.
     pub(super) fn ends(
         &mut self,
         kind: Kind,
@@ -23,12 +23,12 @@ impl Permissions {
         }
     }
 
-    /// Is there something that is over by itself?
+    /// Has an entry ended?
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.endings.first().is_some_and(|(until, ..)| *until <= now)
     }
 
-    /// Takes back what is over by itself, so many at most. Costs nothing while nothing is.
+    /// Removes ended entries, so many at most. Costs nothing while none has ended.
     pub(crate) fn expire(&mut self, most: usize, now: u64) -> Vec<PermissionChange> {
         let mut changes = Vec::new();
         for _ in 0..most {
@@ -48,7 +48,7 @@ impl Permissions {
         changes
     }
 
-    /// How many mutes and bans end by themselves.
+    /// The number of mutes and bans with an end.
     pub(crate) fn ending(&self) -> usize {
         self.endings.len()
     }

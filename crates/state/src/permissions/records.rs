@@ -6,10 +6,10 @@ use ipnet::IpNet;
 use std::sync::Arc;
 use tcp_chat_protocol::{Banned, Name, Role};
 
-/// Where something holds: in a room, or (`None`) on the whole server.
+/// The scope: a room, or (`None`) the whole server.
 pub type Scope = Option<ConversationId>;
 
-/// Ranges of addresses that are banned, each with the moment until when, in milliseconds since 1970.
+/// Banned ranges of addresses, each with the end of its ban in milliseconds since 1970.
 pub type BannedRanges = Arc<Vec<(IpNet, Option<u64>)>>;
 
 /// The author of an action.
@@ -21,7 +21,7 @@ pub enum By {
     Operator(u32),
 }
 
-/// What an operator is called; no name has a blank.
+/// The name of an operator; a user's name has no blank.
 const OPERATOR: &str = "operator (uid ";
 
 impl std::fmt::Display for By {
@@ -36,26 +36,26 @@ impl std::fmt::Display for By {
 /// A mute or a ban, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Penalty {
-    /// Until when, in milliseconds since 1970; `None`: until it is taken back.
+    /// Its end, in milliseconds since 1970; `None`: until it is removed.
     pub until: Option<u64>,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     pub reason: Box<str>,
     /// The author.
     pub by: Box<str>,
-    /// When, in milliseconds since 1970.
+    /// Its beginning, in milliseconds since 1970.
     pub since: u64,
-    /// In whose share it counts: decided when it is first stored, and never again.
+    /// The share that it counts for: decided when it is first stored, and never again.
     pub share: Option<Name>,
 }
 
 impl Penalty {
-    /// Does it hold at that moment, in milliseconds since 1970?
+    /// Is it in force at that moment, in milliseconds since 1970?
     #[must_use]
     pub fn is_in_force(&self, now: u64) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// The user who did it, unless it was an operator.
+    /// The user who is its author; `None` for an operator.
     pub(crate) fn author(&self) -> Option<Name> {
         (!self.by.starts_with(OPERATOR)).then(|| Name::parse_kept(&self.by).ok()).flatten()
     }
@@ -64,40 +64,40 @@ impl Penalty {
 /// A change of the stored permissions. A name is the one under which the entry was first stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PermissionChange {
-    /// The user is that there; `None`: nothing in particular.
+    /// The user has that role there; `None`: no role.
     Grant {
-        /// Where.
+        /// The scope.
         scope: Scope,
-        /// Who.
+        /// The user.
         user: Name,
-        /// What.
+        /// The role.
         role: Option<Role>,
-        /// In whose share it counts.
+        /// The share that it counts for.
         by: Option<Name>,
     },
     /// The room is private, or public.
     Private {
-        /// Which.
+        /// The room.
         room: ConversationId,
-        /// Which of the two.
+        /// Is it private?
         private: bool,
     },
     /// The user is muted there; `None`: no longer.
     Mute {
-        /// Where.
+        /// The scope.
         scope: Scope,
-        /// Who.
+        /// The user.
         user: Name,
-        /// How.
+        /// The mute.
         mute: Option<Penalty>,
     },
-    /// They are banned there; `None`: no longer.
+    /// The target is banned there; `None`: no longer.
     Ban {
-        /// Where.
+        /// The scope.
         scope: Scope,
-        /// Who.
+        /// The target.
         banned: Banned,
-        /// How.
+        /// The ban.
         ban: Option<Penalty>,
     },
 }
@@ -105,7 +105,7 @@ pub enum PermissionChange {
 /// All stored permissions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredPermissions {
-    /// Roles by scope and user, and in whose share each counts.
+    /// Roles by scope and user, each with the share that it counts for.
     pub grants: Vec<(Scope, Name, Role, Option<Name>)>,
     /// The private rooms.
     pub private: Vec<ConversationId>,
@@ -118,21 +118,21 @@ pub struct StoredPermissions {
 /// A line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub at: u64,
-    /// By whom.
+    /// The author.
     pub by: By,
-    /// What: an op of the wire in small letters, or the command of an operator.
+    /// The action: an op of the wire in small letters, or the command of an operator.
     pub did: Box<str>,
-    /// To whom: a user's name, or what a [`Banned`] is written as.
+    /// The target: a user's name, or the text form of a [`Banned`].
     pub whom: Option<Box<str>>,
-    /// In which room.
+    /// The room.
     pub room: Option<Box<str>>,
     /// The role that was granted, `private` or `public`.
     pub what: Option<Box<str>>,
-    /// Until when, in milliseconds since 1970.
+    /// The end, in milliseconds since 1970.
     pub until: Option<u64>,
-    /// Why.
+    /// The reason.
     pub reason: Box<str>,
 }
 

@@ -1,27 +1,28 @@
-//! Owns the rooms that the configuration names (`rooms.default`, `http.rooms`). They exist from the start or the reload on,
-//! whatever looks like them, and belong to the operator: no user can take such a name first, nor one that looks like it.
-//! Called at the start and after a reload. Never decides who may enter them.
+//! Owns the rooms that the configuration names (`rooms.default`, `http.rooms`). They exist from the start or the
+//! reload on, also if another room looks like one of them. They belong to the operator: no user can open a room with
+//! such a name or a look-alike. Called at the start and after a reload. Never decides who may join them.
 
 use crate::{ConversationId, ConversationKind, State};
 use std::fmt;
 use tcp_chat_protocol::{Name, Seq};
 
-/// So many rooms are remembered that were the default one: an operator changes it seldom.
+/// The number of former default rooms that are remembered: an operator changes it seldom.
 const DEFAULT_ROOMS: usize = 16;
 
-/// A configured room, and another room that looks like it. Users opened that one before, or it is configured, too.
+/// A configured room, and another room that looks like it. Users have opened the other one before, or it is
+/// configured, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomTwin {
-    /// The room that is configured.
+    /// The configured room.
     pub room: Name,
-    /// The one that looks like it.
+    /// The other room, which looks like it.
     pub twin: Name,
-    /// Is that one configured, too? Then no command removes it.
+    /// Is the other room configured, too? Then no command removes it.
     pub is_configured: bool,
 }
 
 impl RoomTwin {
-    /// The twins that configured rooms have among the rooms that are there.
+    /// The look-alikes of configured rooms among the existing rooms.
     #[must_use]
     pub fn find(configured: &[Name], there: &[Name]) -> Vec<Self> {
         let there: Vec<_> = there.iter().cloned().map(Name::prepared).collect();
@@ -60,8 +61,8 @@ impl State {
         self.rules.configured_rooms().any(|room| room.key() == name.key())
     }
 
-    /// Opens those that are not there yet. They count for nobody's quota and have no owner. One that is being removed
-    /// opens when it is gone.
+    /// Opens the configured rooms that do not exist yet. They count for no quota and have no owner. A room that is
+    /// being removed opens when its removal is complete.
     pub(crate) fn open_configured_rooms(&mut self) {
         let names: Vec<_> = self.rules.configured_rooms().cloned().collect();
         for name in names {
@@ -72,7 +73,7 @@ impl State {
         }
     }
 
-    /// Notes which room takes a `MSG` without a target from now on, if it is another one than before.
+    /// Records the room of a `MSG` without a target from now on, if it changes.
     pub(crate) fn note_default_room(&mut self) {
         let room = self.rules.default_rooms.first().and_then(|name| self.conversations.room(name));
         let before = self.defaults.last().map(|(_, room)| *room);
@@ -84,7 +85,7 @@ impl State {
         self.turn.writes.default_rooms = Some(self.defaults.clone());
     }
 
-    /// Did a `MSG` without a target go there, when that number was given out, or would it now?
+    /// Did a `MSG` without a target go to that room when that number was the newest, or does it now?
     pub(crate) fn is_default_room(&self, room: ConversationId, seq: Seq) -> bool {
         let then = self.defaults.iter().rev().find(|(after, _)| *after < seq).map(|(_, room)| *room);
         let now = self.rules.default_rooms.first().and_then(|name| self.conversations.room(name));
@@ -96,7 +97,7 @@ impl State {
         self.rules.default_rooms.iter().filter_map(|name| Some((self.conversations.room(name)?, name)))
     }
 
-    /// Rooms that look like a configured one.
+    /// The rooms that look like a configured one.
     #[must_use]
     pub fn room_twins(&self) -> Vec<RoomTwin> {
         let alike = |room: &Name| {

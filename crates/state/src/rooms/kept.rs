@@ -1,12 +1,12 @@
-//! Owns which conversations have messages, so that those that retention empties are found without a look at all of them.
-//! Called by the turn, by retention and by a start. Never decides what becomes of one that has nothing left.
+//! Owns which conversations have messages, so that retention finds the emptied ones without a scan of all. Called by
+//! the turn, by retention and by a start. Never decides what happens to an emptied one.
 
 use super::Conversations;
 use crate::ConversationId;
 use tcp_chat_protocol::Seq;
 
 impl Conversations {
-    /// The conversation has messages from now on: it had none before, or retention took all of them.
+    /// The conversation has messages from now on: it had none before, or retention has removed all of them.
     pub(crate) fn note_messages(&mut self, id: ConversationId, head: Seq) {
         let Some(conversation) = self.all.get_mut(&id) else { return };
         let before = std::mem::replace(&mut conversation.kept_from, head);
@@ -14,8 +14,8 @@ impl Conversations {
         self.kept.insert((head, id));
     }
 
-    /// Takes out those that had messages and have none left where all below `oldest` go, in the order of their ids. Looks at
-    /// no more of them than chunks go.
+    /// Removes and returns the conversations that have no message at `oldest` or above, in the order of their ids. It
+    /// looks at no more conversations than chunks are removed.
     pub(crate) fn take_emptied(&mut self, oldest: Seq) -> Vec<ConversationId> {
         let mut emptied = Vec::new();
         while let Some((from, id)) = self.kept.pop_first() {
@@ -43,7 +43,7 @@ mod tests {
     use crate::UserId;
 
     #[test]
-    fn what_retention_empties_is_found_once() {
+    fn a_conversation_that_retention_empties_is_found_once() {
         let mut all = Conversations::default();
         let ids: Vec<_> = (1..=4).map(|n| all.open_direct(UserId(n), UserId(9))).collect();
         let says = |all: &mut Conversations, at: usize, seq, oldest: Seq| {

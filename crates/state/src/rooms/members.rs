@@ -1,4 +1,4 @@
-//! Owns who is in a room, and which of those are to be taken out of it. Called by the ops. Never decides who that is.
+//! Owns the members of a room, and which of them must be evicted. Called by the ops. Never decides who that is.
 
 use crate::{SessionId, UserId};
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use std::ops::Bound;
 pub(crate) struct Members {
     all: BTreeSet<(UserId, SessionId)>,
     users: usize,
-    /// Those that have lost the right to be there, and have not been taken out yet. Having the right again does
-    /// not help: they have not heard what was said meanwhile.
+    /// The sessions that have lost the right to be in the room, and are not evicted yet. A right that comes back does
+    /// not help: they have not received the messages meanwhile.
     lost: BTreeSet<SessionId>,
-    /// The room is being removed: all are to be taken out.
+    /// The room is being removed: all members must be evicted.
     is_over: bool,
 }
 
@@ -35,37 +35,37 @@ impl Members {
         self.all.contains(&(user, session))
     }
 
-    /// A session that is in the room is to be taken out. False: that was known.
+    /// Marks a session in the room for eviction. False: it was marked already.
     pub(crate) fn mark_lost(&mut self, session: SessionId) -> bool {
         self.lost.insert(session)
     }
 
-    /// The same for all of them.
+    /// Marks all sessions in the room.
     pub(super) fn lose_all(&mut self) {
         self.is_over = true;
     }
 
-    /// The session need not be taken out: it has ended.
+    /// Removes the mark of a session that has ended.
     pub(crate) fn forgive(&mut self, session: SessionId) {
         self.lost.remove(&session);
     }
 
-    /// Is a session that is in the room to be taken out?
+    /// Must the session in the room be evicted?
     pub(crate) fn is_lost(&self, session: SessionId) -> bool {
         self.is_over || self.lost.contains(&session)
     }
 
-    /// Has this session lost the right to be there, whatever becomes of the room?
+    /// Has this session lost the right to be in the room, independent of the room's removal?
     pub(crate) fn has_lost(&self, session: SessionId) -> bool {
         self.lost.contains(&session)
     }
 
-    /// The first of those.
+    /// The first session to evict.
     pub(crate) fn first_lost(&self) -> Option<SessionId> {
         self.lost.first().copied()
     }
 
-    /// All of those, in order.
+    /// All sessions to evict, in order.
     pub(crate) fn lost(&self) -> impl Iterator<Item = SessionId> {
         self.lost.iter().copied()
     }
@@ -86,12 +86,12 @@ impl Members {
         self.all.iter().map(|(_, session)| *session)
     }
 
-    /// The session that comes after that one, with its user.
+    /// The next session in order, with its user.
     pub(crate) fn after(&self, after: (UserId, SessionId)) -> Option<(UserId, SessionId)> {
         self.all.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
     }
 
-    /// How many users there are.
+    /// The number of users.
     pub(crate) fn len(&self) -> usize {
         self.users
     }

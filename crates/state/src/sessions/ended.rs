@@ -1,7 +1,7 @@
-//! Owns the sessions that have ended and are still noted in rooms. A session ends at once: its name is free, its token
-//! is worth nothing, its connection is closed and the store knows of it. Only its rooms are left one after the other, a
-//! slice in each turn, since there may be a thousand. Called by the ops, presence and the sweeps. The store has what a turn
-//! leaves, so that a restart goes on with it. Never keeps a session from ending.
+//! Owns the sessions that have ended and are still noted in rooms. Such a session is over: its token is invalid, its
+//! connection is closed and its name is free. It leaves its rooms a slice in each turn, since there may be a thousand.
+//! Called by the ops, presence and the sweeps. The store has the rooms that a turn leaves over, so a restart
+//! continues. Never delays the end of a session.
 
 use crate::presence::Face;
 use crate::rooms::Members;
@@ -13,11 +13,11 @@ use std::vec::IntoIter;
 use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey};
 
-/// Rooms that sessions leave in the same step in which they end or lose the right to be there, all of one turn together.
+/// Rooms that sessions leave in the step of their end or their lost right, all sessions of one turn together.
 pub(crate) const LEFT_AT_ONCE: usize = 32;
 
-/// With so many rooms still to be left by sessions that have ended, counts of members do not leave those sessions out:
-/// to find them would hold up the turn. It is over in a moment.
+/// If ended sessions have more rooms than this to leave, counts of members include them: to find them would hold the
+/// turn. That lasts only a moment.
 const LEFT_OUT: usize = 4_096;
 
 /// A session that has ended.
@@ -26,7 +26,7 @@ struct Ended {
     user: UserId,
     key: NameKey,
     face: Face,
-    /// Those that it is still noted in.
+    /// The rooms that it is still noted in.
     rooms: IntoIter<ConversationId>,
     /// The store has it.
     is_kept: bool,
@@ -40,25 +40,25 @@ pub(crate) struct EndedSessions {
     /// The order in which they leave: the session with the fewest rooms first, until it has left all. So few sessions
     /// change in one turn: the store writes the list of all other rooms of each session that does.
     order: BTreeSet<(usize, SessionId)>,
-    /// The rooms of all of them that are still to be left.
+    /// The number of rooms that all of them have to leave.
     rooms: usize,
-    /// Those of which the store has to know something else after this turn.
+    /// The sessions that have changed for the store in this turn.
     changed: BTreeSet<SessionId>,
 }
 
 impl EndedSessions {
-    /// As the store knew them.
+    /// The ended sessions of a snapshot.
     pub(crate) fn restore(stored: Vec<EndedSession>) -> Self {
-        let mut leaving = Self::default();
+        let mut restored = Self::default();
         for EndedSession { session, user, name, color, origin, rooms } in stored {
             let (key, rooms) = (name.key(), rooms.into_iter());
             let ended = Ended { user, key, face: Face::new(name, color, origin), rooms, is_kept: true };
-            leaving.add(session, ended);
+            restored.add(session, ended);
         }
-        leaving
+        restored
     }
 
-    /// As the store is to know them, in the order of their ids.
+    /// The ended sessions for the store, in the order of their ids.
     pub(crate) fn stored(&self) -> Vec<EndedSession> {
         let ids: BTreeSet<_> = self.all.keys().copied().collect();
         ids.into_iter().filter_map(|id| self.stored_one(id)).collect()
@@ -71,7 +71,7 @@ impl EndedSessions {
         Some(EndedSession { session, user: *user, name, color, origin: face.origin(), rooms })
     }
 
-    /// The process of a node begins: whoever was connected to it is no longer seen as here.
+    /// The process of a node starts: the sessions that were connected to it are no longer seen as here.
     pub(crate) fn node_up(&mut self, node: NodeId) {
         let at_node = |face: &Face| face.origin().is_some_and(|origin| origin.node == node);
         for (id, ended) in self.all.iter_mut().filter(|(_, ended)| at_node(&ended.face)) {
@@ -89,7 +89,7 @@ impl EndedSessions {
         !self.changed.is_empty()
     }
 
-    /// What has changed since the last call.
+    /// The changes since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<EndedSessionChange> {
         let mut changes = Vec::new();
         for id in std::mem::take(&mut self.changed) {
@@ -102,26 +102,26 @@ impl EndedSessions {
         changes
     }
 
-    /// How the session was seen last, in the rooms that it has not left.
+    /// How the session was last seen, in the rooms that it has not left.
     pub(crate) fn state(&self, session: SessionId) -> Option<MemberState> {
         self.all.get(&session).map(|ended| ended.face.state())
     }
 
-    /// The sessions of that name that have ended, of other users than this one, and how many rooms they are noted in.
+    /// The ended sessions of that name of other users, and the number of rooms that each has to leave.
     fn of_others(&self, name: &Name, user: Option<UserId>) -> impl Iterator<Item = (SessionId, usize)> {
         let named = if self.all.is_empty() { None } else { self.by_name.get(&name.key()) };
         let ended = named.into_iter().flatten().filter_map(|id| Some((*id, self.all.get(id)?)));
         ended.filter(move |(_, ended)| Some(ended.user) != user).map(|(id, ended)| (id, ended.rooms.len()))
     }
 
-    /// What they are still noted in, and whose sessions.
+    /// The remaining memberships, with their users and sessions.
     pub(crate) fn memberships(&self) -> impl Iterator<Item = (ConversationId, UserId, SessionId)> {
         self.all
             .iter()
             .flat_map(|(id, ended)| ended.rooms.as_slice().iter().map(move |room| (*room, ended.user, *id)))
     }
 
-    /// Are there so few that members who have ended can be left out of a count?
+    /// Are there few enough to leave ended members out of a count?
     fn is_counted(&self) -> bool {
         (1..=LEFT_OUT).contains(&self.rooms)
     }
@@ -172,19 +172,19 @@ impl State {
     pub(crate) fn start_leaving_rooms(&mut self, session: Session, face: Face) {
         let rooms: Vec<_> = session.rooms.iter().map(|(room, _)| *room).collect();
         let (id, user, key) = (session.row.id, session.row.user, session.key);
-        self.leaving.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
+        self.ended_sessions.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
         while self.turn.left < self.left_at_once {
             self.turn.left += 1;
             if !self.leave_next(id) {
                 return;
             }
         }
-        self.leaving.changed.insert(id);
+        self.ended_sessions.changed.insert(id);
     }
 
     /// A session that has ended leaves one more of its rooms. True: there may be more.
     pub(crate) fn leave_next(&mut self, session: SessionId) -> bool {
-        let Some((room, user, face)) = self.leaving.next_room(session) else { return false };
+        let Some((room, user, face)) = self.ended_sessions.next_room(session) else { return false };
         let before = self.seen(user, &[room]);
         if let Some(conversation) = self.conversations.get_mut(room) {
             conversation.members.remove(user, session);
@@ -195,11 +195,11 @@ impl State {
         true
     }
 
-    /// Somebody begins a session under this name: of another user who had it before it is told first that it has
-    /// left. That is a session with many rooms whose end was a moment ago. The name is taken while there are more of
-    /// them than a turn has time for.
+    /// A user begins a session under this name. If another user had it before, that user's ended session leaves its
+    /// rooms first. That is a session with many rooms that ended a moment ago. If the rooms are more than a turn has
+    /// time for, the name stays taken.
     pub(crate) fn leave_before_name_is_reused(&mut self, name: &Name, user: Option<UserId>) -> Answer {
-        let others: Vec<_> = self.leaving.of_others(name, user).collect();
+        let others: Vec<_> = self.ended_sessions.of_others(name, user).collect();
         if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.left_at_once {
             let msg = format!("the name {name} was in use and is just being given up: try again in a moment");
             return Err(refusal(ErrorKind::NameTaken, msg));
@@ -210,31 +210,34 @@ impl State {
         Ok(())
     }
 
-    /// How many users are in the room. Those that have ended are not there, whether or not they have left it, unless there
-    /// are too many of them.
+    /// The number of users in the room. Ended sessions are left out, unless there are too many of them.
     pub(crate) fn member_count(&self, room: ConversationId, members: &Members) -> usize {
-        if !self.leaving.is_counted() {
+        if !self.ended_sessions.is_counted() {
             return members.len();
         }
-        let users: BTreeSet<_> =
-            self.leaving.memberships().filter(|(of, ..)| *of == room).map(|(_, user, _)| user).collect();
+        let users: BTreeSet<_> = self
+            .ended_sessions
+            .memberships()
+            .filter(|(of, ..)| *of == room)
+            .map(|(_, user, _)| user)
+            .collect();
         members.len() - self.gone_of(members, &users)
     }
 
-    /// The same for all rooms: how many of their members have ended, where some have.
+    /// For each room with ended members: the number of them.
     pub(crate) fn gone_members(&self) -> IdMap<ConversationId, usize> {
-        if !self.leaving.is_counted() {
+        if !self.ended_sessions.is_counted() {
             return IdMap::default();
         }
         let mut users = IdMap::<_, BTreeSet<_>>::default();
-        for (room, user, _) in self.leaving.memberships() {
+        for (room, user, _) in self.ended_sessions.memberships() {
             users.entry(room).or_default().insert(user);
         }
         let gone = |(room, users)| Some((room, self.gone_of(&self.conversations.get(room)?.members, &users)));
         users.into_iter().filter_map(gone).collect()
     }
 
-    /// Of these users, whose sessions there have ended, those that have no other one there.
+    /// The number of these users without another session in the room.
     fn gone_of(&self, members: &Members, users: &BTreeSet<UserId>) -> usize {
         let is_there =
             |user: &&UserId| members.of(**user).any(|session| self.sessions.get(session).is_some());
@@ -245,12 +248,12 @@ impl State {
 
 #[cfg(any(test, feature = "test-support"))]
 impl State {
-    /// Is nothing left of what is done in slices?
+    /// Is no work in slices left?
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.leaving.all.is_empty()
-            && self.leaving.rooms == 0
-            && self.leaving.by_name.is_empty()
+        self.ended_sessions.all.is_empty()
+            && self.ended_sessions.rooms == 0
+            && self.ended_sessions.by_name.is_empty()
             && !self.is_sweeping()
     }
 }

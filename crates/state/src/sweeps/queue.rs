@@ -1,37 +1,37 @@
-//! Owns slow work as plain data: what is still to be looked at, in which order, and how much of it the store has. The sweeps
-//! do it, a step at a time; the store keeps what a turn leaves. Never does any of it.
+//! Owns the queue of slow work as plain data: the work, its order, and the part of it that the store has. The sweeps
+//! do it, one step at a time; the store keeps the unfinished rest. Never does any of the work.
 
 use crate::{ConversationId, Origin, SessionId, User, UserId};
 use std::collections::VecDeque;
 use std::ops::Range;
 use tcp_chat_protocol::{Colour, Name, Seq};
 
-/// What one thing that happened leaves to be looked at, and how far it has come.
+/// Slow work with its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sweep {
-    /// The direct messages of a user that is gone, after that one.
+    /// The direct messages of an ended user, after that one.
     Directs(UserId, Option<(Seq, ConversationId)>),
-    /// Users that are not registered where only registered ones may be, after that one.
+    /// Unregistered users while only registered ones may be here, after that one.
     Strangers(UserId),
     /// Members of that room that have lost the right to be there.
     Lost(ConversationId),
-    /// Members of a room that is removed, after that one. The room goes with the last one.
+    /// Members of a room that is removed, after that one. The room is removed with the last one.
     Room(ConversationId, (UserId, SessionId)),
     /// Sessions that came from a range of addresses that is banned.
     BannedRange {
-        /// Those that are there yet.
+        /// The remaining sessions.
         sessions: VecDeque<SessionId>,
         /// The moderator or operator, as the sessions are told.
         who: Box<str>,
-        /// Why; may be empty.
+        /// The reason; may be empty.
         reason: Box<str>,
     },
     /// Mutes and bans that have ended by themselves.
     Over,
     /// Certificates and removed users that are too old.
     Expired,
-    /// The grants of a user that is removed. The user itself is gone in memory already, and in the store when
-    /// the last grant is: so a later user of that name never has them, not even after a crash.
+    /// The grants of a removed user. The user is gone in memory at once, and in the store with the last grant: so a
+    /// later user of that name never has these grants, not even after a crash.
     Grants(UserId, Name),
 }
 
@@ -48,21 +48,21 @@ impl Sweep {
 /// A session that has ended and is still in rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedSession {
-    /// Which.
+    /// The session.
     pub session: SessionId,
-    /// Whose.
+    /// Its user.
     pub user: UserId,
     /// The name as it was typed.
     pub name: Name,
     /// The name's colour.
     pub color: Colour,
-    /// Where it was connected when it ended, unless that node has begun again since. It is seen as it was.
+    /// Its connection at its end, unless that node has restarted since. The session is seen as before.
     pub origin: Option<Origin>,
     /// The rooms that it has not left, in the order in which it leaves them.
     pub rooms: Vec<ConversationId>,
 }
 
-/// What happened to a session that has ended.
+/// A change of an ended session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndedSessionChange {
     /// It is still in these rooms.
@@ -81,10 +81,10 @@ impl EndedSessionChange {
     }
 }
 
-/// What a turn did of the slow work, and what it leaves.
+/// The change of the slow work in a turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkChange {
-    /// All work below this number is done, or has another number now.
+    /// All work below this number is done, or has a new number now.
     pub below: Option<u64>,
     /// Work that the store does not have yet, in order, each with its number.
     pub added: Vec<(u64, Sweep)>,
@@ -108,8 +108,8 @@ impl WorkChange {
     }
 }
 
-/// What is still to be looked at, the oldest first. What was looked at and has more goes to the end, with a new
-/// number: so the numbers of the queue have no gap, and the store is told of a turn by a bound and a list.
+/// The unfinished work, the oldest first. Work that was visited and has more to do goes to the end with a new number.
+/// So the numbers of the queue have no gap, and the store needs only a bound and a list for each turn.
 #[derive(Debug, Default)]
 pub(crate) struct Sweeps {
     queue: VecDeque<Sweep>,
@@ -120,14 +120,14 @@ pub(crate) struct Sweeps {
 }
 
 impl Sweeps {
-    /// As the store knew them.
+    /// The queue of a snapshot.
     pub(crate) fn restore(work: Vec<(u64, Sweep)>) -> Self {
         let first = work.first().map_or(0, |(n, _)| *n);
         let queue: VecDeque<_> = work.into_iter().map(|(_, sweep)| sweep).collect();
         Self { kept: first..first + queue.len() as u64, queue, first }
     }
 
-    /// As the store is to know them.
+    /// The queue for the store.
     pub(crate) fn stored(&self) -> Vec<(u64, Sweep)> {
         (self.first..).zip(self.queue.iter().cloned()).collect()
     }
@@ -141,7 +141,7 @@ impl Sweeps {
         self.kept != self.now()
     }
 
-    /// What has changed since the last call.
+    /// The changes since the last call.
     pub(crate) fn take_change(&mut self) -> WorkChange {
         let now = self.now();
         let is_done = !self.kept.is_empty() && self.kept.start < now.start;
@@ -170,7 +170,7 @@ impl Sweeps {
         self.queue.iter()
     }
 
-    /// The users that are removed and have grants left, as the store has them.
+    /// The removed users with remaining grants, as the store has them.
     pub(crate) fn removed_users(&self) -> impl Iterator<Item = User> {
         self.queue.iter().filter_map(|sweep| match sweep {
             Sweep::Grants(user, name) => Some(User::removed(*user, name.clone())),
@@ -184,11 +184,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_store_is_told_of_what_a_turn_leaves() {
+    fn the_store_gets_the_work_that_a_turn_leaves() {
         let lost = |n| Sweep::Lost(ConversationId(n));
         let mut sweeps = Sweeps::default();
         assert!(sweeps.take_change().is_empty());
-        // What a turn begins and ends is not written.
+        // Work that a turn begins and ends is not written.
         sweeps.push(lost(1));
         sweeps.pop();
         assert!(sweeps.take_change().is_empty());

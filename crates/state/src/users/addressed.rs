@@ -1,5 +1,5 @@
-//! Owns how a request names a user: by the exact name. A user whose name only looks the same is named in the refusal, and
-//! never taken for the one who was meant. Called by the ops and by the queries. Never changes anything.
+//! Owns how a request names a user: by the exact name. A user whose name only looks the same is named in the refusal,
+//! and never taken for the named one. Called by the ops and by the queries. Never changes anything.
 
 use crate::{Refusal, State, UserId, refusal};
 use tcp_chat_protocol::request::Place;
@@ -19,7 +19,7 @@ impl State {
         })
     }
 
-    /// Why nothing was done to a user of whom there is nothing to take back: somebody else who looks the same is named.
+    /// The refusal to remove an entry that a user does not have. It names a look-alike.
     pub(crate) fn has_nothing(&self, user: &Name, what: &str) -> Refusal {
         let mut msg = format!("{user} {what}");
         if let Some(twin) = self.user_alike(user) {
@@ -28,15 +28,14 @@ impl State {
         refusal(ErrorKind::NoSuchUser, msg)
     }
 
-    /// Somebody else, here or registered, whose name cannot be told from this one.
+    /// Another user, logged in or registered, whose name looks like this one.
     pub(crate) fn user_alike(&self, name: &Name) -> Option<Name> {
         let registered = self.users.twin(name).map(|user| user.name.clone());
         let here = || Some(self.sessions.first_of(self.sessions.twin(name)?)?.row.name.clone());
         registered.or_else(here).filter(|twin| twin.key() != name.key())
     }
 
-    /// Is it clear who is meant by a name that need not be anybody's yet? Not if only another one is there who
-    /// looks the same.
+    /// Is a name clear that may not belong to a user yet? Not if only a look-alike exists.
     pub(crate) fn is_meant(&self, name: &Name) -> Result<(), Refusal> {
         match self.user_alike(name) {
             Some(twin) if self.user(&Place(Some(name.clone()))).is_err() => Err(only_looks_like(name, &twin)),

@@ -1,5 +1,5 @@
-//! Owns which client certificates are known, and which are revoked: by their keys, and by the names that each key has
-//! logged in as. One key may be in certificates for several names. Changed by `ops/revoke.rs`, read by LOGIN, kept by the
+//! Owns the known client certificates, and which are revoked: by their keys, and by the names that each key has logged
+//! in as. One key may be in certificates for several names. Changed by `ops/revoke.rs`, read by LOGIN, kept by the
 //! store. Never checks a signature.
 
 use crate::steps::tick;
@@ -7,7 +7,7 @@ use crate::users::shared_map::SharedMap;
 use crate::{Digest, State};
 use tcp_chat_protocol::{Name, NameKey};
 
-/// A client certificate that was issued here, or that somebody has logged in with.
+/// A client certificate that was issued here, or that a client has logged in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// SHA-256 of its public key. Not of the certificate: a signature can be written in more than
@@ -15,13 +15,13 @@ pub struct Certificate {
     pub key: Digest,
     /// The user that it is for.
     pub name: Name,
-    /// Until when it is good, in milliseconds since 1970: the latest end that was seen of this key and name.
+    /// The end of its validity, in milliseconds since 1970: the latest one that was seen for this key and name.
     pub until: u64,
     /// Whether it is accepted.
     pub revoked: Revocation,
 }
 
-/// What of a certificate is revoked.
+/// The extent of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revocation {
     /// Nothing: it is accepted.
@@ -36,9 +36,9 @@ pub enum Revocation {
 /// A client certificate, as the peer of a connection has shown it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presented {
-    /// What it says.
+    /// The certificate.
     pub certificate: Certificate,
-    /// When it was issued, in milliseconds since 1970, as far as it tells.
+    /// The time of its issue, in milliseconds since 1970, as the certificate states it.
     pub issued: u64,
 }
 
@@ -83,8 +83,8 @@ impl Certificates {
         self.with_key(key).find(|certificate| certificate.name.key() == owner)
     }
 
-    /// What is known of a certificate once this is told of it, too: the name as it was first written, the later end, and
-    /// the wider revocation. `None`: all of that is known already.
+    /// The known data of a certificate after this is added: the name as it was first written, the later end, and the
+    /// wider revocation. `None`: nothing of it is new.
     pub(crate) fn merged(&self, mut told: Certificate) -> Option<Certificate> {
         let Some(known) = self.get(&told.key, &told.name) else { return Some(told) };
         told.name = known.name.clone();

@@ -1,5 +1,5 @@
-//! Owns the list of registered users, as an operator sees it. The hub takes what the list needs; another task makes the
-//! list, which costs too much for the hub. Never changes anything.
+//! Owns the listing of registered users, as an operator sees it. The hub takes the data for it; another task makes the
+//! listing, which costs too much for the hub. Never changes anything.
 
 use crate::users::certificates::Certificate;
 use crate::users::{User, Users};
@@ -14,11 +14,11 @@ pub struct UserInfo {
     pub user: Name,
     /// Is there a password?
     pub password: bool,
-    /// Until when a join line is open, in milliseconds since 1970.
+    /// The end of an open join line, in milliseconds since 1970.
     pub join_until: Option<u64>,
     /// Sessions, connected or away.
     pub sessions: usize,
-    /// The certificates that are known.
+    /// The known certificates.
     pub certificates: Vec<CertificateInfo>,
 }
 
@@ -63,8 +63,8 @@ impl Registered {
 }
 
 impl State {
-    /// Everyone who is registered, for an operator: what is needed to make the list, which costs too much to
-    /// be made where the hub decides.
+    /// The registered users, for an operator: the data to make the listing, which costs too much to be made in the
+    /// hub.
     #[must_use]
     pub fn registered_users(&self) -> Registered {
         Registered {

@@ -32,7 +32,7 @@ impl RemovedUsers {
         removed
     }
 
-    /// The user is removed. What was known of the name before.
+    /// The user is removed. Returns the previous entry of the name.
     pub(crate) fn put(&mut self, removed: Removed) -> Option<Removed> {
         let key = removed.name.key();
         let before = self.take(&key);
@@ -52,12 +52,12 @@ impl RemovedUsers {
         self.all.get(&name.key()).is_some_and(|removed| moment / 1000 <= removed.at / 1000)
     }
 
-    /// Is there one of whom no certificate can be good any longer?
+    /// Is there an entry without a certificate that could still be valid?
     pub(crate) fn has_old(&self, now: u64) -> bool {
         self.by_moment.first().is_some_and(|(at, _)| at.saturating_add(LONGEST_LIFE_MS) < now)
     }
 
-    /// Forgets one of those. Which.
+    /// Forgets one such entry, and returns its name.
     pub(crate) fn forget_old(&mut self, now: u64) -> Option<Name> {
         let (_, key) = self.by_moment.first().filter(|_| self.has_old(now))?.clone();
         self.take(&key).map(|removed| removed.name)

@@ -8,7 +8,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-/// So many parts: with 100,000 entries a change copies 400 of them, and a copy of the map costs so many
+/// The number of parts: with 100,000 entries a change copies 400 of them, and a copy of the map costs this number of
 /// references.
 const PARTS: usize = 256;
 
@@ -54,7 +54,7 @@ impl<K: Ord + Hash + Clone, V: Clone> SharedMap<K, V> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        // What is not there copies nothing.
+        // A missing key copies nothing.
         self.get(key)?;
         let gone = self.part(key).remove(key);
         self.len -= usize::from(gone.is_some());
@@ -112,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_map_and_what_was_copied_stays_as_it_was(
+        fn a_shared_map_is_a_map_and_its_copies_do_not_change(
             steps in proptest::collection::vec((0..40u8, 0..3u8, any::<u8>()), 0..200)
         ) {
             let (mut map, mut model) = (SharedMap::default(), BTreeMap::new());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_filed_under_one_key_the_least_is_first() {
+    fn the_least_entry_of_a_key_is_first() {
         let mut map = SharedMap::default();
         [3, 1, 2, 1].into_iter().for_each(|what| map.file("a", what));
         assert_eq!(map.get(&"a"), Some(&vec![1, 2, 3]));

@@ -1,4 +1,4 @@
-//! Users and certificates by their names, and what a change copies.
+//! Tests of users and certificates by their names, and of the parts that a change copies.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn a_users_certificates_are_those_of_the_exact_name() {
 }
 
 #[test]
-fn a_change_copies_little_of_what_was_given_out() {
+fn a_change_copies_little_of_a_published_directory() {
     let code = Code { hash: Digest([1; 32]), until: 5, gives: CodePurpose::Certificate };
     let all = (0..5_000).map(|n| User { code: Some(code), ..user(n, &format!("user{n}")) });
     let certificate = |n: i64| {

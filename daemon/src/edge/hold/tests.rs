@@ -1,4 +1,4 @@
-//! How much is held, in which order, and what of a gap is read at once.
+//! Tests of held turns: how many are held, their order, and the part of a gap that is read at once.
 
 use super::*;
 use crate::settings::Settings;
@@ -46,7 +46,7 @@ fn turns_are_put_together_in_order_and_not_beyond_a_bound() {
 }
 
 #[test]
-fn beyond_the_bound_nobody_logs_in() {
+fn a_login_beyond_the_bound_is_refused() {
     let mut edge = Edge::default();
     edge.store_fails();
     let mut turns = 0;
@@ -55,9 +55,9 @@ fn beyond_the_bound_nobody_logs_in() {
         turns += 1;
     }
     assert_eq!(turns, HELD_BYTES / (250 * 256) + 1);
-    let chat = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
+    let state = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
     let leaves = Ask::Leave(Place(Some("lobby".parse().unwrap())));
-    assert!(edge.hold.takes_ask(&chat, None, &leaves).is_ok(), "who fills it keeps nobody from going");
+    assert!(edge.hold.takes_ask(&state, None, &leaves).is_ok(), "who fills it keeps nobody from going");
     let mut edge = Edge::default();
     edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
     let reply = |to| Outcome {
@@ -74,7 +74,7 @@ fn beyond_the_bound_nobody_logs_in() {
 }
 
 #[test]
-fn a_gap_is_read_as_far_as_messages_are_kept() {
+fn a_gap_is_read_up_to_the_last_kept_message() {
     let mut edge = Edge::default();
     let _ = edge.hold(said(7));
     let range = |first, last| Range { conversation: ConversationId(1), first, last };
@@ -91,7 +91,7 @@ fn a_gap_is_read_as_far_as_messages_are_kept() {
 }
 
 #[test]
-fn what_is_kept_is_told_of_while_others_wait() {
+fn a_kept_turn_is_delivered_while_later_turns_wait() {
     let mut edge = Edge::default();
     let _ = edge.hold(said(7));
     for n in 0..1_000 {
@@ -108,7 +108,7 @@ fn what_is_kept_is_told_of_while_others_wait() {
 }
 
 #[test]
-fn the_bound_counts_what_waits_to_be_told() {
+fn the_bound_counts_waiting_effects() {
     let mut edge = Edge::default();
     edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
     let _ = edge.hold(said(7));
@@ -129,7 +129,7 @@ fn the_bound_counts_what_waits_to_be_told() {
 }
 
 #[test]
-fn a_session_that_comes_and_goes_is_held_once() {
+fn a_session_that_logs_in_and_quits_is_held_once() {
     let mut edge = Edge::default();
     let put = |n, connection| {
         let origin = Some(Origin { node: NodeId::LOCAL, connection: ConnectionId(connection) });
@@ -153,10 +153,10 @@ fn a_session_that_comes_and_goes_is_held_once() {
         other => panic!("{other:?}"),
     };
     assert_eq!(newest(&mut edge), Some(800), "the newest row, in the place of the first");
-    // One that has ended is not there again, and what is written already is not changed.
+    // An ended session does not come back, and a written row does not change.
     let _ = edge.hold(Outcome { writes: ends(1..2), effects: Vec::new() });
-    let chat = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
-    let _ = edge.release(&chat);
+    let state = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
+    let _ = edge.release(&state);
     let before = edge.hold.weight;
     let _ = edge.hold(put(2, 2_000));
     assert_eq!(edge.hold.weight, before + put(1, 1).writes.weight());

@@ -1,11 +1,12 @@
-//! The queue of held turns: what is added, put together and taken, and what that weighs. Used by the parent module alone.
+//! Owns the queue of held turns: it adds, merges and removes turns, and counts their memory. Called by the parent
+//! module alone. Never writes to the store.
 
 use super::{Effect, HeldTurn, Hold, Read, TOGETHER_BYTES};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_state::{ConnectionId, Range, SessionChange, SessionRow, Writes};
 
 impl Hold {
-    /// The oldest turn waits no longer: it is kept.
+    /// Removes the oldest turn: it is kept.
     pub(super) fn take_oldest(&mut self) -> Option<HeldTurn> {
         let turn = self.turns.pop_front()?;
         let (number, next) = (self.first, self.first + 1);
@@ -55,8 +56,8 @@ impl Hold {
         self.rows.extend(put.into_iter().map(|session| (session, number)));
     }
 
-    /// Puts the newer row of a session in the place of a held one, so that a session that comes and goes is held once. A
-    /// row changes only in where the session is connected and in its colour, and no held write depends on these.
+    /// Replaces a held row of a session by its newer one, so that a session that logs in and quits is held once. Only
+    /// the connection and the colour of the row change, and no held write depends on these.
     fn replace_rows(&mut self, changes: &mut Vec<SessionChange>) {
         changes.retain(|change| match change {
             SessionChange::Put(row) => !self.replace_row(row),
@@ -81,7 +82,7 @@ impl Hold {
     }
 }
 
-/// What was sent again and where, if the effect is the answer to that.
+/// The resend, if the effect is the answer to one.
 pub(super) fn resent(effect: &Effect) -> Option<(ConnectionId, RequestId)> {
     match effect {
         Effect::Read(to, Read::Again(resent)) => Some((*to, resent.id.clone())),
@@ -89,9 +90,9 @@ pub(super) fn resent(effect: &Effect) -> Option<(ConnectionId, RequestId)> {
     }
 }
 
-/// The memory that an effect takes while it waits, in bytes, about.
+/// The memory of a waiting effect, in bytes, about.
 pub(super) fn bytes_of(effect: &Effect) -> usize {
-    /// Any one.
+    /// Any id.
     const EFFECT: usize = 128;
     EFFECT
         + match effect {

@@ -1,5 +1,4 @@
-//! Who somebody is, as tables: registered names, codes, certificates, and several sessions of one
-//! user that look like one to everyone else.
+//! Tests of identity: registered names, codes, certificates, and several sessions of one user that are shown as one.
 
 use super::asks::code;
 use super::world::World;
@@ -29,7 +28,7 @@ pub(super) fn certificate(key: u8, name: &str) -> Certificate {
 }
 
 #[test]
-fn a_registered_name_is_its_owners_in_every_mode() {
+fn a_registered_name_belongs_to_its_owner_in_every_mode() {
     for accounts in [false, true] {
         let mut world = World::new(|rules| rules.accounts = accounts);
         world.registers("Ivan");
@@ -93,7 +92,7 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
         assert!(world.hears(who).is_empty(), "it may yet be kept");
         world.sends(who, &enrol("c1", "other"));
         assert_eq!(world.hears(who), ["ERROR_MSG INTERNAL"]);
-        assert_eq!(world.wishes(UserCommand::Remove(name("cy"))), Err(UserCommandError::StoreFails));
+        assert_eq!(world.commands(UserCommand::Remove(name("cy"))), Err(UserCommandError::StoreFails));
         world.disk_is_full = false;
         if is_killed {
             world.is_killed();
@@ -111,31 +110,31 @@ fn a_code_is_not_used_up_by_a_turn_that_was_not_kept() {
 }
 
 #[test]
-fn registering_a_name_sends_away_who_only_has_it() {
+fn registering_a_name_ends_the_sessions_that_did_not_prove_it() {
     let mut world = World::new(|_| {});
     let [ivan, bo] = [world.login("IVAN"), world.login("bo")];
     world.skips(&[ivan, bo]);
     world.registers("Ivan");
     assert_eq!(world.hears(ivan), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(bo), ["PRESENCE lobby IVAN left"]);
-    world.operator(|chat| {
+    world.operator(|state| {
         let until = u64::MAX;
         assert_eq!(
-            chat.run_user_command(0, UserCommand::Add(name("IVAN"), code("x", until))),
+            state.run_user_command(0, UserCommand::Add(name("IVAN"), code("x", until))),
             Err(UserCommandError::Exists(name("Ivan")))
         );
-        let twin = chat.run_user_command(0, UserCommand::Add(name("lvan"), code("x", until)));
+        let twin = state.run_user_command(0, UserCommand::Add(name("lvan"), code("x", until)));
         assert_eq!(twin, Err(UserCommandError::LooksLike(name("lvan"), name("Ivan"))));
         assert_eq!(
-            chat.run_user_command(0, UserCommand::Remove(name("bo"))),
+            state.run_user_command(0, UserCommand::Remove(name("bo"))),
             Err(UserCommandError::NoSuchUser(name("bo")))
         );
     });
 }
 
-/// Not beside `admin`, and not alone: it shows the same as another.
+/// Not a valid new name, beside `admin` or alone: it looks like another one.
 #[test]
-fn a_new_name_has_nothing_that_nobody_sees() {
+fn a_new_name_has_no_invisible_characters() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.skips(&[ana]);
@@ -146,14 +145,14 @@ fn a_new_name_has_nothing_that_nobody_sees() {
         assert_eq!(world.hears(who), ["ERROR_MSG NAME_INVALID", "ERROR_MSG NAME_INVALID"], "{bad:?}");
         world.sends(ana, &format!(r#"{{"op":"JOIN","data":{{"room":"{bad}"}}}}"#));
         assert_eq!(world.hears(ana), ["ERROR_MSG NAME_INVALID"], "{bad:?}");
-        world.operator(|chat| {
-            let added = chat.run_user_command(0, UserCommand::Add(name(bad), code("x", u64::MAX)));
+        world.operator(|state| {
+            let added = state.run_user_command(0, UserCommand::Add(name(bad), code("x", u64::MAX)));
             assert!(matches!(added, Err(UserCommandError::NotNew(..))), "{bad:?}: {added:?}");
         });
         let shown = Presented { certificate: certificate(1, bad), issued: 0 };
         for evidence in [Evidence::Endpoint, Evidence::Certificate(Box::new(shown))] {
-            world.operator(|chat| {
-                let refused = chat.refuses_name(name(bad), evidence).expect("no new name");
+            world.operator(|state| {
+                let refused = state.refuses_name(name(bad), evidence).expect("no new name");
                 assert_eq!(refused.kind, ErrorKind::NameInvalid, "{bad:?}: {}", refused.msg);
             });
         }
@@ -161,7 +160,7 @@ fn a_new_name_has_nothing_that_nobody_sees() {
 }
 
 #[test]
-fn several_sessions_are_one_user_to_everyone_else() {
+fn several_sessions_of_a_user_are_shown_as_one_user() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     let bo = world.login("bo");
@@ -207,7 +206,7 @@ fn several_sessions_are_one_user_to_everyone_else() {
 }
 
 #[test]
-fn a_user_has_so_many_sessions_and_no_more() {
+fn a_user_has_a_limited_number_of_sessions() {
     let mut world = World::new(|rules| rules.sessions_per_user = 2);
     world.registers("cy");
     let first = world.logs_in("1", "cy");
@@ -220,7 +219,7 @@ fn a_user_has_so_many_sessions_and_no_more() {
 }
 
 #[test]
-fn what_registered_users_told_each_other_outlives_their_sessions() {
+fn direct_messages_of_registered_users_outlive_their_sessions() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     world.registers("di");
@@ -242,44 +241,44 @@ fn what_registered_users_told_each_other_outlives_their_sessions() {
 }
 
 #[test]
-fn where_only_registered_users_come_in_nobody_else_stays() {
+fn in_accounts_mode_the_sessions_of_unregistered_users_end() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     let [cy, bo] = [world.logs_in("cy", "cy"), world.login("bo")];
     world.skips(&[cy, bo]);
     let mut rules = Rules::from(&crate::settings::Settings::default());
     rules.accounts = true;
-    world.operator(|chat| chat.set_rules(rules));
+    world.operator(|state| state.set_rules(rules));
     assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(cy), ["PRESENCE lobby bo left"]);
 }
 
 #[test]
-fn removing_a_user_is_over_at_once_and_frees_the_name() {
+fn removing_a_user_takes_effect_at_once_and_frees_the_name() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     let cy = world.logs_in("cy", "cy");
     let away = world.logs_in("away", "cy");
     world.loses(away);
     world.skips(&[cy]);
-    world.operator(|chat| assert_eq!(chat.run_user_command(0, UserCommand::Remove(name("CY"))), Ok(2)));
+    world.operator(|state| assert_eq!(state.run_user_command(0, UserCommand::Remove(name("CY"))), Ok(2)));
     assert_eq!(world.hears(cy), ["NOTICE KICKED", "(closed: kicked)"]);
     let gone = world.resumes("away", None);
     assert_eq!(world.hears(gone), ["ERROR_MSG SESSION_EXPIRED"]);
     let other = world.login("cy");
     assert_eq!(world.hears(other), ["LOGIN cy lobby head 0"], "anyone's again, where all may come");
     world.restarts();
-    assert_eq!(world.chat.users().iter().count(), 0);
+    assert_eq!(world.state.users().iter().count(), 0);
 }
 
 #[test]
-fn a_code_is_of_no_use_to_who_is_banned() {
+fn a_banned_user_cannot_use_a_code() {
     let mut world = World::new(|_| {});
     let until = world.now.wall + 100_000;
     world.grants(UserCommand::Add(name("cy"), code("c1", until)));
-    world.operator(|chat| {
+    world.operator(|state| {
         let ban = Against { for_s: Some(50), ..Against::new(Banned::User(name("CY"))) };
-        chat.operate(0, &Action::Ban(ban), Past::Absent).unwrap();
+        state.operate(0, &Action::Ban(ban), Past::Absent).unwrap();
     });
     let who = world.connect();
     world.sends(who, &enrol("c2", "pw"));
@@ -292,19 +291,20 @@ fn a_code_is_of_no_use_to_who_is_banned() {
 }
 
 #[test]
-fn what_operators_do_to_users_is_on_record() {
+fn the_audit_log_has_the_commands_of_operators_about_users() {
     let mut world = World::new(|_| {});
-    let (wish, until) = (|wish| move |chat: &mut State| drop(chat.run_user_command(7, wish)), u64::MAX);
-    world.operator(wish(UserCommand::Add(name("cy"), code("c1", until))));
-    world.operator(wish(UserCommand::Reset(name("cy"), code("c2", until))));
-    world.operator(wish(UserCommand::Issued(certificate(1, "cy"))));
-    world.operator(wish(UserCommand::RevokeAll(name("cy"))));
-    world.operator(wish(UserCommand::Remove(name("nobody"))));
+    let (command, until) =
+        (|command| move |state: &mut State| drop(state.run_user_command(7, command)), u64::MAX);
+    world.operator(command(UserCommand::Add(name("cy"), code("c1", until))));
+    world.operator(command(UserCommand::Reset(name("cy"), code("c2", until))));
+    world.operator(command(UserCommand::Issued(certificate(1, "cy"))));
+    world.operator(command(UserCommand::RevokeAll(name("cy"))));
+    world.operator(command(UserCommand::Remove(name("nobody"))));
     world.disk_is_full = true;
-    world.operator(wish(UserCommand::Remove(name("cy"))));
+    world.operator(command(UserCommand::Remove(name("cy"))));
     world.disk_is_full = false;
     world.recovers();
-    world.operator(wish(UserCommand::Remove(name("cy"))));
+    world.operator(command(UserCommand::Remove(name("cy"))));
     let lines = world
         .disk
         .audit

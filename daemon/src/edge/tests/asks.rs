@@ -1,13 +1,14 @@
-//! What stands for the net: lines become commands, and who proves a name, or enrols, has done so.
+//! Owns the part of the net in these tests: it makes commands of lines, with proofs of names and new credentials.
+//! Never parses like the net does.
 
 use super::world::World;
 use super::*;
 use crate::edge::Command;
-use crate::edge::{Proving, Secret};
+use crate::edge::{LoginAsk, Proving, Secret};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{Bounds, Login, Wants, parse};
 
-/// What stands for the hash of a password.
+/// The stand-in for the hash of a password.
 fn hash_of(password: &str) -> std::sync::Arc<str> {
     format!("hash of {password}").into()
 }
@@ -22,7 +23,7 @@ pub(super) fn code(text: &str, until: u64) -> Code {
 }
 
 impl World {
-    /// A line, as the connection's read side would pass it on.
+    /// The command of a line, as the read side of the connection would pass it on.
     pub(super) fn command(&mut self, line: &str) -> Command {
         match parse(line.as_bytes(), &Bounds { msg_bytes: 8192, rooms: 0 }) {
             Err(refusal) => Command::Refused(refusal),
@@ -49,19 +50,19 @@ impl World {
                 };
                 let resumes = login.session.as_deref().map(|token| known(token));
                 let proof = Proof::for_tests(self.evidence(&login));
-                Ask::Login { login, fresh, resumes, proof }
+                Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof }))
             }
             Proving::Enrol(enrol) => {
                 let made = match &enrol.wants {
                     Wants::Password(password) => NewCredential::Password(hash_of(password)),
                     Wants::Certificate(_) => NewCredential::Nothing,
                 };
-                Ask::Enrol { code: Some(code_hash(&enrol.code)), name: enrol.name, made }
+                Ask::Enrol(Box::new(EnrolOp { code: Some(code_hash(&enrol.code)), name: enrol.name, made }))
             }
         }
     }
 
-    /// What the net finds out of a login.
+    /// The result of the net's check of a login.
     fn evidence(&mut self, login: &Login) -> Evidence {
         if std::mem::take(&mut self.is_endpoint) {
             return Evidence::Endpoint;
@@ -74,7 +75,7 @@ impl World {
             let certificate = self.certificate_of(name);
             return Evidence::Certificate(Box::new(Presented { certificate, issued: self.issued }));
         }
-        let user = login.name.as_ref().and_then(|name| self.chat.users().by_name(name));
+        let user = login.name.as_ref().and_then(|name| self.state.users().by_name(name));
         match (user, &login.password) {
             (Some(user), Some(password)) if user.password == Some(hash_of(password)) => {
                 Evidence::Password(user.id, hash_of(password))
@@ -95,9 +96,9 @@ impl World {
         }
     }
 
-    /// An operator's wish that can be granted.
-    pub(super) fn grants(&mut self, wish: UserCommand) {
-        self.wishes(wish).unwrap();
+    /// A command of an operator that must be granted.
+    pub(super) fn grants(&mut self, command: UserCommand) {
+        self.commands(command).unwrap();
     }
 
     /// Registers a user with the password `pw`.
@@ -115,7 +116,7 @@ impl World {
         self.loses(who);
     }
 
-    /// Another session of a registered user, known here by `called`.
+    /// One more session of a registered user, `called` so in the test.
     pub(super) fn logs_in(&mut self, called: &str, name: &str) -> ConnectionId {
         let who = self.connect();
         self.called = Some(called.to_owned());

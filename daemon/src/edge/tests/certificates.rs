@@ -1,5 +1,5 @@
-//! One key in certificates for several names, and one that is renewed: what is revoked stays so for as long as it
-//! could be shown.
+//! Tests of one key in certificates for several names, and of a renewed one: a revocation lasts as long as any
+//! certificate of the key could be shown.
 
 use super::access::{certificate, name};
 use super::asks::code;
@@ -10,7 +10,7 @@ use tcp_chat_state::{Certificate, Digest};
 
 const DAY: u64 = 24 * 3600 * 1000;
 
-/// Shows a certificate, and logs in under its name. What the answer begins with.
+/// Shows a certificate, and logs in under its name. Returns the first word of the answer.
 fn shows(world: &mut World, shown: Certificate) -> String {
     let who = world.connect();
     let line = format!(r#"{{"op":"LOGIN","data":{{"name":"{}"}}}}"#, shown.name);
@@ -24,7 +24,7 @@ fn shows(world: &mut World, shown: Certificate) -> String {
 const REFUSED: &str = "ERROR_MSG AUTH_FAILED";
 
 #[test]
-fn a_key_that_two_names_have_is_revoked_with_either_of_them() {
+fn a_key_of_two_names_is_revoked_with_either_name() {
     for wish in [UserCommand::Remove(name("Smith")), UserCommand::RevokeAll(name("Smith"))] {
         let mut world = World::new(|_| {});
         world.issued = world.now.wall;
@@ -32,12 +32,12 @@ fn a_key_that_two_names_have_is_revoked_with_either_of_them() {
         assert_eq!(shows(&mut world, certificate(1, "doe")), "LOGIN doe lobby head 0");
         assert_eq!(shows(&mut world, certificate(1, "smith")), "LOGIN smith lobby head 0");
         let keys = |world: &World| {
-            let users = world.chat.registered_users().list().into_iter();
+            let users = world.state.registered_users().list().into_iter();
             users.map(|u| (u.user.to_string(), u.certificates.len())).collect::<Vec<_>>()
         };
         assert_eq!(keys(&world), [("doe".to_owned(), 1), ("smith".to_owned(), 1)]);
         world.grants(wish);
-        // However it is issued: the key is revoked for the name.
+        // However it is issued, the key is revoked for the name.
         world.passes(60_000);
         world.issued = world.now.wall;
         for _ in 0..2 {
@@ -45,7 +45,7 @@ fn a_key_that_two_names_have_is_revoked_with_either_of_them() {
             assert_eq!(shows(&mut world, certificate(1, "doe")), "LOGIN doe lobby head 0", "another's");
             world.restarts();
         }
-        // One key for everybody: its owner has lost it.
+        // The key is revoked for all: its owner has lost it.
         world.grants(UserCommand::RevokeKey(Digest([1; 32])));
         for who in ["doe", "smith", "never-seen"] {
             assert_eq!(shows(&mut world, certificate(1, who)), REFUSED, "{who}");
@@ -64,7 +64,7 @@ fn a_key_that_only_resumed_a_session_is_revoked_with_its_user() {
     world.shows = Some(certificate(6, "cy"));
     let cy = world.resumes("cy", None);
     assert_eq!(world.hears(cy), ["LOGIN cy lobby head 0"]);
-    world.operator(|chat| assert_eq!(chat.run_user_command(0, UserCommand::RevokeAll(name("cy"))), Ok(1)));
+    world.operator(|state| assert_eq!(state.run_user_command(0, UserCommand::RevokeAll(name("cy"))), Ok(1)));
     assert_eq!(shows(&mut world, certificate(6, "cy")), REFUSED);
 }
 
@@ -83,7 +83,7 @@ fn a_revoked_key_is_remembered_as_long_as_the_latest_certificate_of_it_is_good()
     world.now.wall += 399 * DAY;
     world.restarts();
     assert_eq!(shows(&mut world, long.clone()), REFUSED);
-    // One that is even longer good was never seen before; it is now.
+    // A certificate with a later end is new; it is known from now on.
     assert_eq!(shows(&mut world, longer.clone()), REFUSED);
     world.now.wall += 400 * DAY;
     world.restarts();
@@ -111,7 +111,7 @@ fn a_ban_of_a_key_ends_the_sessions_of_all_its_names() {
 }
 
 #[test]
-fn registering_a_name_does_not_touch_who_only_looks_like_it() {
+fn registering_a_name_does_not_affect_a_name_that_resembles_it() {
     let mut world = World::new(|_| {});
     let [born, bo] = [world.login("born"), world.login("bo")];
     world.skips(&[born, bo]);
@@ -120,13 +120,13 @@ fn registering_a_name_does_not_touch_who_only_looks_like_it() {
     world.sends(bom, r#"{"op":"LOGIN","data":{"name":"bom"}}"#);
     let told = String::from_utf8(world.lines(bom).pop_front().unwrap()).unwrap();
     assert!(told.contains("NAME_TAKEN") && told.contains("looks like born"), "{told}");
-    world.operator(|chat| {
-        let added = chat.run_user_command(0, UserCommand::Add(name("bom"), code("x", u64::MAX)));
+    world.operator(|state| {
+        let added = state.run_user_command(0, UserCommand::Add(name("bom"), code("x", u64::MAX)));
         assert_eq!(added, Err(UserCommandError::LooksLikeSession(name("bom"), name("born"))));
     });
     assert_eq!(world.hears(born), Vec::<String>::new(), "born stays");
     assert_eq!(world.hears(bo), Vec::<String>::new());
-    assert!(world.chat.users().is_empty());
+    assert!(world.state.users().is_empty());
     world.sends(born, r#"{"op":"QUIT"}"#);
     world.shows = Some(certificate(1, "bom"));
     world.sends(bom, r#"{"op":"LOGIN","data":{"name":"bom"}}"#);
@@ -168,7 +168,7 @@ fn a_certificate_proves_its_name_until_it_is_revoked() {
 }
 
 #[test]
-fn a_token_is_of_no_use_with_anothers_certificate_or_a_revoked_one() {
+fn a_token_is_refused_with_a_foreign_or_revoked_certificate() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     world.registers("di");

@@ -1,5 +1,5 @@
-//! The rooms that the configuration names are the operator's: nobody takes them first, by their names or by names that
-//! look like theirs.
+//! Tests of the rooms that the configuration names. They belong to the operator: no user can open one first, by its
+//! name or by a look-alike.
 
 use super::world::World;
 use super::*;
@@ -16,11 +16,11 @@ fn join(room: &str) -> String {
 fn reloads(world: &mut World, adjust: impl FnOnce(&mut Rules)) {
     adjust(&mut world.rules);
     let rules = world.rules.clone();
-    world.operator(|chat| chat.set_rules(rules));
+    world.operator(|state| state.set_rules(rules));
 }
 
 #[test]
-fn a_configured_room_is_opened_whatever_looks_like_it() {
+fn a_configured_room_opens_although_another_room_resembles_it() {
     let mut world = World::new(|_| {});
     let squatter = world.login("squatter");
     world.in_one_turn(squatter, &[&join("supp0rt"), r#"{"op":"MSG","data":{"room":"supp0rt","msg":"."}}"#]);
@@ -28,23 +28,23 @@ fn a_configured_room_is_opened_whatever_looks_like_it() {
     for name in ["new", "newer"] {
         let who = world.login(name);
         assert_eq!(world.hears(who), [format!("LOGIN {name} lobby,support head 1")]);
-        let [twin] = &world.chat.room_twins()[..] else { panic!("one twin") };
+        let [twin] = &world.state.room_twins()[..] else { panic!("one twin") };
         assert_eq!((twin.room.as_str(), twin.twin.as_str()), ("support", "supp0rt"));
         world.restarts();
     }
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
     let removes = r#"{"op":"LEAVE","data":{"room":"supp0rt"}}"#;
     world.sends(squatter, removes);
     let squatter = world.resumes("squatter", None);
     world.sends(squatter, removes);
     world.forgets_all();
-    assert_eq!(world.chat.room_twins(), []);
+    assert_eq!(world.state.room_twins(), []);
 }
 
 #[test]
-fn a_room_that_machines_post_to_is_nobodys() {
+fn a_room_for_webhooks_has_no_owner() {
     let mut world = World::new(|rules| rules.posted_rooms = names(&["ops", "alarm"]));
-    assert_eq!(world.chat.counts().rooms, 3, "they are there from the start");
+    assert_eq!(world.state.counts().rooms, 3, "they are there from the start");
     world.registers("mallory");
     let mallory = world.logs_in("mallory", "mallory");
     world.skips(&[mallory]);
@@ -59,15 +59,15 @@ fn a_room_that_machines_post_to_is_nobodys() {
         assert_eq!(world.hears(mallory), [answer], "{line}");
     }
     world.forgets_all();
-    assert_eq!(world.chat.counts().rooms, 3, "it stays without members and messages");
+    assert_eq!(world.state.counts().rooms, 3, "it stays without members and messages");
     assert_eq!(world.acts(Action::RemoveRoom(place("ops"))), Err(ErrorKind::Forbidden));
-    // Once it is not configured any more it is like any other.
+    // A room that is no longer configured is like any other.
     reloads(&mut world, |rules| rules.posted_rooms = names(&["alarm"]));
-    assert_eq!(world.chat.counts().rooms, 2);
+    assert_eq!(world.state.counts().rooms, 2);
 }
 
 #[test]
-fn a_login_that_names_no_rooms_passes_over_those_that_it_may_not_enter() {
+fn a_login_without_rooms_skips_the_rooms_that_it_cannot_enter() {
     let mut world = World::new(|rules| rules.default_rooms = names(&["lobby", "board"]));
     world.operates(r#"{"op":"ROOM","data":{"room":"board","private":true}}"#).unwrap();
     let ana = world.login("ana");
@@ -79,7 +79,7 @@ fn place(room: &str) -> tcp_chat_protocol::request::Place {
 }
 
 #[test]
-fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
+fn a_name_that_resembles_the_endpoints_does_not_keep_it_out() {
     let mut world = World::new(|_| {});
     let twin = world.login("a1erts");
     world.skips(&[twin]);
@@ -91,7 +91,7 @@ fn nobody_keeps_the_endpoint_out_by_a_name_that_looks_like_its_own() {
 }
 
 #[test]
-fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
+fn two_configured_rooms_that_look_alike_are_reported() {
     let advice = |twin: &RoomTwin| twin.to_string().split_once(": ").unwrap().1.to_owned();
     let rename = "both are in rooms.default or http.rooms; rename one there and reload";
     let (configured, there) = (names(&["ops", "0ps", "support"]), names(&["ops", "0ps", "supp0rt"]));
@@ -99,11 +99,11 @@ fn of_two_configured_rooms_that_look_alike_one_is_to_be_renamed() {
     let remove = "`tcp-chatd room remove supp0rt` removes it";
     assert_eq!(found.iter().map(advice).collect::<Vec<_>>(), [rename, rename, remove]);
     let world = World::new(|rules| rules.posted_rooms = names(&["1obby"]));
-    assert_eq!(world.chat.room_twins().iter().map(advice).collect::<Vec<_>>(), [rename, rename]);
+    assert_eq!(world.state.room_twins().iter().map(advice).collect::<Vec<_>>(), [rename, rename]);
 }
 
 #[test]
-fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed() {
+fn a_resend_without_a_target_is_recognised_after_the_default_room_changed() {
     let mut world = World::new(|rules| rules.default_rooms = names(&["lobby", "ops"]));
     let mut ana = world.login("ana");
     let [bare, to_lobby, to_ops] = ["", "lobby", "ops"].map(|room| {
@@ -120,7 +120,7 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
             true => world.restarts(),
             false => {
                 let rules = world.rules.clone();
-                world.operator(|chat| chat.set_rules(rules));
+                world.operator(|state| state.set_rules(rules));
             }
         }
     };
@@ -143,7 +143,7 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
             world.sends(ana, &bare(3, "to the new one"));
             assert_eq!(world.hears(ana), ["MSG#3 3<2 ops ana: to the new one"]);
         }
-        // And back: each is compared with the room that was the default one when it was kept.
+        // And back: each message is compared with the default room of its time.
         change(&mut world, restarts, &["lobby", "ops"]);
         if restarts {
             ana = world.resumes("ana", None);
@@ -158,25 +158,25 @@ fn a_message_without_a_target_is_known_again_after_the_default_room_was_changed(
             assert_eq!(world.hears(ana), [answer], "{line}, and back, restarts: {restarts}");
         }
     }
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
     for n in 0..40 {
         change(&mut world, n % 3 == 0, [["ops", "lobby"], ["lobby", "ops"]][n % 2].as_slice());
         let again = world.login(&format!("u{n}"));
         world.sends(again, &bare(9, "x"));
     }
-    assert_eq!(world.chat.snapshot().default_rooms.len(), 16, "as many as are remembered");
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.state.snapshot().default_rooms.len(), 16, "as many as are remembered");
+    assert_eq!(world.disk.found(), world.state.snapshot());
 }
 
 #[test]
-fn the_rooms_of_machines_are_not_opened_where_no_machine_is_let_in() {
+fn rooms_for_webhooks_are_not_opened_without_an_http_endpoint() {
     let mut settings = crate::settings::Settings::default();
     settings.http.rooms = names(&["1obby"]);
     for (address, rooms) in [(None, 1), (Some("127.0.0.1:0".parse().unwrap()), 2)] {
         settings.http.address = address;
         let rules = Rules::from(&settings);
         let world = World::new(|of| of.posted_rooms = rules.posted_rooms.clone());
-        assert_eq!(world.chat.counts().rooms, rooms, "{address:?}");
-        assert_eq!(world.chat.room_twins().is_empty(), address.is_none());
+        assert_eq!(world.state.counts().rooms, rooms, "{address:?}");
+        assert_eq!(world.state.room_twins().is_empty(), address.is_none());
     }
 }

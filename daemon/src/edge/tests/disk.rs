@@ -1,12 +1,12 @@
-//! A disk for the chat: the store, as simple as it can be said. It keeps what a turn writes, holds it
-//! against what must be so, and gives it back as the store does.
+//! Owns a model of the store: it keeps the writes of a turn, checks their invariants, and gives them back as the store
+//! does. Never writes a file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tcp_chat_protocol::event::{redact, seq_of, write_with_id};
 use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chat_state::*;
 
-/// The store, as simple as it can be said.
+/// The model of the store.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Disk {
     conversations: BTreeMap<ConversationId, (ConversationKind, Seq)>,
@@ -86,7 +86,7 @@ impl Disk {
         }
         for sent in writes.sent {
             let (session, id) = (sent.session, sent.id);
-            // A message that retention took in the state may still be here.
+            // The model may still have a message that retention has removed from the state.
             let before = self.sent(session, &id).filter(|(_, seq)| *seq >= self.oldest);
             assert_eq!(before, None, "an id is used once");
             self.sent.insert((session, id), (sent.conversation, sent.seq));
@@ -250,7 +250,7 @@ impl Disk {
         window
     }
 
-    /// The message that the session once sent under this id, if it is still there.
+    /// The message that the session has sent under this id, if it still exists.
     pub(super) fn sent(&self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
         let found @ (_, seq) = *self.sent.get(&(session, id.clone()))?;
         self.chunk_of(seq).map(|_| found)
@@ -283,13 +283,13 @@ impl Disk {
         found.unwrap_or(Past::Absent)
     }
 
-    /// Retention: what is below this number goes.
+    /// Retention: removes the messages below this number.
     pub(super) fn forget(&mut self, oldest: Seq) {
         self.chunks.retain(|c| c.first >= oldest);
         self.oldest = self.oldest.max(oldest);
     }
 
-    /// The lines of a gap, in order, one's own with their ids.
+    /// The lines of a gap, in order; the session's own ones with their ids.
     pub(super) fn gap(&self, session: SessionId, ranges: &[Range]) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         for chunk in &self.chunks {

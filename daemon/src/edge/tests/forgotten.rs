@@ -1,4 +1,4 @@
-//! Conversations of which retention has left nothing: they go, and nothing else does.
+//! Tests of conversations that retention has emptied: they are removed, and no others.
 
 use super::world::World;
 use super::*;
@@ -7,7 +7,7 @@ const JOIN: &str = r#"{"op":"JOIN","data":{"room":"ops"}}"#;
 const SAY: &str = r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#;
 const LEAVE: &str = r#"{"op":"LEAVE","data":{"room":"ops"}}"#;
 
-/// The rooms that ana is shown.
+/// The rooms in the reply to ana's ROOMS.
 fn rooms(world: &mut World, ana: ConnectionId) -> String {
     world.skips(&[ana]);
     world.sends(ana, r#"{"op":"ROOMS"}"#);
@@ -15,7 +15,7 @@ fn rooms(world: &mut World, ana: ConnectionId) -> String {
 }
 
 #[test]
-fn a_room_goes_when_its_last_message_and_its_last_member_have() {
+fn a_room_is_removed_with_its_last_message_and_its_last_member() {
     for leaves_first in [true, false] {
         let mut world = World::new(|rules| rules.rooms = 2);
         let ana = world.login("ana");
@@ -30,8 +30,8 @@ fn a_room_goes_when_its_last_message_and_its_last_member_have() {
             world.sends(ana, LEAVE);
         }
         assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0)");
-        assert_eq!(world.disk.found(), world.chat.snapshot());
-        // There is place for another, and its name is free.
+        assert_eq!(world.disk.found(), world.state.snapshot());
+        // Another room can be opened, also with this name.
         world.sends(ana, JOIN);
         world.skips(&[ana]);
         world.sends(ana, SAY);
@@ -40,7 +40,7 @@ fn a_room_goes_when_its_last_message_and_its_last_member_have() {
 }
 
 #[test]
-fn a_room_with_members_goes_on_where_it_was() {
+fn a_room_with_members_is_kept_when_its_messages_are_removed() {
     let mut world = World::new(|_| {});
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.in_one_turn(ana, &[JOIN, SAY]);
@@ -50,7 +50,7 @@ fn a_room_with_members_goes_on_where_it_was() {
     world.skips(&[ana]);
     world.sends(ana, SAY);
     assert_eq!(world.hears(ana), ["MSG 2<1 ops ana: x"], "the chain has no hole");
-    // What was said since keeps it, through a restart, and a resume brings it.
+    // A newer message keeps the room, through a restart, and a resume delivers it.
     world.sends(ana, LEAVE);
     world.restarts();
     let bo = world.resumes("bo", Some(1));
@@ -58,7 +58,7 @@ fn a_room_with_members_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_is_configured_or_written_down_stays() {
+fn a_configured_room_and_a_room_with_permissions_are_kept() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
@@ -69,23 +69,23 @@ fn what_is_configured_or_written_down_stays() {
     world.sends(ana, r#"{"op":"QUIT"}"#);
     world.forgets_all();
     world.restarts();
-    assert_eq!(world.chat.counts().rooms, 3);
+    assert_eq!(world.state.counts().rooms, 3);
 }
 
 #[test]
-fn a_start_finds_rooms_of_which_nothing_is_left() {
+fn a_start_removes_rooms_that_have_become_empty() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.in_one_turn(ana, &[JOIN, SAY, LEAVE]);
-    // It was killed before the chat heard of it.
+    // The process was killed before the state knew of it.
     world.disk.forget(2);
     world.restarts();
-    assert_eq!(world.chat.counts().rooms, 1);
-    assert_eq!(world.disk.found(), world.chat.snapshot(), "and has written so");
+    assert_eq!(world.state.counts().rooms, 1);
+    assert_eq!(world.disk.found(), world.state.snapshot(), "and has written so");
 }
 
 #[test]
-fn a_room_with_a_message_that_waits_for_the_disk_stays() {
+fn a_room_with_a_held_message_is_kept() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.in_one_turn(ana, &[JOIN, SAY]);
@@ -93,14 +93,14 @@ fn a_room_with_a_message_that_waits_for_the_disk_stays() {
     world.disk_is_full = true;
     world.sends(ana, SAY);
     world.sends(ana, LEAVE);
-    assert_eq!(world.chat.counts().rooms, 2);
+    assert_eq!(world.state.counts().rooms, 2);
     world.disk_is_full = false;
     world.recovers();
-    assert_eq!(world.chat.counts().rooms, 2);
+    assert_eq!(world.state.counts().rooms, 2);
 }
 
 #[test]
-fn direct_messages_with_who_is_gone_go_with_their_last_message() {
+fn a_direct_conversation_with_an_ended_user_is_removed_with_its_last_message() {
     let mut world = World::new(|_| {});
     let [ana, bo, guest] = ["ana", "bo", "guest"].map(|name| world.login(name));
     for (from, to) in [(guest, "ana"), (bo, "ana")] {
@@ -108,7 +108,7 @@ fn direct_messages_with_who_is_gone_go_with_their_last_message() {
     }
     world.sends(guest, r#"{"op":"QUIT"}"#);
     let directs = |world: &World| {
-        let found = world.chat.snapshot().conversations;
+        let found = world.state.snapshot().conversations;
         found.iter().filter(|c| matches!(c.kind, ConversationKind::Direct(..))).count()
     };
     assert_eq!(directs(&world), 2, "ana may not have read it");
@@ -117,9 +117,9 @@ fn direct_messages_with_who_is_gone_go_with_their_last_message() {
     assert_eq!(directs(&world), 1, "bo may write again");
     world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"y"}}"#);
     assert_eq!(world.hears(ana), ["MSG 3<2 @ana bo: y"]);
-    // The other way round: first the messages, then who wrote them.
+    // In the other order: first the messages, then their authors.
     world.forgets_all();
     world.sends(bo, r#"{"op":"QUIT"}"#);
     assert_eq!(directs(&world), 0);
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
 }

@@ -1,10 +1,10 @@
-//! What is bounded: who is too fast, too many or too much, and what they are told.
+//! Tests of the limits of requests, bytes, sessions and rooms, and of the refusals.
 
 use super::*;
 use crate::rate::Limit;
 
 #[test]
-fn limits_are_errors_that_name_themselves() {
+fn a_limit_is_refused_with_its_name() {
     let mut world = World::new(|rules| {
         rules.rate = Limit { per_second: 1, burst: 2 };
         rules.errors = 3;
@@ -41,7 +41,7 @@ fn limits_are_errors_that_name_themselves() {
 }
 
 #[test]
-fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
+fn every_line_counts_and_a_flooding_client_is_read_more_slowly() {
     let mut world = World::new(|rules| {
         rules.rate = Limit { per_second: 1, burst: 3 };
         rules.errors = 0;
@@ -53,7 +53,7 @@ fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
         world.hears(ana);
     }
     assert_eq!(world.slowed.get(&ana), None);
-    // What keeps a connection in order is answered all the same, and an error stays the one that it is.
+    // LOGIN, PING and QUIT are still answered, and an error is still the same error.
     for (line, heard) in [
         (r#"{"op":"MSG","data":"x"}"#, "ERROR_MSG RATE_LIMITED 1000 ms"),
         (r#"{"op":"PING"}"#, "PING"),
@@ -63,7 +63,7 @@ fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
         assert_eq!(world.hears(ana), [heard]);
     }
     assert_eq!(world.slowed.get(&ana), Some(&3));
-    // Before a login the connection itself is counted.
+    // Before a login the limits of the connection count.
     let door = world.connect();
     for _ in 0..5 {
         world.sends(door, r#"{"op":"WHO"}"#);
@@ -73,7 +73,7 @@ fn every_line_counts_and_who_goes_on_is_read_more_slowly() {
 }
 
 #[test]
-fn bytes_are_paid_for_later_and_refused_when_that_takes_long() {
+fn too_many_bytes_slow_a_client_down_and_then_are_refused() {
     let mut world = World::new(|rules| rules.flow = Limit { per_second: 1_000, burst: 1_000 });
     let ana = world.login("ana");
     world.hears(ana);
@@ -93,7 +93,7 @@ fn bytes_are_paid_for_later_and_refused_when_that_takes_long() {
 }
 
 #[test]
-fn strangers_are_written_to_so_many_a_minute_and_whoever_answers_is_none() {
+fn direct_messages_to_strangers_are_limited_and_a_user_who_answers_is_no_stranger() {
     let mut world = World::new(|rules| rules.strangers_per_minute = 2);
     let [spam, bo, cy, dee] = ["spam", "bo", "cy", "dee"].map(|name| world.login(name));
     let tell = |to: &str| format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"buy"}}}}"#);
@@ -121,7 +121,7 @@ fn strangers_are_written_to_so_many_a_minute_and_whoever_answers_is_none() {
 }
 
 #[test]
-fn rooms_that_may_not_be_made_are_not() {
+fn a_room_beyond_the_limits_is_not_opened() {
     let mut world = World::new(|rules| rules.create = false);
     let ana = world.login("ana");
     world.hears(ana);
@@ -137,7 +137,7 @@ fn rooms_that_may_not_be_made_are_not() {
 }
 
 #[test]
-fn large_rooms_are_quiet_about_who_comes() {
+fn large_rooms_are_not_told_of_presence() {
     let mut world = World::new(|rules| rules.presence_limit = 2);
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     let cy = world.login("cy");
@@ -148,19 +148,19 @@ fn large_rooms_are_quiet_about_who_comes() {
 }
 
 #[test]
-fn what_names_or_lists_much_counts_as_many_lines() {
+fn a_request_that_names_or_lists_much_counts_as_many_lines() {
     let mut world = World::new(|rules| {
         rules.rate = Limit { per_second: 1, burst: 10 };
         rules.create = true;
     });
     let ana = world.login("ana");
-    world.operator(|chat| {
+    world.operator(|state| {
         for n in 0..450 {
-            assert!(chat.open_room_of_nobody(&format!("room{n}").parse().unwrap()));
+            assert!(state.open_room_of_nobody(&format!("room{n}").parse().unwrap()));
         }
     });
     world.hears(ana);
-    // 451 rooms are as much as five lines.
+    // 451 rooms count as five lines.
     for expected in ["ROOMS", "ROOMS", "ERROR_MSG RATE_LIMITED 5000 ms"] {
         world.sends(ana, r#"{"op":"ROOMS"}"#);
         let heard = world.hears(ana);
@@ -181,7 +181,7 @@ fn what_names_or_lists_much_counts_as_many_lines() {
 #[test]
 fn a_login_that_is_refused_for_one_room_opens_none() {
     let mut world = World::new(|rules| rules.rooms = 4);
-    let (rooms, last) = (world.chat.counts().rooms, world.chat.snapshot().last_conversation);
+    let (rooms, last) = (world.state.counts().rooms, world.state.snapshot().last_conversation);
     for (names, heard) in [
         (r#""a","b","I0bby""#, "ERROR_MSG NAME_TAKEN"),
         (r#""rooml","b","roomI""#, "ERROR_MSG NAME_TAKEN"),
@@ -190,7 +190,7 @@ fn a_login_that_is_refused_for_one_room_opens_none() {
         let bo = world.connect();
         world.sends(bo, &format!(r#"{{"op":"LOGIN","data":{{"name":"bo","rooms":[{names}]}}}}"#));
         assert_eq!(world.hears(bo), [heard], "{names}");
-        assert_eq!((world.chat.counts().rooms, world.chat.snapshot().last_conversation), (rooms, last));
+        assert_eq!((world.state.counts().rooms, world.state.snapshot().last_conversation), (rooms, last));
     }
     let bo = world.connect();
     world.sends(bo, r#"{"op":"LOGIN","data":{"name":"bo","rooms":["a","A","b","a","lobby"]}}"#);
@@ -198,7 +198,7 @@ fn a_login_that_is_refused_for_one_room_opens_none() {
 }
 
 #[test]
-fn no_network_takes_more_than_half_of_the_sessions_or_rooms() {
+fn a_network_has_at_most_half_of_the_sessions_and_rooms() {
     let mut world = World::new(|rules| {
         rules.sessions = 4;
         rules.rooms = 5;
@@ -215,12 +215,12 @@ fn no_network_takes_more_than_half_of_the_sessions_or_rooms() {
         let heard = world.hears(who);
         assert!(heard[0].starts_with(answer), "{heard:?}");
     }
-    // Others have the rest.
+    // Other networks have the rest.
     world.address = "192.0.2.2".parse().unwrap();
     let dee = world.connect();
     world.sends(dee, r#"{"op":"LOGIN","data":{"name":"dee","rooms":["lobby","d"]}}"#);
     assert_eq!(world.hears(dee), ["LOGIN dee lobby,d head 0"]);
-    // What is given back can be had again.
+    // A place that is returned can be used again.
     world.sends(ana, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
     world.sends(ana, r#"{"op":"QUIT"}"#);
     world.address = "192.0.2.1".parse().unwrap();
@@ -230,7 +230,7 @@ fn no_network_takes_more_than_half_of_the_sessions_or_rooms() {
 }
 
 #[test]
-fn keeping_order_has_a_pace_that_nobody_reaches_by_hand() {
+fn moderation_has_a_rate_limit_that_no_human_reaches() {
     let mut world = World::new(|_| {});
     world.proven = vec!["ana"];
     let ana = world.login("ana");
@@ -249,7 +249,7 @@ fn keeping_order_has_a_pace_that_nobody_reaches_by_hand() {
 }
 
 #[test]
-fn a_cursor_beyond_everything_misses_nothing_and_breaks_nothing() {
+fn a_cursor_beyond_the_head_misses_no_message() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
@@ -288,7 +288,7 @@ fn a_new_session_has_no_new_burst() {
 }
 
 #[test]
-fn a_network_stores_only_so_much_in_a_day() {
+fn a_network_stores_a_limited_number_of_bytes_in_a_day() {
     let mut world = World::new(|rules| {
         rules.network_stored = Limit { per_second: 1, burst: 200 };
     });

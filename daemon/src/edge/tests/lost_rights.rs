@@ -1,5 +1,5 @@
-//! Users who lose the right to be in rooms because a role was taken from them: they are taken out in slices, and hear
-//! and find nothing meanwhile.
+//! Tests of users who lose the right to be in rooms because a role was removed: they are evicted in slices, and
+//! receive and find nothing meanwhile.
 
 use super::slices::{ROOMS, cost, enters, is_kept, rooms};
 use super::world::World;
@@ -22,13 +22,13 @@ fn private(n: usize) -> (World, Vec<ConnectionId>) {
 const DEMOTES: &str = r#"{"op":"GRANT","data":{"user":"cy","role":"none"}}"#;
 
 #[test]
-fn a_role_that_is_taken_takes_out_of_many_rooms_in_slices() {
+fn losing_a_role_evicts_from_many_rooms_in_slices() {
     let of = |n| {
         let (mut world, _) = private(n);
         cost(&mut world, |world| drop(world.operates(DEMOTES).unwrap()))
     };
     let ([(small, _), _], [(large, _), (slice, _)]) = (of(ROOMS), of(10 * ROOMS));
-    // The sweep looks at each of the rooms once, and the store is told of each.
+    // The sweep visits each room once, and the store is told of each.
     assert!(
         large <= 11 * small && large < 52_000 && slice < 8_000,
         "{small} steps, then {large}; {slice} in a slice"
@@ -36,7 +36,7 @@ fn a_role_that_is_taken_takes_out_of_many_rooms_in_slices() {
 }
 
 #[test]
-fn who_may_no_longer_be_in_a_room_hears_and_finds_nothing_of_it_while_it_is_taken_out() {
+fn a_member_who_is_being_evicted_gets_and_finds_no_message_of_the_room() {
     let (mut world, cy) = private(3);
     let owner = world.connect();
     world.registers("own");
@@ -49,7 +49,7 @@ fn who_may_no_longer_be_in_a_room_hears_and_finds_nothing_of_it_while_it_is_take
     world.operates(DEMOTES).unwrap();
     let secret = r#"{"op":"MSG","data":{"room":"room0","msg":"secret"}}"#;
     world.sends(owner, secret);
-    // Not by its connection, nor by another one that takes the session over, nor by one that was away.
+    // Neither its connection, nor one that takes the session over, nor one that was away.
     let taken = world.resumes("cy1", Some(0));
     let back = world.resumes("cy2", Some(0));
     world.sends(owner, secret);
@@ -61,7 +61,7 @@ fn who_may_no_longer_be_in_a_room_hears_and_finds_nothing_of_it_while_it_is_take
         assert!(refused.contains(&heard.last().unwrap().as_str()), "{heard:?}");
         assert!(!heard.iter().any(|line| line.contains("secret")), "{heard:?}");
     }
-    // With the right to be there again they are members again by a JOIN, which says so.
+    // With the right again they become members by a JOIN, which is announced.
     world.operates(r#"{"op":"ROOM","data":{"room":"room0","private":false}}"#).unwrap();
     world.skips(&[cy[0], taken]);
     world.sends(cy[0], r#"{"op":"JOIN","data":{"room":"room0"}}"#);
@@ -78,7 +78,7 @@ fn who_may_no_longer_be_in_a_room_hears_and_finds_nothing_of_it_while_it_is_take
 
 const PROMOTES: &str = r#"{"op":"GRANT","data":{"user":"cy","role":"moderator"}}"#;
 
-/// The same, and an owner who is in the rooms. Nothing is swept until it is asked for.
+/// The same, with an owner in the rooms. No sweep runs until the test asks for it.
 fn owned(n: usize) -> (World, Vec<ConnectionId>, ConnectionId) {
     let (mut world, cy) = private(n);
     let owner = world.connect();
@@ -93,10 +93,10 @@ fn owned(n: usize) -> (World, Vec<ConnectionId>, ConnectionId) {
 }
 
 fn is_swept(world: &World) {
-    assert!(world.disk.found().sessions == world.chat.snapshot().sessions && world.is_at_rest());
+    assert!(world.disk.found().sessions == world.state.snapshot().sessions && world.is_at_rest());
 }
 
-/// What turns the right to be in `room0` off and on again.
+/// Actions that remove the right to be in `room0`, and give it back.
 const WAYS: [[&str; 2]; 2] = [
     [DEMOTES, PROMOTES],
     [
@@ -106,7 +106,7 @@ const WAYS: [[&str; 2]; 2] = [
 ];
 
 #[test]
-fn who_lost_a_right_is_told_even_if_it_is_back_and_the_session_was_resumed() {
+fn a_member_who_lost_a_right_is_evicted_even_if_it_was_granted_again_and_the_session_resumed() {
     for (n, [off, on]) in WAYS.into_iter().enumerate() {
         let (mut world, cy, owner) = owned(2);
         if n == 1 {
@@ -122,7 +122,7 @@ fn who_lost_a_right_is_told_even_if_it_is_back_and_the_session_was_resumed() {
         world.operates(on).unwrap();
         world.sends(owner, r#"{"op":"MSG","data":{"to":"cy","msg":"direct"}}"#);
         world.loses(cy[0]);
-        // By a lost connection, by a take-over, and not at all; from the newest and from the first on.
+        // By a lost connection, by a takeover, and not at all; from the newest and from the first number on.
         let back = [world.resumes("cy0", Some(2)), world.resumes("cy1", Some(0)), cy[2]];
         world.sends(owner, r#"{"op":"MSG","data":{"room":"room0","msg":"deaf"}}"#);
         world.sweeps = true;
@@ -140,11 +140,11 @@ fn who_lost_a_right_is_told_even_if_it_is_back_and_the_session_was_resumed() {
 }
 
 #[test]
-fn who_is_half_out_says_and_reads_nothing_there() {
+fn a_member_who_is_being_evicted_cannot_write_or_read() {
     let (mut world, cy, owner) = owned(2);
     world.operates(DEMOTES).unwrap();
     world.operates(PROMOTES).unwrap();
-    let head = world.chat.counts().head;
+    let head = world.state.counts().head;
     for line in [
         r#"{"op":"HISTORY","data":{"room":"room1"}}"#,
         r#"{"op":"SEARCH","data":{"query":"x","room":"room1"}}"#,
@@ -156,7 +156,7 @@ fn who_is_half_out_says_and_reads_nothing_there() {
     world.sends(cy[0], r#"{"op":"MSG","id":5,"data":{"room":"room0","msg":"mine"}}"#);
     assert_eq!(world.hears(cy[0]), ["ERROR_MSG#5 NOT_A_MEMBER"]);
     assert!(world.hears(owner).is_empty());
-    assert_eq!(world.chat.counts().head, head);
+    assert_eq!(world.state.counts().head, head);
     world.sends(cy[0], r#"{"op":"JOIN","data":{"room":"room0"}}"#);
     world.sends(cy[0], r#"{"op":"MSG","id":5,"data":{"room":"room0","msg":"mine"}}"#);
     let heard = world.hears(cy[0]);
@@ -168,7 +168,7 @@ fn who_is_half_out_says_and_reads_nothing_there() {
 }
 
 #[test]
-fn who_is_out_already_is_not_told_again() {
+fn a_user_who_has_already_left_is_not_evicted_again() {
     let (mut world, cy, owner) = owned(3);
     world.operates(DEMOTES).unwrap();
     world.sends(owner, r#"{"op":"KICK","data":{"user":"cy","room":"room1"}}"#);
@@ -187,13 +187,13 @@ fn who_is_out_already_is_not_told_again() {
 }
 
 #[test]
-fn a_room_that_changes_back_and_forth_tells_the_store_once_of_each_who_lost_it() {
+fn a_room_that_switches_between_private_and_public_notes_each_lost_membership_once() {
     let (mut world, _) = rooms(1, 300, 0);
     for (private, wanted) in [(true, 300), (false, 0), (true, 0)] {
-        world.chat.begin(world.now.wall);
+        world.state.begin(world.now.wall);
         let room = Place(Some("room0".parse().unwrap()));
-        world.chat.operate(0, &Action::Room { room, private }, Past::Absent).unwrap();
-        let writes = world.chat.end();
+        world.state.operate(0, &Action::Room { room, private }, Past::Absent).unwrap();
+        let writes = world.state.end();
         let lost = writes.sessions.iter().filter(|c| matches!(c, SessionChange::Lose { .. })).count();
         assert_eq!(lost, wanted, "private: {private}");
         world.disk.write(writes);

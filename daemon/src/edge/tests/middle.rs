@@ -1,4 +1,5 @@
-//! What is done in slices, caught in the middle: nobody sees two states of it, and none costs a turn more than a slice.
+//! Tests of slow work in the middle of its slices: no user sees two states of it, and none costs a turn more than a
+//! slice.
 
 use super::access::name;
 use super::slices::{enters, is_kept, rooms};
@@ -14,7 +15,7 @@ fn removes_room0(world: &mut World) {
 }
 
 #[test]
-fn the_name_of_a_removed_room_is_free_when_all_are_out_of_it() {
+fn the_name_of_a_removed_room_is_free_when_its_last_member_is_out() {
     let (mut world, cy) = rooms(2, 2, 1);
     let by = world.resumes("by0", None);
     world.skips(&[by, cy[0]]);
@@ -45,7 +46,7 @@ fn the_name_of_a_removed_room_is_free_when_all_are_out_of_it() {
 }
 
 #[test]
-fn nobody_reads_in_a_room_that_is_being_removed() {
+fn a_room_that_is_being_removed_cannot_be_read() {
     let (mut world, _) = rooms(2, 2, 0);
     let by = world.resumes("by0", None);
     world.sends(by, r#"{"op":"MSG","data":{"room":"room0","msg":"old"}}"#);
@@ -83,7 +84,7 @@ fn a_restart_in_the_middle_of_a_removal_finds_one_room_of_that_name() {
 }
 
 #[test]
-fn the_name_of_a_hidden_room_tells_nobody_that_it_is_being_removed() {
+fn the_name_of_a_hidden_room_does_not_show_that_it_is_being_removed() {
     let (mut world, cy) = rooms(2, 2, 1);
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"room0"}}"#).unwrap();
     world.operates(r#"{"op":"ROOM","data":{"room":"room0","private":true}}"#).unwrap();
@@ -98,7 +99,7 @@ fn the_name_of_a_hidden_room_tells_nobody_that_it_is_being_removed() {
 }
 
 #[test]
-fn who_has_ended_is_not_counted() {
+fn a_session_that_has_ended_is_not_counted() {
     let (mut world, cy) = rooms(3, 2, 2);
     let by = world.resumes("by0", None);
     world.slice.rooms = 0;
@@ -123,7 +124,7 @@ fn who_has_ended_is_not_counted() {
 }
 
 #[test]
-fn a_name_whose_owner_is_still_leaving_many_rooms_is_taken_for_a_moment() {
+fn a_name_stays_taken_while_its_ended_session_leaves_many_rooms() {
     let of = |n| {
         let (mut world, _) = rooms(n, 3, 16);
         world.sweeps = false;
@@ -144,9 +145,10 @@ fn a_name_whose_owner_is_still_leaving_many_rooms_is_taken_for_a_moment() {
     assert!(large <= small + 100, "{small} steps, then {large}");
 }
 
-/// Whom a process has told, and how much it tells in a turn, is its own matter: the turn says how much work is done.
+/// The announced presence, and its amount in a turn, belong to the process; the amount of slow work is part of the
+/// turn.
 #[test]
-fn presence_that_is_not_told_delays_no_slow_work() {
+fn presence_that_is_not_announced_delays_no_slow_work() {
     let facts = |copies: usize| {
         let (mut world, cy) = rooms(8, 1, 1);
         let by = world.resumes("by0", None);
@@ -155,7 +157,7 @@ fn presence_that_is_not_told_delays_no_slow_work() {
         (world.slice.rooms, world.slice.copies) = (0, copies);
         world.sends(cy[0], r#"{"op":"QUIT"}"#);
         world.works(5);
-        (world.chat.facts(), world.hears(by).len())
+        (world.state.facts(), world.hears(by).len())
     };
     let (few, many) = (facts(1), facts(100));
     assert_eq!(

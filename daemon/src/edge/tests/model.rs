@@ -1,7 +1,7 @@
-//! The promise as a property: under random talk, losses, resumes, takeovers, restarts and a disk
-//! that is full at times, every session hears exactly the log of its conversations, each message
-//! once and in order, whatever it had not read when its connection went. Some of the users are
-//! registered and have several sessions; what others hear of their presence is as of one.
+//! Tests the promise as a property. Under random messages, losses, resumes, takeovers, restarts and a disk that is
+//! full at times, every session receives exactly the log of its conversations: each message once and in order,
+//! whatever it had not read when its connection was lost. Some users are registered and have several sessions; other
+//! users see the presence of one user.
 
 use super::world::{Slice, World};
 use crate::edge::Command;
@@ -11,7 +11,7 @@ use tcp_chat_protocol::reply::{self, Incoming};
 use tcp_chat_protocol::{PresenceEvent, PresenceState, RequestId, Seq};
 use tcp_chat_state::ConnectionId;
 
-/// Sessions, with the user that each is of. From [`OWNED`] on they are registered users'.
+/// Sessions, with their users. From [`OWNED`] on they belong to registered users.
 const SESSIONS: [(&str, &str); 7] = [
     ("ana", "ana"),
     ("bo", "bo"),
@@ -26,28 +26,28 @@ const ROOMS: [&str; 3] = ["lobby", "ops", "dev"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Say something in a room.
+    /// Sends a message to a room.
     Say(usize, usize),
-    /// Say something to a user.
+    /// Sends a message to a user.
     Whisper(usize, usize),
-    /// Send the newest message again, as a client does that heard no answer.
+    /// Resends the newest message, as a client does that received no answer.
     Again(usize),
-    /// Read so many of the lines that wait.
+    /// Reads so many of the waiting lines.
     Read(usize, usize),
     Lose(usize),
     Resume(usize),
-    /// A registered user's session ends in order.
+    /// A registered user's session ends with a QUIT.
     Quit(usize),
-    /// It begins anew.
+    /// It begins again.
     Login(usize),
     Join(usize, usize),
     Turn,
     DiskFull(bool),
     Restart,
-    /// The process is killed, with what it held.
+    /// The process is killed, with its held turns.
     Kill,
     Pass(u64),
-    /// Does a turn do all that is left from before?
+    /// Does a turn do all slow work?
     Sweeps(bool),
 }
 
@@ -74,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One who talks, as a careful client would.
+/// A careful client.
 #[derive(Default)]
 struct Talker {
     connection: Option<ConnectionId>,
@@ -83,10 +83,10 @@ struct Talker {
     /// The newest number when its session began.
     began: Seq,
     cursor: Seq,
-    /// What was heard last of a user's presence in a room, on this connection.
+    /// The last received presence of a user in a room, on this connection.
     presence: BTreeMap<(String, String), PresenceState>,
     heard: Vec<(Seq, String)>,
-    /// By conversation: the newest number heard, to check the chain.
+    /// By conversation: the newest received number, to check the chain.
     chain: BTreeMap<String, Seq>,
     next_id: u64,
     newest: Option<String>,
@@ -115,7 +115,7 @@ impl Run {
         run
     }
 
-    /// A session begins, with all that was said before behind it.
+    /// A session begins; all earlier messages are behind it.
     fn begins(&mut self, who: usize) {
         self.world.turn();
         let (called, name) = SESSIONS[who];
@@ -173,7 +173,7 @@ impl Run {
             }
             Step::Resume(who) if self.talkers[who].lives => {
                 let cursor = self.talkers[who].cursor;
-                // A takeover, where the old connection still lives.
+                // A takeover while the old connection still lives.
                 self.talkers[who].connection = Some(self.world.resumes(SESSIONS[who].0, Some(cursor)));
                 self.talkers[who].presence.clear();
             }
@@ -216,7 +216,7 @@ impl Run {
         }
     }
 
-    /// At the end everyone comes back and reads all; then each has heard what the log has for it.
+    /// At the end all clients come back and read everything; then each has received the log of its conversations.
     fn check(mut self) {
         self.world.disk_is_full = false;
         self.world.sweeps = true;
@@ -252,7 +252,7 @@ impl Run {
         }
     }
 
-    /// Whatever was told late or not at all: what everybody heard last is so. All sessions that live are connected.
+    /// Presence may have been late or dropped: the last received one must be true. All living sessions are connected.
     fn presence_is_true(&self, joined: &BTreeMap<(String, String), Seq>) {
         let user = |called: &str| SESSIONS.iter().find(|(c, _)| *c == called).map(|(_, user)| *user);
         let there: BTreeSet<_> =
@@ -269,7 +269,7 @@ impl Run {
         }
     }
 
-    /// All sessions that live are connected now.
+    /// All living sessions are connected now.
     fn everyone_is_shown_once(&mut self) {
         let expected: BTreeSet<String> = std::iter::zip(&self.talkers, SESSIONS)
             .filter(|(talker, _)| talker.lives)
@@ -286,7 +286,7 @@ impl Run {
 }
 
 impl Talker {
-    /// What is told of somebody follows from what was told before.
+    /// An announcement about a user follows from the one before.
     fn see(&mut self, p: &PresenceEvent<'_>) {
         use PresenceState::{Away, Back, Joined, Left};
         let before = self.presence.insert((p.room.to_string(), p.user.to_string()), p.state);
@@ -309,7 +309,7 @@ impl Talker {
         if let Some(RequestId::Number(id)) = id {
             let first = *self.acknowledged.entry(id).or_insert(m.seq);
             assert_eq!(first, m.seq, "an id is one message");
-            // An answer to what was sent again may be old.
+            // An answer to a resend may be old.
             if m.seq <= self.cursor {
                 return;
             }
@@ -332,7 +332,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_session_hears_exactly_its_log(
+    fn every_session_receives_exactly_its_log(
         steps in proptest::collection::vec(step(), 1..120),
         (rooms, copies) in prop_oneof![Just((64, 4096)), (0usize..3, 1usize..6)],
     ) {

@@ -1,8 +1,9 @@
-//! Sessions that are connected to another node: what the connections of this one hear of them. And requests of a session
-//! that has ended or moved since its node sent them.
+//! Tests of sessions on another node: the lines that connections of this node receive, and requests of a session that
+//! has ended or moved since its node sent them.
 
 use super::world::World;
 use super::*;
+use crate::edge::LoginAsk;
 
 const OTHER: NodeId = NodeId(7);
 
@@ -16,7 +17,7 @@ fn asks(
     let Command::Ask(id, ask) = world.command(line) else { panic!("{line}") };
     let source = Source { origin, session };
     let mut done = None;
-    world.operator(|chat| done = Some(chat.apply_intent(Intent::Request(source, id, op(ask))).1));
+    world.operator(|state| done = Some(state.apply_intent(Intent::Request(source, id, op(ask))).1));
     done.unwrap().map_err(|refusal| refusal.kind)
 }
 
@@ -24,8 +25,9 @@ fn asks(
 fn op(ask: Ask) -> Op {
     let allowance = Allowance { network: [192, 0, 2, 1].into(), sessions: usize::MAX, rooms: usize::MAX };
     match ask {
-        Ask::Login { login, fresh, resumes, proof } => {
-            let (login, token_hash, evidence) = (*login, fresh.hash, Evidence::from(proof));
+        Ask::Login(ask) => {
+            let LoginAsk { login, fresh, resumes, proof } = *ask;
+            let (token_hash, evidence) = (fresh.hash, Evidence::from(proof));
             Op::Login(Box::new(LoginOp { login, token_hash, resumes, evidence, allowance }))
         }
         Ask::Join(room) => Op::Join(room, Box::new(allowance)),
@@ -34,7 +36,7 @@ fn op(ask: Ask) -> Op {
         Ask::Action(action) => Op::Action(action, Past::Absent),
         Ask::Mark(mark) => Op::Mark(Box::new(mark)),
         Ask::Quit => Op::Quit,
-        Ask::Enrol { .. } | Ask::Query(_) | Ask::Ping => panic!("{ask:?} is not asked here"),
+        Ask::Enrol(_) | Ask::Query(_) | Ask::Ping => panic!("{ask:?} is not asked here"),
     }
 }
 
@@ -51,7 +53,7 @@ fn both() -> (World, ConnectionId, Origin, SessionId) {
 }
 
 #[test]
-fn what_is_said_on_another_node_is_heard_here_and_nothing_else_of_it() {
+fn only_the_messages_of_another_node_are_delivered_here() {
     let (mut world, ana, there, bo) = both();
     for (line, heard) in [
         (r#"{"op":"MSG","data":"x","id":5}"#, "MSG 1<0 lobby bo: x"),
@@ -70,11 +72,11 @@ fn what_is_said_on_another_node_is_heard_here_and_nothing_else_of_it() {
 }
 
 #[test]
-fn when_another_node_begins_its_sessions_are_away_and_who_is_here_is_told() {
+fn when_another_node_starts_its_sessions_are_away_and_local_members_are_told() {
     let (mut world, ana, there, bo) = both();
-    world.operator(|chat| chat.node_up(OTHER));
+    world.operator(|state| state.node_up(OTHER));
     assert_eq!(world.hears(ana), ["PRESENCE lobby bo away"]);
-    assert_eq!(world.chat.counts().away, 1);
+    assert_eq!(world.state.counts().away, 1);
     let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(done, Err(ErrorKind::NotLoggedIn), "it comes from a connection of the process before");
     world.passes(world.rules.ttl_ms);
@@ -82,32 +84,32 @@ fn when_another_node_begins_its_sessions_are_away_and_who_is_here_is_told() {
 }
 
 #[test]
-fn a_session_that_went_on_elsewhere_is_not_asked_for_or_made_away_from_where_it_was() {
+fn a_session_that_moved_to_another_node_cannot_be_used_or_lost_on_the_old_one() {
     let (mut world, ana, there, bo) = both();
     let here = world.resumes("bo", None);
     assert_eq!(world.hears(here), ["LOGIN bo lobby head 0"]);
     assert!(world.hears(ana).is_empty(), "it was here before");
     let done = asks(&mut world, there, Some(bo), r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(done, Err(ErrorKind::NotLoggedIn));
-    world.operator(|chat| chat.away(there, bo));
-    assert_eq!((world.chat.counts().away, world.hears(ana)), (0, vec![]));
+    world.operator(|state| state.away(there, bo));
+    assert_eq!((world.state.counts().away, world.hears(ana)), (0, vec![]));
     world.sends(here, r#"{"op":"MSG","data":"x","id":1}"#);
     assert_eq!(world.hears(here), ["MSG#1 1<0 lobby bo: x"]);
 }
 
 #[test]
-fn a_session_that_has_ended_is_seen_as_it_was_until_its_node_begins() {
+fn an_ended_session_is_shown_unchanged_until_its_node_starts() {
     let (mut world, _, there, bo) = both();
     (world.slice.rooms, world.sweeps) = (0, false);
     assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));
     let left =
-        |chat: &State| chat.snapshot().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
-    assert_eq!(left(&world.chat), [Some(there)]);
+        |state: &State| state.snapshot().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
+    assert_eq!(left(&world.state), [Some(there)]);
     let restored = State::restore(world.rules.clone(), world.disk.found(), world.now.wall);
     assert_eq!(left(&restored), [Some(there)], "the store has it");
-    world.operator(|chat| chat.node_up(OTHER));
+    world.operator(|state| state.node_up(OTHER));
     assert_eq!(
-        (left(&world.chat), &world.disk.found().leaving),
-        (vec![None], &world.chat.snapshot().leaving)
+        (left(&world.state), &world.disk.found().leaving),
+        (vec![None], &world.state.snapshot().leaving)
     );
 }

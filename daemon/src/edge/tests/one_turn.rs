@@ -1,5 +1,5 @@
-//! Requests that arrive together: the edge lets them in before any of them is applied, and the answers are the same as if
-//! they had come one after the other.
+//! Tests of requests that arrive together: the edge admits them before any of them is applied, and the answers are the
+//! same as if they had arrived one after the other.
 
 use super::*;
 use crate::edge::Effect;
@@ -9,7 +9,7 @@ const LOGIN: &str = r#"{"op":"LOGIN","data":{"name":"ana"},"id":1}"#;
 const SAY: &str = r#"{"op":"MSG","data":"x","id":2}"#;
 
 #[test]
-fn what_comes_behind_a_login_is_answered_in_order() {
+fn requests_after_a_login_are_answered_in_order() {
     let mut world = World::new(|_| {});
     let ana = world.connect();
     world.in_one_turn(
@@ -35,24 +35,24 @@ fn what_comes_behind_a_login_is_answered_in_order() {
 }
 
 #[test]
-fn a_connection_that_is_lost_right_behind_its_login_leaves_its_session_away() {
+fn a_connection_lost_right_after_its_login_leaves_its_session_away() {
     let mut world = World::new(|_| {});
     let ana = world.connect();
     let login = world.command(LOGIN);
     world.adds(ana, login);
     world.adds(ana, Command::Lost);
     world.turn();
-    assert_eq!((world.chat.counts().sessions, world.chat.counts().away), (1, 1));
+    assert_eq!((world.state.counts().sessions, world.state.counts().away), (1, 1));
     assert_eq!(world.edge.connection_count(), 0);
     assert!(world.edge.next_ending().is_some(), "and its time counts");
 }
 
 #[test]
-fn what_one_login_does_not_take_of_its_network_is_left_to_the_next() {
+fn places_that_a_login_does_not_use_are_left_to_the_next() {
     let mut world = World::new(|rules| rules.sessions = 4);
     world.address = "192.0.2.1".parse().unwrap();
     let [_, first, second] = [world.login("ana"), world.connect(), world.connect()];
-    // The name is taken, so the last session of the network is left to the other one.
+    // The name is taken, so the last place of the network is left to the other login.
     let logins = [LOGIN, r#"{"op":"LOGIN","data":{"name":"bo"},"id":2}"#].map(|line| world.command(line));
     for (who, login) in [first, second].into_iter().zip(logins) {
         world.adds(who, login);
@@ -63,7 +63,7 @@ fn what_one_login_does_not_take_of_its_network_is_left_to_the_next() {
 }
 
 #[test]
-fn two_logins_do_not_take_the_same_last_session_of_their_network() {
+fn two_logins_do_not_share_the_last_session_of_their_network() {
     let mut world = World::new(|rules| rules.sessions = 4);
     world.address = "192.0.2.1".parse().unwrap();
     let [_, first, second] = [world.login("ana"), world.connect(), world.connect()];
@@ -77,7 +77,7 @@ fn two_logins_do_not_take_the_same_last_session_of_their_network() {
 }
 
 #[test]
-fn the_first_messages_to_a_stranger_cost_one_however_they_come() {
+fn the_first_messages_to_a_stranger_cost_one_stranger() {
     let mut world = World::new(|rules| rules.strangers_per_minute = 1);
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.skips(&[ana, bo]);
@@ -87,7 +87,7 @@ fn the_first_messages_to_a_stranger_cost_one_however_they_come() {
 }
 
 #[test]
-fn nothing_is_heard_behind_the_error_that_closes_a_connection() {
+fn requests_after_the_error_that_closes_a_connection_are_ignored() {
     let mut world = World::new(|rules| rules.errors = 2);
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.skips(&[ana, bo]);
@@ -99,7 +99,7 @@ fn nothing_is_heard_behind_the_error_that_closes_a_connection() {
 }
 
 #[test]
-fn a_refusal_comes_behind_what_was_said_before_it() {
+fn a_refusal_comes_after_the_messages_before_it() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.skips(&[ana]);
@@ -111,7 +111,7 @@ fn a_refusal_comes_behind_what_was_said_before_it() {
 }
 
 #[test]
-fn who_is_kicked_says_nothing_behind_it_in_the_same_turn() {
+fn a_kicked_user_cannot_write_later_in_the_same_turn() {
     let mut world = World::new(|_| {});
     world.proven = vec!["mo"];
     let [mo, ana] = ["mo", "ana"].map(|name| world.login(name));
@@ -124,11 +124,11 @@ fn who_is_kicked_says_nothing_behind_it_in_the_same_turn() {
     }
     world.turn();
     assert_eq!(world.hears(ana), ["NOTICE KICKED", "(closed: kicked)"]);
-    assert_eq!(world.chat.counts().head, 0);
+    assert_eq!(world.state.counts().head, 0);
 }
 
 #[test]
-fn a_login_behind_the_ban_of_its_network_leaves_no_session() {
+fn a_login_after_the_ban_of_its_network_leaves_no_session() {
     let ban = || {
         let against = Against::new("192.0.2.0/24".parse().unwrap());
         Intent::Operate(0, Box::new(Action::Ban(against)), Past::Absent)
@@ -142,12 +142,12 @@ fn a_login_behind_the_ban_of_its_network_leaves_no_session() {
         }
         let ana = world.login("ana");
         assert_eq!(world.hears(ana), ["(closed: kicked)"]);
-        assert_eq!(world.chat.counts().sessions, 0, "the ban came in a turn before: {ban_first}");
+        assert_eq!(world.state.counts().sessions, 0, "the ban came in a turn before: {ban_first}");
     }
 }
 
 #[test]
-fn a_session_that_is_resumed_behind_the_ban_of_its_network_stays_away() {
+fn a_session_that_is_resumed_after_the_ban_of_its_network_stays_away() {
     let mut world = World::new(|_| {});
     world.address = "192.0.2.1".parse().unwrap();
     let ana = world.login("ana");
@@ -156,12 +156,12 @@ fn a_session_that_is_resumed_behind_the_ban_of_its_network_stays_away() {
     world.first.push(Intent::Operate(0, Box::new(Action::Ban(against)), Past::Absent));
     let ana = world.resumes("ana", None);
     assert_eq!(world.hears(ana), ["(closed: kicked)"]);
-    assert_eq!((world.chat.counts().sessions, world.chat.counts().away), (1, 1));
+    assert_eq!((world.state.counts().sessions, world.state.counts().away), (1, 1));
     assert!(world.edge.next_ending().is_some());
 }
 
 #[test]
-fn while_nothing_can_be_kept_no_message_is_numbered_behind_the_join_that_allows_it() {
+fn while_the_store_fails_a_message_after_its_join_gets_no_number() {
     let mut world = World::new(|_| {});
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
@@ -173,11 +173,11 @@ fn while_nothing_can_be_kept_no_message_is_numbered_behind_the_join_that_allows_
     let heard = world.hears(bo);
     assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
     assert_eq!(heard[1..], ["ERROR_MSG#7 INTERNAL", "ERROR_MSG#7 INTERNAL"]);
-    assert_eq!(world.chat.counts().head, 1, "nothing is ordered behind what is held");
+    assert_eq!(world.state.counts().head, 1, "nothing is ordered behind what is held");
 }
 
 #[test]
-fn a_join_lets_no_message_in_that_its_network_may_not_store() {
+fn a_join_does_not_bypass_the_storage_quota_of_its_network() {
     let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 100 });
     world.address = "192.0.2.1".parse().unwrap();
     let ana = world.login("ana");
@@ -188,7 +188,7 @@ fn a_join_lets_no_message_in_that_its_network_may_not_store() {
     let heard = world.hears(ana);
     assert!(heard[0].starts_with("JOIN ops"), "{heard:?}");
     assert!(heard[1..].iter().all(|line| line.starts_with("ERROR_MSG#7 RATE_LIMITED")), "{heard:?}");
-    assert_eq!(world.chat.counts().head, 1);
+    assert_eq!(world.state.counts().head, 1);
     world.in_one_turn(ana, &[SAY, r#"{"op":"MSG","data":{"room":"no","msg":"x"},"id":8}"#]);
     let heard = world.hears(ana);
     assert_eq!(
@@ -199,13 +199,13 @@ fn a_join_lets_no_message_in_that_its_network_may_not_store() {
 }
 
 #[test]
-fn a_message_to_a_stranger_that_is_not_kept_pays_for_no_other() {
+fn a_refused_message_to_a_stranger_does_not_pay_for_another() {
     let mut world = World::new(|rules| rules.strangers_per_minute = 1);
     let [ana, bo, cy] = ["ana", "bo", "cy"].map(|name| world.login(name));
     world.sends(ana, SAY);
     world.skips(&[ana, bo, cy]);
     for to in ["bo", "cy"] {
-        // The first one's id was used, so it is not kept.
+        // The id of the first one was used, so it is not kept.
         let tell = |id| format!(r#"{{"op":"MSG","data":{{"to":"{to}","msg":"x"}},"id":{id}}}"#);
         world.in_one_turn(ana, &[tell(2).as_str(), tell(3 + u8::from(to == "cy")).as_str()]);
     }
@@ -214,7 +214,7 @@ fn a_message_to_a_stranger_that_is_not_kept_pays_for_no_other() {
 }
 
 #[test]
-fn errors_that_are_not_in_a_row_close_nothing_however_they_come() {
+fn errors_that_are_not_in_a_row_close_no_connection() {
     let mut world = World::new(|rules| rules.errors = 2);
     let ana = world.login("ana");
     let nowhere = r#"{"op":"MSG","data":{"room":"nowhere","msg":"x"}}"#;
@@ -227,7 +227,7 @@ fn errors_that_are_not_in_a_row_close_nothing_however_they_come() {
 }
 
 #[test]
-fn who_may_open_no_more_rooms_enters_others_without_waiting_for_the_next_turn() {
+fn a_user_at_the_limit_of_rooms_joins_existing_rooms_in_the_same_turn() {
     let mut world = World::new(|rules| rules.rooms = 8);
     world.address = "192.0.2.1".parse().unwrap();
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));

@@ -1,13 +1,13 @@
-//! Who may do what, as tables of role x op; private rooms: from whom they are hidden, who is put out, and
-//! what they hear of what came later.
+//! Tests of permissions, as tables of role and op. Private rooms: the users from whom they are hidden, the members who
+//! are evicted, and the later messages that these do not receive.
 
 use super::world::World;
 use super::*;
 use crate::rate::Limit;
 use tcp_chat_protocol::request::{Action, Place};
 
-/// Everyone whom the tables ask about, with what they were granted on the server and in the room.
-/// `sam` proves nothing, and so has nothing of what was granted to the name.
+/// The users of the tables, with their grants on the server and in the room. `sam` has not proven the name, and so has
+/// none of its grants.
 const WHO: [(&str, &str, &str); 9] = [
     ("sam", "owner", "owner"),
     ("nob", "", ""),
@@ -20,8 +20,7 @@ const WHO: [(&str, &str, &str); 9] = [
     ("sow", "owner", ""),
 ];
 
-/// A room with somebody in it, `bo`, a member who has said something; and `who`, who is in it as well
-/// if that is possible.
+/// A room with `bo`, a member who has written in it; and with `who`, if that is possible.
 pub(super) fn room_with(who: &str, private: bool) -> (World, ConnectionId, ConnectionId) {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["bo", "nob", "rea", "mem", "mod", "own", "srv", "smo", "sow"];
@@ -45,7 +44,7 @@ pub(super) fn room_with(who: &str, private: bool) -> (World, ConnectionId, Conne
     (world, asker, bo)
 }
 
-/// The kind of the refusal, or what stands for a good answer.
+/// The kind of the refusal, or a word for a good answer.
 fn answer(heard: &[String]) -> String {
     match heard.iter().find_map(|line| line.strip_prefix("ERROR_MSG ")) {
         Some(kind) => kind.to_owned(),
@@ -58,7 +57,7 @@ fn every_op_by_every_role_in_public_and_private_rooms() {
     const NO: &str = "FORBIDDEN";
     const NR: &str = "NO_SUCH_ROOM";
     const OK: &str = "ok";
-    // There is nothing to take back.
+    // There is nothing to remove.
     const NU: &str = "NO_SUCH_USER";
     #[rustfmt::skip]
     let table: [(&str, [&str; 9], [&str; 9]); 22] = [
@@ -104,7 +103,7 @@ fn every_op_by_every_role_in_public_and_private_rooms() {
 }
 
 #[test]
-fn a_private_room_is_hidden_from_those_who_were_granted_nothing_in_it() {
+fn a_private_room_is_hidden_from_users_without_a_grant() {
     for (who, ..) in WHO {
         let is_hidden = ["sam", "nob", "srv"].contains(&who);
         let (mut world, asker, bo) = room_with(who, true);
@@ -112,15 +111,15 @@ fn a_private_room_is_hidden_from_those_who_were_granted_nothing_in_it() {
         let rooms = world.hears(asker).concat();
         assert_eq!(rooms.contains("ops"), !is_hidden, "{who}: {rooms}");
         assert_eq!(rooms.contains("ops(2,1,private)"), !is_hidden, "{who}: {rooms}");
-        // A search everywhere does not look there either.
-        let ops = world.chat.room_id(&"ops".parse().unwrap()).unwrap();
+        // A search everywhere does not search this room either.
+        let ops = world.state.room_id(&"ops".parse().unwrap()).unwrap();
         world.sends(asker, r#"{"op":"SEARCH","data":{"query":"secret"}}"#);
         let looks_there = world.effects.iter().any(
             |e| matches!(e, Effect::Read(_, Read::Search(_, what)) if what.conversations.contains(&ops)),
         );
         assert_eq!(looks_there, !is_hidden, "{who}");
         world.skips(&[asker, bo]);
-        // What happens there is heard by nobody outside.
+        // No user outside receives an event of the room.
         let name = if who == "own" { "mod" } else { "own" };
         let own = world.login(name);
         world.sends(own, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
@@ -133,7 +132,7 @@ fn a_private_room_is_hidden_from_those_who_were_granted_nothing_in_it() {
 }
 
 #[test]
-fn a_hidden_room_is_told_as_one_that_is_not_there() {
+fn a_hidden_room_is_answered_like_an_unknown_room() {
     let (mut world, nob, _) = room_with("nob", true);
     for op in ["LEAVE", "WHO", "HISTORY", "MSG", "SEARCH", "KICK", "ROOM", "GRANT"] {
         let told = |world: &mut World, room: &str| {
@@ -146,7 +145,7 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
         assert!(hidden.contains("NO_SUCH_ROOM"), "{hidden}");
         assert_eq!(hidden, told(&mut world, "qqq"), "{op}: to the letter");
     }
-    // Nor by JOIN where no room can be opened.
+    // Nor by JOIN if no room can be opened.
     for full in [false, true] {
         let (mut world, nob, _) = room_with("nob", true);
         if full {
@@ -155,7 +154,7 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
             world.rules.create = false
         }
         let rules = world.rules.clone();
-        world.operator(|chat| chat.set_rules(rules));
+        world.operator(|state| state.set_rules(rules));
         let mut told = |room: &str| {
             world.sends(nob, &format!(r#"{{"op":"JOIN","data":{{"room":"{room}"}}}}"#));
             String::from_utf8(world.lines(nob).pop_front().unwrap()).unwrap().replace(room, "...")
@@ -170,7 +169,7 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
         });
         assert_eq!(hidden, none, "to the letter, by LOGIN too");
     }
-    // Nor is it found by a name that looks like it, or by logging in to it.
+    // Nor is it found by a look-alike name, or by a login to it.
     for name in ["0ps", "OPS", "\u{43e}ps"] {
         world.sends(nob, &format!(r#"{{"op":"JOIN","data":{{"room":"{name}"}}}}"#));
         let line = String::from_utf8(world.lines(nob).pop_front().unwrap()).unwrap();
@@ -182,7 +181,7 @@ fn a_hidden_room_is_told_as_one_that_is_not_there() {
 }
 
 #[test]
-fn whoever_opens_a_room_with_a_proven_name_owns_it() {
+fn a_user_with_a_proven_name_owns_the_room_that_it_opens() {
     let mut world = World::new(|_| {});
     world.proven = vec!["ana", "bo"];
     let [ana, bo, cy] = ["ana", "bo", "cy"].map(|name| world.login(name));
@@ -209,7 +208,7 @@ fn whoever_opens_a_room_with_a_proven_name_owns_it() {
     assert_eq!(world.hears(bo), ["NOTICE REMOVED hers"]);
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
     assert_eq!(world.hears(bo), ["ERROR_MSG NO_SUCH_ROOM"]);
-    // It is there although nobody is in it, and still hers after a restart.
+    // It exists although it is empty, and is still hers after a restart.
     world.sends(ana, r#"{"op":"LEAVE","data":{"room":"hers"}}"#);
     world.restarts();
     let ana = world.resumes("ana", None);
@@ -222,7 +221,7 @@ fn whoever_opens_a_room_with_a_proven_name_owns_it() {
 }
 
 #[test]
-fn who_was_put_out_while_away_hears_nothing_of_what_came_later() {
+fn a_session_that_is_evicted_while_away_gets_no_later_message() {
     let (mut world, mem, bo) = room_with("mem", true);
     world.loses(mem);
     world.sends(bo, r#"{"op":"MSG","data":{"room":"ops","msg":"before"}}"#);
@@ -236,8 +235,8 @@ fn who_was_put_out_while_away_hears_nothing_of_what_came_later() {
 }
 
 #[test]
-fn what_was_asked_before_one_was_put_out_shows_nothing_of_what_came_after() {
-    // A page is read when the connection comes to it, which may be much later.
+fn a_history_request_before_an_eviction_shows_no_later_message() {
+    // The connection reads a page at its place in the outbox, which may be much later.
     let (mut world, mem, _) = room_with("mem", true);
     world.sends(mem, r#"{"op":"HISTORY","data":{"room":"ops"}}"#);
     let page = |e: &Effect| match e {
@@ -253,14 +252,14 @@ fn what_was_asked_before_one_was_put_out_shows_nothing_of_what_came_after() {
 }
 
 #[test]
-fn a_room_that_becomes_private_puts_out_those_who_were_granted_nothing() {
+fn a_room_that_becomes_private_evicts_members_without_a_grant() {
     let (mut world, sam, bo) = room_with("sam", false);
     world.operates(r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#).unwrap();
     assert_eq!(world.hears(sam), ["NOTICE REMOVED ops"]);
     assert_eq!(world.hears(bo), ["PRESENCE ops sam left"]);
     world.sends(bo, r#"{"op":"MSG","data":{"room":"ops","msg":"among us"}}"#);
     assert!(world.hears(sam).is_empty(), "what is said from then on is not for him");
-    // Of the configured rooms a login enters those that are open to it.
+    // A login joins the configured rooms that are open to it.
     world.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#).unwrap();
     let cy = world.login("cy");
     assert_eq!(world.hears(cy), ["LOGIN cy  head 2"]);
@@ -269,7 +268,7 @@ fn a_room_that_becomes_private_puts_out_those_who_were_granted_nothing() {
 }
 
 #[test]
-fn a_removed_room_is_gone_with_all_that_was_in_it() {
+fn a_removed_room_is_gone_with_its_messages() {
     let (mut world, mem, bo) = room_with("mem", true);
     let nob = world.login("nob");
     world.skips(&[nob, bo, mem]);
@@ -289,8 +288,8 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
     assert_eq!(world.acts(lobby), Err(ErrorKind::Forbidden), "it is configured");
     let found = world.disk.found();
     assert!(found.rights.private.is_empty() && found.rights.grants.iter().all(|(scope, ..)| scope.is_none()));
-    assert_eq!(found.conversations, world.chat.snapshot().conversations);
-    // Its name is free, and nothing of what it was is in the new one.
+    assert_eq!(found.conversations, world.state.snapshot().conversations);
+    // Its name is free, and the new room has nothing of the old one.
     world.sends(nob, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     assert_eq!(world.hears(nob), ["JOIN ops head 0 [nob here owner] of 1"]);
     world.loses(mem);
@@ -299,7 +298,7 @@ fn a_removed_room_is_gone_with_all_that_was_in_it() {
 }
 
 #[test]
-fn in_a_room_that_is_being_removed_nobody_says_anything() {
+fn a_room_that_is_being_removed_takes_no_message() {
     let (mut world, mem, bo) = room_with("mem", false);
     world.sweeps = false;
     world.acts(Action::RemoveRoom(Place(Some("ops".parse().unwrap())))).unwrap();
@@ -309,10 +308,10 @@ fn in_a_room_that_is_being_removed_nobody_says_anything() {
     world.sweeps = true;
     world.operator(|_| {});
     world.skips(&[mem]);
-    // Another of that name is another one.
+    // Another room of that name is a different room.
     world.sends(mem, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     assert_eq!(world.hears(mem), ["JOIN ops head 0 [mem here owner] of 1"]);
     world.sends(mem, r#"{"op":"MSG","data":{"room":"ops","msg":"x"}}"#);
     assert!(world.hears(mem)[0].starts_with("MSG "));
-    assert_eq!(world.disk.found().conversations, world.chat.snapshot().conversations);
+    assert_eq!(world.disk.found().conversations, world.state.snapshot().conversations);
 }

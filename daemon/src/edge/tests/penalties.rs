@@ -1,4 +1,4 @@
-//! Mutes, bans and kicks: what follows from them, how they end, and what is written down of who did it.
+//! Tests of mutes, bans and kicks: their effects, their ends, and their lines in the audit log.
 
 use super::order::room_with;
 use super::world::World;
@@ -7,7 +7,7 @@ use crate::rate::Limit;
 use tcp_chat_protocol::{Action, Against, Fingerprint};
 
 #[test]
-fn the_muted_are_told_until_when_and_then_speak_again() {
+fn a_muted_user_is_told_the_end_of_the_mute_and_writes_after_it() {
     let mut world = World::new(|_| {});
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
@@ -31,7 +31,7 @@ fn the_muted_are_told_until_when_and_then_speak_again() {
     world.passes(60_000);
     world.sends(ana, r#"{"op":"MSG","data":"y"}"#);
     assert_eq!(world.hears(ana), ["MSG 2<0 lobby ana: y"]);
-    // On the whole server: not even by direct message, and until it is taken back.
+    // On the whole server: not even by direct message, and until it is removed.
     world.operates(r#"{"op":"MUTE","data":{"user":"ana"}}"#).unwrap();
     for data in [r#""x""#, r#"{"room":"ops","msg":"x"}"#, r#"{"to":"bo","msg":"x"}"#] {
         world.sends(ana, &format!(r#"{{"op":"MSG","data":{data}}}"#));
@@ -44,7 +44,7 @@ fn the_muted_are_told_until_when_and_then_speak_again() {
 }
 
 #[test]
-fn bans_cut_and_keep_out_until_they_are_over() {
+fn a_ban_disconnects_and_refuses_a_user_until_it_ends() {
     let mut world = World::new(|_| {});
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.skips(&[ana, bo]);
@@ -73,7 +73,7 @@ fn bans_cut_and_keep_out_until_they_are_over() {
 }
 
 #[test]
-fn a_banned_range_cuts_who_comes_from_there_and_is_told_to_the_door() {
+fn a_banned_range_disconnects_its_clients_and_is_refused_on_accept() {
     let mut world = World::new(|_| {});
     let bo = world.login("bo");
     world.address = "2001:db8:0:1::7".parse().unwrap();
@@ -99,18 +99,18 @@ fn a_banned_range_cuts_who_comes_from_there_and_is_told_to_the_door() {
     assert_eq!(world.disk.found().rights.banned_ranges().len(), 1, "the door knows it after a restart, too");
     world.acts(Action::Unban(ban("2001:db8:0:1::/64"))).unwrap();
     assert_eq!(barred(&world), Some(0));
-    // A certificate is banned at the login that comes with it.
+    // A certificate is banned at its login.
     let sha256 = "ab".repeat(32);
     world.acts(Action::Ban(ban(&sha256))).unwrap();
     let (fingerprint, key): (Fingerprint, Name) = (sha256.parse().unwrap(), "ana".parse().unwrap());
     let now = world.now.wall;
-    assert!(world.chat.is_banned(&key, Some(&fingerprint), now));
-    assert!(!world.chat.is_banned(&key, Some(&fingerprint), now + 60_000), "over");
-    assert!(!world.chat.is_banned(&key, None, now));
+    assert!(world.state.is_banned(&key, Some(&fingerprint), now));
+    assert!(!world.state.is_banned(&key, Some(&fingerprint), now + 60_000), "over");
+    assert!(!world.state.is_banned(&key, None, now));
 }
 
 #[test]
-fn the_audit_log_has_who_did_what_to_whom() {
+fn the_audit_log_has_actor_action_and_target() {
     let (mut world, own, _) = room_with("own", false);
     let before = world.disk.audit.len();
     for line in [
@@ -118,7 +118,7 @@ fn the_audit_log_has_who_did_what_to_whom() {
         r#"{"op":"KICK","data":{"user":"BO","room":"ops"}}"#,
         r#"{"op":"ROOM","data":{"room":"ops","private":true}}"#,
         r#"{"op":"GRANT","data":{"user":"cy","role":"moderator","room":"ops"}}"#,
-        // What was refused is not in it.
+        // A refused action is not in it.
         r#"{"op":"BAN","data":{"user":"bo"}}"#,
         r#"{"op":"UNMUTE","data":{"user":"cy","room":"ops"}}"#,
     ] {
@@ -153,7 +153,7 @@ fn the_audit_log_has_who_did_what_to_whom() {
 }
 
 #[test]
-fn while_nothing_can_be_kept_only_a_kick_is_done_and_its_line_waits() {
+fn while_the_store_fails_only_a_kick_is_done_and_its_audit_line_waits() {
     let mut world = World::new(|_| {});
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
     world.skips(&[ana, bo]);
@@ -172,7 +172,7 @@ fn while_nothing_can_be_kept_only_a_kick_is_done_and_its_line_waits() {
 }
 
 #[test]
-fn one_room_does_not_fill_the_book() {
+fn one_room_does_not_use_up_the_limit_of_penalties() {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
@@ -195,7 +195,7 @@ fn one_room_does_not_fill_the_book() {
 }
 
 #[test]
-fn what_was_written_down_before_a_restart_ends_after_it_and_makes_room() {
+fn penalties_from_before_a_restart_end_after_it_and_free_their_places() {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
@@ -220,7 +220,7 @@ fn what_was_written_down_before_a_restart_ends_after_it_and_makes_room() {
 }
 
 #[test]
-fn a_handshake_that_was_under_way_when_its_address_was_banned_opens_nothing() {
+fn a_handshake_under_way_when_its_address_is_banned_is_refused() {
     let mut world = World::new(|_| {});
     let ban = Against { for_s: Some(60), ..Against::new("192.0.2.0/24".parse().unwrap()) };
     world.acts(Action::Ban(ban)).unwrap();

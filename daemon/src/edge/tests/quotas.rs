@@ -1,4 +1,4 @@
-//! What belongs to a user or a network and not to a session: whoever comes again has no more of it.
+//! Tests of the quotas of a user or a network: a new session has no new quota.
 
 use super::*;
 use crate::rate::Limit;
@@ -35,7 +35,7 @@ fn a_new_session_has_no_new_burst_of_acts() {
     assert_eq!(world.disk.audit.len(), 302);
     world.skips(&[ana, bo]);
 
-    // Where names are nobody's, a network's acts count together, whatever comes of them.
+    // For names without an owner, the actions of a network count together, whatever their results.
     world.address = "192.0.2.1".parse().unwrap();
     let cy = world.login("cy");
     world.in_one_turn(cy, &vec![mutes.as_str(); 300]);
@@ -47,7 +47,7 @@ fn a_new_session_has_no_new_burst_of_acts() {
 }
 
 #[test]
-fn no_user_writes_down_all_that_there_is_room_for() {
+fn one_user_cannot_use_up_all_grants_and_penalties() {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana", "bo", "mo"];
     let [ana, bo] = ["ana", "bo"].map(|name| world.login(name));
@@ -63,12 +63,12 @@ fn no_user_writes_down_all_that_there_is_room_for() {
     }
     let heard = world.hears(ana);
     assert_eq!((heard.len(), heard.iter().filter(|line| *line == "ERROR_MSG DATA").count()), (2_100, 100));
-    assert_eq!(world.chat.permissions_by_users(), 2_000, "what came with the rooms does not count");
+    assert_eq!(world.state.permissions_by_users(), 2_000, "what came with the rooms does not count");
     world.sends(bo, &mute("cy", "his"));
     assert_eq!(world.hears(bo), ["MUTE"], "others have their own share");
-    let found = world.chat.snapshot();
+    let found = world.state.snapshot();
     world.restarts();
-    assert_eq!(world.chat.snapshot().rights, found.rights);
+    assert_eq!(world.state.snapshot().rights, found.rights);
     let [ana, mo] = ["ana", "mo"].map(|name| world.login(name));
     world.skips(&[ana, mo]);
     world.sends(ana, &mute("cy", "two"));
@@ -78,14 +78,14 @@ fn no_user_writes_down_all_that_there_is_room_for() {
     world.skips(&[mo]);
     world.in_one_turn(mo, &mutes.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(world.hears(mo), ["MUTE"; 400], "who moderates the server is not bound, nor counted");
-    assert_eq!(world.chat.permissions_by_users(), 2_001);
+    assert_eq!(world.state.permissions_by_users(), 2_001);
     world.sends(ana, r#"{"op":"UNMUTE","data":{"user":"u1","room":"one"}}"#);
     world.sends(ana, &mute("dee", "one"));
     assert_eq!(world.hears(ana), ["UNMUTE", "MUTE"], "what is taken back makes room");
 }
 
 #[test]
-fn what_is_said_counts_even_if_nothing_is_read_after_it() {
+fn a_message_counts_for_the_quota_even_if_its_sender_quits_at_once() {
     let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 1_000 });
     world.address = "192.0.2.1".parse().unwrap();
     let mut kept = 0;
@@ -105,7 +105,7 @@ fn what_is_said_counts_even_if_nothing_is_read_after_it() {
 }
 
 #[test]
-fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
+fn a_mute_that_is_changed_or_removed_leaves_nothing_behind() {
     let mut world = World::new(|rules| rules.rate = Limit { per_second: 0, burst: 1 });
     world.proven = vec!["ana"];
     let ana = world.login("ana");
@@ -119,11 +119,11 @@ fn a_mute_that_is_changed_or_taken_back_leaves_nothing_behind() {
             world.sends(ana, &act("BAN", user, 1_000 + n));
         }
     }
-    assert_eq!(world.chat.ending_penalties(), 2);
+    assert_eq!(world.state.ending_penalties(), 2);
     world.sends(ana, r#"{"op":"UNMUTE","data":{"user":"bO","room":"hers"}}"#);
-    assert_eq!(world.chat.ending_penalties(), 1);
+    assert_eq!(world.state.ending_penalties(), 1);
     world.sends(ana, r#"{"op":"QUIT"}"#);
-    assert_eq!(world.chat.ending_penalties(), 0, "the room is gone");
+    assert_eq!(world.state.ending_penalties(), 0, "the room is gone");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_registered_user_has_quotas_of_rooms_and_bytes_too_through_restarts() {
 }
 
 #[test]
-fn what_is_charged_grows_with_names_and_ids() {
+fn the_charge_of_a_message_grows_with_its_names_and_id() {
     let mut world = World::new(|rules| rules.network_stored = Limit { per_second: 1, burst: 5_000 });
     let mut kept = |name: &str, id: &str| {
         let who = world.login(name);
@@ -176,7 +176,7 @@ fn what_is_charged_grows_with_names_and_ids() {
 }
 
 #[test]
-fn only_what_is_stored_counts_as_stored() {
+fn only_a_stored_message_counts_as_stored() {
     let mut world = World::new(|rules| {
         rules.network_stored.burst = 400;
         rules.network_stored.per_second = 1;
@@ -184,12 +184,12 @@ fn only_what_is_stored_counts_as_stored() {
     world.address = "10.1.1.1".parse().unwrap();
     let ana = world.login("ana");
     world.skips(&[ana]);
-    // A resend is answered with the first one's event, however often.
+    // Each resend is answered with the event of the first message.
     for _ in 0..6 {
         world.sends(ana, r#"{"op":"MSG","id":1,"data":"hello"}"#);
     }
     assert_eq!(world.hears(ana), ["MSG#1 1<0 lobby ana: hello"; 6]);
-    // What is refused takes nothing of what others of the network may store.
+    // A refused message takes nothing from the quota of the network.
     let eve = world.login("eve");
     world.passes(400_000);
     world.skips(&[eve, ana]);
@@ -207,7 +207,7 @@ fn only_what_is_stored_counts_as_stored() {
 }
 
 #[test]
-fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
+fn empty_rooms_count_for_the_quota_of_their_network() {
     let mut world = World::new(|rules| rules.rooms_per_network = 2);
     world.proven = vec!["pro"];
     world.address = "192.0.2.1".parse().unwrap();
@@ -236,20 +236,20 @@ fn a_network_has_only_so_many_rooms_even_where_nobody_is_in_them_any_more() {
     world.address = "192.0.2.2".parse().unwrap();
     let dee = world.login("dee");
     assert!(joins(&mut world, dee, "d"), "another network has its own");
-    // Behind this host there may be many.
+    // Several networks may be behind loopback.
     world.address = "127.0.0.1".parse().unwrap();
     let eve = world.login("eve");
     assert!((0..8).all(|n| joins(&mut world, eve, &format!("here{n}"))));
     assert!(!joins(&mut world, eve, "here8"));
-    // What goes is given back.
+    // The quota of a removed room is returned.
     world.sends(bo, r#"{"op":"LEAVE","data":{"room":"a"}}"#);
     world.forgets_all();
     assert!(joins(&mut world, bo, "c2"));
-    assert_eq!(world.disk.found().opened, world.chat.snapshot().opened);
+    assert_eq!(world.disk.found().opened, world.state.snapshot().opened);
 }
 
 #[test]
-fn a_message_to_one_stranger_too_many_takes_nothing_of_what_may_be_stored() {
+fn a_message_to_one_stranger_too_many_takes_no_storage_quota() {
     let mut world = World::new(|rules| {
         rules.network_stored = Limit { per_second: 1, burst: 700 };
         rules.strangers_per_minute = 1;
@@ -268,7 +268,7 @@ fn a_message_to_one_stranger_too_many_takes_nothing_of_what_may_be_stored() {
 }
 
 #[test]
-fn a_message_that_may_not_be_stored_takes_no_stranger() {
+fn a_message_without_storage_quota_takes_no_stranger() {
     let mut world = World::new(|rules| {
         rules.network_stored = Limit { per_second: 1_000, burst: 1 };
         rules.strangers_per_minute = 1;

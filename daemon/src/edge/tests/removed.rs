@@ -1,11 +1,11 @@
-//! Certificates of removed users that nobody here had seen: issued before the removal they are refused, whoever has
-//! the name by now.
+//! Tests of unknown certificates of removed users: those from before the removal are refused, also when the name has a
+//! new owner.
 
 use super::access::{certificate, name};
 use super::world::World;
 use super::*;
 
-/// Shows a certificate that was issued at that moment, and logs in as `cy`. What the answer is.
+/// Shows a certificate that was issued at that moment, and logs in as `cy`. Returns the answer.
 fn shows(world: &mut World, key: u8, issued: u64) -> String {
     let who = world.connect();
     world.shows = Some(certificate(key, "CY"));
@@ -28,10 +28,10 @@ fn a_certificate_from_before_the_removal_of_its_user_is_refused_for_good() {
     world.passes(60_000);
     world.grants(UserCommand::Remove(name("cy")));
     assert!(is_refused(&shows(&mut world, 1, before)));
-    assert!(world.chat.users().is_empty(), "nobody is registered by it");
+    assert!(world.state.users().is_empty(), "nobody is registered by it");
     world.restarts();
     assert!(is_refused(&shows(&mut world, 1, before)), "a restart keeps it");
-    // Somebody else has the name by now.
+    // Another user has the name now.
     world.registers("cy");
     assert!(is_refused(&shows(&mut world, 1, before)));
     let now = world.now.wall;
@@ -39,7 +39,7 @@ fn a_certificate_from_before_the_removal_of_its_user_is_refused_for_good() {
     world.passes(1_000);
     let now = world.now.wall;
     assert!(shows(&mut world, 2, now).contains(r#""status":"OK""#), "a newer one is good");
-    // One that the operator issues here is known from then on, whatever stands in it.
+    // A certificate that the operator issues here is known from then on, whatever its content.
     world.grants(UserCommand::Issued(certificate(3, "cy")));
     assert!(shows(&mut world, 3, before).contains(r#""status":"OK""#));
 }
@@ -57,7 +57,7 @@ fn names_of_removed_users_are_forgotten_after_years() {
 }
 
 #[test]
-fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_kept() {
+fn a_later_user_of_the_name_has_no_grants_that_a_held_turn_removed() {
     for restarts in [false, true] {
         let mut world = World::new(|_| {});
         let ana = world.login("ana");
@@ -79,7 +79,7 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
         world.sweeps = true;
         world.turn();
         assert!(
-            world.chat.snapshot().rights.grants.is_empty() && world.chat.snapshot() == world.disk.found()
+            world.state.snapshot().rights.grants.is_empty() && world.state.snapshot() == world.disk.found()
         );
         world.restarts();
         world.registers("cy");
@@ -90,9 +90,9 @@ fn no_later_user_of_the_name_has_grants_that_were_taken_in_a_turn_that_was_not_k
     }
 }
 
-/// A removed user, whom a removal takes grants, a certificate and direct messages.
+/// A removed user whose grants, certificate and direct messages the removal deletes.
 #[test]
-fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_ends_before() {
+fn a_held_removal_holds_and_is_lost_as_a_whole_if_the_process_ends_first() {
     for is_killed in [true, false] {
         let mut world = World::new(|_| {});
         world.registers("cy");
@@ -106,16 +106,16 @@ fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_end
         let before = world.disk.found();
         world.disk_is_full = true;
         world.grants(UserCommand::Remove(name("cy")));
-        assert!(world.chat.users().by_name(&name("cy")).is_none(), "the disk undoes nothing");
+        assert!(world.state.users().by_name(&name("cy")).is_none(), "the disk undoes nothing");
         assert!(world.disk.found() == before);
         world.disk_is_full = false;
         if is_killed {
             world.is_killed();
-            assert!(world.disk.found() == before && world.chat.snapshot() == before);
+            assert!(world.disk.found() == before && world.state.snapshot() == before);
         } else {
             world.recovers();
         }
-        let found = world.chat.snapshot();
+        let found = world.state.snapshot();
         assert_eq!(found.rights.grants.len(), usize::from(is_killed));
         assert_eq!(found.users.len(), 1 + usize::from(is_killed));
         let now = world.now.wall;
@@ -125,7 +125,7 @@ fn a_removal_that_waits_for_the_disk_stands_and_is_lost_whole_if_the_process_end
 }
 
 #[test]
-fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
+fn a_grant_to_a_name_whose_user_is_being_removed_is_refused() {
     let mut world = World::new(|_| {});
     world.registers("cy");
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"lobby"}}"#).unwrap();
@@ -136,5 +136,5 @@ fn nothing_is_granted_to_a_name_whose_user_is_still_being_removed() {
     world.sweeps = true;
     world.turn();
     world.operates(grant).unwrap();
-    assert_eq!(world.chat.snapshot().rights.grants.len(), 1);
+    assert_eq!(world.state.snapshot().rights.grants.len(), 1);
 }

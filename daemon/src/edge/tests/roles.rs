@@ -1,5 +1,5 @@
-//! Roles, mutes and bans where a user is registered: of all sessions alike, by certificate, and when the
-//! name is given up.
+//! Tests of roles, mutes and bans of registered users: the same for all sessions, by certificate, and after the name
+//! is given up.
 
 use super::order::room_with;
 use super::world::World;
@@ -10,7 +10,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// `cy`, registered, with two sessions in the lobby, and `bo`, who looks on.
+/// `cy`, registered, with two sessions in the lobby, and `bo`, who observes.
 fn cy_twice() -> (World, [ConnectionId; 3]) {
     let mut world = World::new(|_| {});
     world.registers("cy");
@@ -36,7 +36,7 @@ fn all_sessions_of_a_user_leave_a_room_and_others_see_one_user_go() {
 }
 
 #[test]
-fn a_room_that_becomes_private_is_left_by_all_sessions_that_may_not_be_in_it() {
+fn a_room_that_becomes_private_evicts_all_sessions_without_a_right() {
     let (mut world, [desk, phone, bo]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"lobby"}}"#).unwrap();
     world.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#).unwrap();
@@ -54,7 +54,7 @@ fn a_room_that_becomes_private_is_left_by_all_sessions_that_may_not_be_in_it() {
 }
 
 #[test]
-fn what_was_granted_to_a_user_goes_with_the_user() {
+fn the_grants_of_a_user_are_removed_with_the_user() {
     let (mut world, [desk, ..]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"owner"}}"#).unwrap();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
@@ -70,7 +70,7 @@ fn what_was_granted_to_a_user_goes_with_the_user() {
 }
 
 #[test]
-fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_over() {
+fn a_banned_certificate_ends_its_sessions_and_is_refused_until_the_ban_ends() {
     let (mut world, [desk, phone, bo]) = cy_twice();
     let banned = world.certificate_of(&name("cy"));
     let shown = |world: &mut World| {
@@ -89,7 +89,7 @@ fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_ov
     world.restarts();
     let again = shown(&mut world);
     assert!(world.hears(again)[0].starts_with("ERROR_MSG FORBIDDEN until "));
-    // The password is as good as before; a token does not help the certificate.
+    // The password is still valid; a token does not help the certificate.
     let with_password = world.logs_in("pass", "cy");
     assert_eq!(world.hears(with_password), ["LOGIN cy lobby head 0"]);
     world.loses(with_password);
@@ -102,7 +102,7 @@ fn a_banned_certificate_ends_its_users_sessions_and_opens_nothing_until_it_is_ov
 }
 
 #[test]
-fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
+fn a_read_only_user_of_the_server_cannot_write_or_open_rooms() {
     let (mut world, [desk, _, bo]) = cy_twice();
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"read-only"}}"#).unwrap();
     world.skips(&[desk, bo]);
@@ -120,7 +120,7 @@ fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
     world.sends(another, r#"{"op":"LOGIN","data":{"name":"cy","password":"pw","rooms":["hers"]}}"#);
     assert_eq!(world.hears(another), ["ERROR_MSG NO_SUCH_ROOM"]);
     assert!(world.hears(bo).is_empty());
-    // What is there is read, and where more was granted more is done.
+    // It can read the rooms, and use more where it has more grants.
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"member","room":"ops"}}"#).unwrap();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
@@ -130,11 +130,11 @@ fn who_may_only_read_on_the_server_writes_to_nobody_and_opens_no_room() {
 }
 
 #[test]
-fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
+fn a_read_only_user_of_the_server_is_read_only_in_its_own_rooms() {
     let (mut world, [desk, _, bo]) = cy_twice();
     world.sends(desk, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
     world.sends(bo, r#"{"op":"JOIN","data":{"room":"hers"}}"#);
-    // What a friend grants lifts nothing.
+    // The grant of a friend does not lift it.
     world.registers("al");
     let al = world.logs_in("al's", "al");
     world.sends(al, r#"{"op":"JOIN","data":{"room":"his"}}"#);
@@ -169,7 +169,7 @@ fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
         }
         assert!(world.hears(bo).is_empty());
     }
-    // What was granted is there again once the role on the server is taken back.
+    // The grants count again once the role on the server is removed.
     world.operates(r#"{"op":"GRANT","data":{"user":"cy","role":"none"}}"#).unwrap();
     let phone = world.resumes("phone", None);
     world.skips(&[phone]);
@@ -178,7 +178,7 @@ fn who_may_only_read_on_the_server_does_no_more_in_rooms_of_its_own() {
 }
 
 #[test]
-fn a_restart_ends_what_making_a_room_private_had_begun() {
+fn a_restart_completes_the_evictions_of_a_room_that_became_private() {
     // `nob` may be in it only while it is public.
     let (mut world, _, _) = room_with("nob", false);
     world.sweeps = false;
@@ -198,7 +198,7 @@ fn a_restart_ends_what_making_a_room_private_had_begun() {
 }
 
 #[test]
-fn an_empty_room_goes_with_its_last_grant() {
+fn an_empty_room_is_removed_with_its_last_grant() {
     for role in ["none", "owner"] {
         let mut world = World::new(|_| {});
         world.proven = vec!["op"];
@@ -206,7 +206,7 @@ fn an_empty_room_goes_with_its_last_grant() {
         world.sends(op, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
         world.sends(op, r#"{"op":"GRANT","data":{"user":"bo","role":"member","room":"ops"}}"#);
         world.sends(op, r#"{"op":"LEAVE","data":{"room":"ops"}}"#);
-        let rooms = |world: &World| world.chat.counts().rooms;
+        let rooms = |world: &World| world.state.counts().rooms;
         assert_eq!(rooms(&world), 2, "the grant is to outlive its members");
         let line = format!(r#"{{"op":"GRANT","data":{{"user":"bo","role":"{role}","room":"ops"}}}}"#);
         world.operates(&line).unwrap();

@@ -1,9 +1,9 @@
-//! Sessions that outlive connections, restarts, a full disk and a clock that jumps.
+//! Tests of sessions that outlive connections, restarts, a full disk and a clock that jumps.
 
 use super::*;
 
 #[test]
-fn lost_is_away_then_back_or_left() {
+fn a_lost_session_is_away_then_back_or_left() {
     let mut world = World::new(|rules| rules.ttl_ms = 1000);
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
@@ -36,7 +36,7 @@ fn a_takeover_ends_the_old_connection_and_announces_nothing() {
 }
 
 #[test]
-fn what_was_sent_before_is_answered_with_the_first() {
+fn a_resend_is_answered_with_the_first_message() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.hears(ana);
@@ -55,7 +55,7 @@ fn what_was_sent_before_is_answered_with_the_first() {
 }
 
 #[test]
-fn what_was_sent_before_is_not_kept_twice_while_it_is_one_of_the_newest_even_if_it_is_removed() {
+fn a_resend_of_a_recent_message_is_not_kept_twice_even_if_the_message_was_removed() {
     let mut world = World::new(|rules| rules.window = 3);
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     let say = |text: &str, id: &str| format!(r#"{{"op":"MSG","data":"{text}","id":"{id}"}}"#);
@@ -70,18 +70,18 @@ fn what_was_sent_before_is_not_kept_twice_while_it_is_one_of_the_newest_even_if_
         world.skips(&[ana]);
         world.sends(ana, &say("x", "a"));
         assert_eq!(world.hears(ana), ["ERROR_MSG#a DATA"], "restarted: {is_restarted}");
-        assert_eq!(world.chat.counts().head, 1);
+        assert_eq!(world.state.counts().head, 1);
     }
     let bo = world.resumes("bo", None);
     for text in ["1", "2", "3"] {
         world.sends(bo, &format!(r#"{{"op":"MSG","data":"{text}"}}"#));
     }
-    // It is none of the newest ones, and no store knows it.
+    // It is none of the newest messages, and no store knows it.
     let ana = world.resumes("ana", None);
     world.skips(&[ana]);
     world.sends(ana, &say("x", "a"));
     assert_eq!(world.hears(ana), ["MSG#a 5<4 lobby ana: x"]);
-    // One that is there is known also when it is older.
+    // An existing message is recognised also when it is older.
     world.sends(bo, r#"{"op":"MSG","data":"4","id":4}"#);
     for n in 5..10 {
         world.sends(bo, &format!(r#"{{"op":"MSG","data":"{n}","id":{n}}}"#));
@@ -89,11 +89,11 @@ fn what_was_sent_before_is_not_kept_twice_while_it_is_one_of_the_newest_even_if_
     world.skips(&[bo]);
     world.sends(bo, r#"{"op":"MSG","data":"4","id":4}"#);
     assert_eq!(world.hears(bo), ["MSG#4 6<5 lobby bo: 4"]);
-    assert_eq!(world.chat.counts().head, 11);
+    assert_eq!(world.state.counts().head, 11);
 }
 
 #[test]
-fn a_resume_from_another_log_goes_on_where_the_two_parted() {
+fn a_resume_from_another_log_continues_where_the_logs_diverged() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.sends(ana, r#"{"op":"MSG","data":"before"}"#);
@@ -123,7 +123,7 @@ fn a_resume_from_another_log_goes_on_where_the_two_parted() {
 }
 
 #[test]
-fn what_the_disk_could_not_keep_is_said_when_it_can_and_nothing_else_is_taken_meanwhile() {
+fn held_messages_are_delivered_once_the_disk_has_room_and_new_ones_are_refused_until_then() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
@@ -152,7 +152,7 @@ fn what_the_disk_could_not_keep_is_said_when_it_can_and_nothing_else_is_taken_me
 }
 
 #[test]
-fn what_was_never_kept_was_never_said() {
+fn a_message_that_was_not_kept_was_not_delivered() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.skips(&[ana, bo]);
@@ -168,7 +168,7 @@ fn what_was_never_kept_was_never_said() {
 }
 
 #[test]
-fn many_endings_are_spread_over_turns() {
+fn many_expired_sessions_are_spread_over_turns() {
     let mut world = World::new(|rules| {
         rules.ttl_ms = 10;
         rules.presence_limit = 0;
@@ -182,19 +182,19 @@ fn many_endings_are_spread_over_turns() {
     for left in [6, 2, 0] {
         assert!(world.edge.next_ending().is_some());
         world.turn();
-        assert_eq!(world.chat.counts().sessions, left);
+        assert_eq!(world.state.counts().sessions, left);
     }
     assert_eq!(world.edge.next_ending(), None);
 }
 
 #[test]
-fn who_resumes_and_joins_while_a_message_is_held_hears_it_once_and_only_where_it_was() {
+fn a_session_that_resumes_and_joins_gets_a_held_message_once_and_only_of_its_old_rooms() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.loses(bo);
     world.skips(&[ana]);
-    // In one turn: something is said, and behind it bo resumes. The disk is full.
+    // In one turn: a message is sent, and then bo resumes. The disk is full.
     world.disk_is_full = true;
     let said = world.command(r#"{"op":"MSG","data":"1"}"#);
     let in_ops = world.command(r#"{"op":"MSG","data":{"room":"ops","msg":"2"}}"#);
@@ -216,7 +216,7 @@ fn who_resumes_and_joins_while_a_message_is_held_hears_it_once_and_only_where_it
 }
 
 #[test]
-fn who_leaves_or_is_thrown_out_while_a_message_is_held_does_not_hear_it() {
+fn a_user_who_leaves_or_is_evicted_does_not_get_a_held_message() {
     let mut world = World::new(|_| {});
     world.proven = vec!["ana"];
     let [ana, bo, cy, dee] = ["ana", "bo", "cy", "dee"].map(|name| world.login(name));
@@ -270,7 +270,7 @@ fn a_clock_that_jumps_ends_no_session_and_breaks_no_order() {
 }
 
 #[test]
-fn an_id_is_not_answered_as_kept_for_another_user_or_room_of_the_same_name() {
+fn an_id_is_not_recognised_for_another_user_or_room_of_the_same_name() {
     let mut world = World::new(|_| {});
     world.registers("bo");
     let [bo, ana] = [world.logs_in("bo", "bo"), world.login("ana")];
@@ -299,7 +299,7 @@ fn an_id_is_not_answered_as_kept_for_another_user_or_room_of_the_same_name() {
 }
 
 #[test]
-fn who_resumes_and_is_put_out_while_a_message_is_held_does_not_get_it() {
+fn a_session_that_resumes_and_is_evicted_does_not_get_a_held_message() {
     let mut world = World::new(|_| {});
     let [ana, bo] = [world.login("ana"), world.login("bo")];
     for who in [ana, bo] {
@@ -318,7 +318,7 @@ fn who_resumes_and_is_put_out_while_a_message_is_held_does_not_get_it() {
 }
 
 #[test]
-fn who_sends_a_held_message_again_and_again_fills_nothing_and_is_not_told_that_it_is_not_kept() {
+fn resends_of_a_held_message_take_no_memory_and_are_not_refused_as_not_kept() {
     let mut world = World::new(|_| {});
     let ana = world.login("ana");
     world.disk_is_full = true;

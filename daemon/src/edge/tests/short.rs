@@ -1,9 +1,9 @@
-//! What a connection hears, in short: a line of the wire as a few words.
+//! Owns the short form of received lines: a line of the wire as a few words. Never checks a line.
 
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::reply::{self, Incoming, JoinReply, LeaveReply, LoginReply, RoomsReply, WhoReply};
 
-/// The line in short; as it is where it is none.
+/// The line in short form; unchanged if it has none.
 pub(super) fn short(line: &[u8]) -> String {
     let Ok(incoming) = reply::read(line) else { return String::from_utf8_lossy(line).into_owned() };
     let with = |id: Option<RequestId>| match id {

@@ -1,18 +1,17 @@
-//! Sessions that are in many rooms: whatever makes them come or go takes a turn no longer than a slice, and what is
-//! left of it for later turns lets nobody act, hear or be seen who has gone.
+//! Tests of sessions in many rooms: their login and their end take a turn no longer than a slice. While later turns do
+//! the rest, an ended session cannot act, receive or be seen.
 
 use super::access::{certificate, name};
 use super::world::World;
 use crate::edge::{Command, Effect};
-use tcp_chat_state::Parts as _;
-use tcp_chat_state::{ConnectionId, Listing, Row, UserCommand, steps};
+use tcp_chat_state::{ConnectionId, Listing, Parts as _, Row, UserCommand, steps};
 
-/// Of rooms there are so many, or ten times as many.
+/// The number of rooms: so many, or ten times as many.
 pub(super) const ROOMS: usize = 40;
-/// For what does not depend on how many there are.
+/// For costs that do not depend on the number.
 const SLACK: u64 = 600;
 
-/// `members` others in each of so many rooms, and `cy`, who has proven the name, there with so many sessions.
+/// `members` other users in each of so many rooms, and `cy` with a proven name, in them with so many sessions.
 pub(super) fn rooms(rooms: usize, members: usize, sessions: usize) -> (World, Vec<ConnectionId>) {
     let mut world = World::new(|rules| {
         rules.rate.per_second = 0;
@@ -54,8 +53,8 @@ fn copies(world: &World) -> u64 {
     world.effects.iter().map(of).sum()
 }
 
-/// What the turn costs in which that happens, in steps and in copies to be delivered. And the same of the dearest of the
-/// later ones, in each of which the hub asks for 16 steps at once.
+/// The cost of a turn with that event, in steps and in copies to deliver. And the same of the most expensive later
+/// turn, in each of which the hub proposes 16 steps.
 pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u64); 2] {
     world.sweeps = false;
     let before = steps::so_far();
@@ -69,7 +68,7 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
         world.works(16);
         most = most.max((steps::so_far() - before, copies(world)));
         slices += 1;
-        // To look after each of them would take minutes.
+        // A check of each of them would take minutes.
         if slices.is_power_of_two() {
             steps::uncounted(|| is_restorable(world));
         }
@@ -81,18 +80,18 @@ pub(super) fn cost(world: &mut World, act: impl FnOnce(&mut World)) -> [(u64, u6
 /// A restart finds the same facts, except for those of the connections and of the process.
 pub(super) fn is_restorable(world: &World) {
     let known = ["/here"];
-    let of = |chat: &tcp_chat_state::State| {
-        let mut facts = chat.facts();
+    let of = |state: &tcp_chat_state::State| {
+        let mut facts = state.facts();
         facts.retain(|path, _| !known.iter().any(|end| path.ends_with(end)));
         facts
     };
-    assert_eq!(world.disk.found(), world.chat.snapshot());
+    assert_eq!(world.disk.found(), world.state.snapshot());
     let again = tcp_chat_state::State::restore(world.rules.clone(), world.disk.found(), world.now.wall);
-    assert_eq!(of(&again), of(&world.chat));
+    assert_eq!(of(&again), of(&world.state));
 }
 
 pub(super) fn is_kept(world: &World) {
-    let (kept, found) = (world.disk.found(), world.chat.snapshot());
+    let (kept, found) = (world.disk.found(), world.state.snapshot());
     assert!(kept.sessions == found.sessions && kept.conversations == found.conversations);
     assert!(kept.users == found.users && kept == found);
     assert!(world.is_at_rest());
@@ -100,7 +99,7 @@ pub(super) fn is_kept(world: &World) {
 
 type Act = fn(&mut World, &[ConnectionId]);
 
-/// What ends sessions, of `cy` or of others.
+/// Events that end sessions, of `cy` or of others.
 const ENDS: &[(&str, Act)] = &[
     ("user remove", |w, _| w.grants(UserCommand::Remove(name("cy")))),
     ("user password", |w, _| {
@@ -114,7 +113,7 @@ const ENDS: &[(&str, Act)] = &[
 ];
 
 #[test]
-fn what_ends_sessions_costs_a_turn_no_more_for_many_rooms() {
+fn ending_sessions_with_many_rooms_has_a_bounded_cost_per_turn() {
     let mut much = Vec::new();
     for (what, act) in ENDS {
         let of = |n| {
@@ -145,20 +144,20 @@ fn the_operators_list_does_not_count_a_member_whose_session_has_ended() {
 }
 
 #[test]
-fn a_session_whose_time_is_over_costs_no_more_for_many_rooms() {
-    // The dearest of the endings: the hub looks at the clock after each.
+fn an_expired_session_with_many_rooms_has_a_bounded_cost_per_turn() {
+    // The most expensive of these ends: the hub measures the time after each.
     let of = |n| {
         let (mut world, cy) = rooms(n, 3, 8);
         cy.iter().for_each(|who| world.adds(*who, Command::Lost));
         world.turn();
         world.now.mono += world.rules.ttl_ms;
-        world.chat.begin(world.now.wall);
+        world.state.begin(world.now.wall);
         let overdue: Vec<_> = world.edge.overdue(world.now.mono).collect();
         assert_eq!(overdue.len(), 8);
         let mut most = 0;
         for session in overdue {
             let before = steps::so_far();
-            world.chat.end_away(session);
+            world.state.end_away(session);
             most = most.max(steps::so_far() - before);
         }
         world.turn();
@@ -170,11 +169,11 @@ fn a_session_whose_time_is_over_costs_no_more_for_many_rooms() {
 }
 
 #[test]
-fn who_comes_into_many_rooms_costs_as_much_as_it_names_and_is_told_in_slices() {
+fn a_login_to_many_rooms_costs_one_step_per_room_and_is_announced_in_slices() {
     let comes: &[(&str, Act)] = &[
         ("LOGIN", |w, _| {
             let who = w.connect();
-            let rooms = w.chat.counts().rooms - 1;
+            let rooms = w.state.counts().rooms - 1;
             w.sends(who, &enters(rooms, "new", ""));
         }),
         ("LOGIN again", |w, _| {
@@ -196,7 +195,7 @@ fn who_comes_into_many_rooms_costs_as_much_as_it_names_and_is_told_in_slices() {
             cost(&mut world, |world| act(world, &cy))
         };
         let ([(small, _), _], [(large, told), (slice, told_later)]) = (of(ROOMS), of(10 * ROOMS));
-        // A turn tells 4,096 copies and the rest of the last event, whatever there is to be told.
+        // A turn sends 4,096 copies and the rest of the last event, whatever is left.
         if large > 11 * small + SLACK || told.max(told_later) > 4_130 || slice > 2_000 {
             much.push(format!(
                 "{what}: {small} steps, then {large}, {told} copies; {slice} steps in a slice, {told_later} copies"
@@ -207,7 +206,7 @@ fn who_comes_into_many_rooms_costs_as_much_as_it_names_and_is_told_in_slices() {
 }
 
 #[test]
-fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
+fn an_evicted_session_cannot_act_receive_or_resume_while_it_leaves_its_rooms() {
     for (what, act) in &ENDS[..5] {
         let (mut world, cy) = rooms(ROOMS, 2, 3);
         let by = world.resumes("by0", None);
@@ -216,7 +215,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         world.skips(&[by]);
         act(&mut world, &cy);
         assert!(world.has_work(), "{what}");
-        let head = world.chat.counts().head;
+        let head = world.state.counts().head;
         for (n, who) in cy.iter().enumerate() {
             assert_eq!(world.hears(*who), ["NOTICE KICKED", "(closed: kicked)"], "{what}");
             for line in [
@@ -233,7 +232,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
             let refused = world.hears(again);
             assert!(refused[0].starts_with("ERROR_MSG"), "{what}: {refused:?}");
         }
-        assert_eq!(world.chat.counts().head, head + 3, "{what}: nothing but what the other one said");
+        assert_eq!(world.state.counts().head, head + 3, "{what}: nothing but what the other one said");
         world.skips(&[by]);
         world.sends(by, r#"{"op":"WHO","data":{"room":"room3"}}"#);
         assert!(!world.hears(by)[0].contains("cy"), "{what}");
@@ -243,7 +242,7 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
         restarted.restarts();
         is_kept(&restarted);
         assert!(
-            restarted.memberships().is_empty() && restarted.chat.snapshot().sessions.len() == 2,
+            restarted.memberships().is_empty() && restarted.state.snapshot().sessions.len() == 2,
             "{what}"
         );
         world.sweeps = true;
@@ -256,22 +255,22 @@ fn who_is_sent_away_cannot_act_hear_or_come_back_while_its_rooms_are_left() {
 }
 
 #[test]
-fn a_restart_in_the_middle_leaves_no_room_behind_that_nobody_is_in() {
+fn a_restart_during_an_eviction_leaves_no_empty_room() {
     let (mut world, _) = rooms(ROOMS, 1, 0);
     let by = world.resumes("by0", None);
     world.slice.rooms = 0;
     world.sweeps = false;
     world.sends(by, r#"{"op":"QUIT"}"#);
     world.works(10);
-    assert!(world.chat.counts().rooms > ROOMS / 2);
+    assert!(world.state.counts().rooms > ROOMS / 2);
     world.sweeps = true;
     world.restarts();
     is_kept(&world);
-    assert_eq!(world.chat.counts().rooms, 1, "the lobby");
+    assert_eq!(world.state.counts().rooms, 1, "the lobby");
 }
 
 #[test]
-fn a_name_that_another_one_takes_at_once_has_left_before_it_comes() {
+fn a_name_that_is_reused_at_once_has_left_all_rooms_first() {
     let (mut world, _) = rooms(3, 2, 0);
     let [by, ana] = [world.resumes("by0", None), world.connect()];
     world.sends(ana, &enters(5, "ana", ""));
@@ -292,7 +291,7 @@ fn a_name_that_another_one_takes_at_once_has_left_before_it_comes() {
     world.turn();
     assert!(world.hears(by).is_empty());
     is_kept(&world);
-    // The rooms that only it was in are rooms again.
+    // The rooms that it was alone in are rooms again.
     world.sends(again, r#"{"op":"MSG","data":{"room":"room4","msg":"x"}}"#);
     assert_eq!(world.hears(again), ["MSG 1<0 room4 ana: x"]);
 }
@@ -317,7 +316,7 @@ fn a_users_other_session_is_seen_while_one_leaves() {
 }
 
 #[test]
-fn what_is_told_late_is_told_in_order_and_only_if_it_is_still_so() {
+fn delayed_presence_is_announced_in_order_and_only_if_still_true() {
     let (mut world, _) = rooms(4, 2, 0);
     let by = world.resumes("by0", None);
     world.skips(&[by]);

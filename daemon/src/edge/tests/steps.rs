@@ -1,5 +1,5 @@
-//! What each request and each command costs, counted in steps: at ten times the size of everything it may cost
-//! ten times as much at most, and what is done in slices no more than a slice in one turn.
+//! Tests of the cost of each request and each command, in steps: at ten times the size of everything it may be at most
+//! ten times as high, and slow work takes at most a slice of a turn.
 
 use super::world::World;
 use crate::edge::{Effect, Read};
@@ -10,11 +10,11 @@ use tcp_chat_state::{
     Certificate, ConnectionId, Digest, Listing, Revocation, UserCommand, UserCommandError, steps,
 };
 
-/// Of everything there are so many, or ten times as many.
+/// The number of everything: so many, or ten times as many.
 const SIZE: usize = 30;
-/// For what does not depend on the size.
+/// For costs that do not depend on the size.
 const SLACK: u64 = 600;
-/// Ten times as much, and trees that are deeper. The square would be a hundred times as much.
+/// Ten times as much, and deeper trees. A square would be a hundred times as much.
 const MOST: u64 = 20;
 
 fn name(text: &str) -> Name {
@@ -61,7 +61,7 @@ fn crowded(n: usize) -> (World, ConnectionId) {
 
 type Act = fn(&mut World, ConnectionId);
 
-/// What one thing costs that happens on a server with `n` of everything.
+/// The cost of one event on a server with `n` of everything.
 fn cost(n: usize, act: Act) -> u64 {
     let (mut world, ana) = crowded(n);
     let before = steps::so_far();
@@ -97,7 +97,7 @@ const EACH: &[(&str, Act)] = &[
     }),
     ("ROOM private", |w, _| drop(w.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#))),
     ("GRANT", |w, _| drop(w.operates(r#"{"op":"GRANT","data":{"user":"ana","role":"owner"}}"#))),
-    ("user list", |w, _| drop(w.chat.registered_users().list())),
+    ("user list", |w, _| drop(w.state.registered_users().list())),
     ("user add", |w, _| w.registers("another")),
     ("user remove", |w, _| w.grants(UserCommand::Remove(name("mo")))),
     ("user remove, with a session", |w, _| w.grants(UserCommand::Remove(name("ana")))),
@@ -114,14 +114,14 @@ const EACH: &[(&str, Act)] = &[
     ("reload", |w, _| {
         let mut rules = w.rules.clone();
         rules.accounts = true;
-        w.operator(|chat| chat.set_rules(rules));
+        w.operator(|state| state.set_rules(rules));
     }),
     ("restart", |w, _| w.restarts()),
     ("all is forgotten", |w, _| w.forgets_all()),
 ];
 
 #[test]
-fn nothing_costs_more_than_ten_times_as_much_at_ten_times_the_size() {
+fn every_op_and_command_is_linear_in_its_size() {
     let mut much = Vec::new();
     for (what, act) in EACH {
         let (small, large) = (cost(SIZE, *act), cost(10 * SIZE, *act));
@@ -132,9 +132,9 @@ fn nothing_costs_more_than_ten_times_as_much_at_ten_times_the_size() {
     assert!(much.is_empty(), "{much:#?}");
 }
 
-/// What no name of a request may cost the hub: it was computed when the line was parsed.
+/// The cost that no name of a request may cause in the hub: it was computed when the line was parsed.
 #[test]
-fn a_name_that_points_nowhere_costs_the_hub_no_more_than_another() {
+fn an_unknown_name_costs_the_hub_no_more_than_a_known_one() {
     let mut much = Vec::new();
     for dear in ["\u{fdfa}\u{fdfa}\u{fdfa}".to_owned(), "\u{390}".repeat(14), "nope".to_owned()] {
         for request in [
@@ -167,10 +167,10 @@ fn a_name_that_points_nowhere_costs_the_hub_no_more_than_another() {
     assert!(much.is_empty(), "{much:#?}");
 }
 
-/// The store knows what the chat knows.
+/// The store has the facts of the state.
 fn is_kept(world: &World, what: &str) {
-    let (mut kept, mut found) = (world.disk.found(), world.chat.snapshot());
-    // The store of the tests keeps the order in which it was told.
+    let (mut kept, mut found) = (world.disk.found(), world.state.snapshot());
+    // The model of the store keeps the order of the writes.
     for rights in [&mut kept.rights, &mut found.rights] {
         rights.grants.sort_unstable_by_key(|(scope, user, ..)| (*scope, user.clone()));
         rights.mutes.sort_unstable_by_key(|(scope, user, _)| (*scope, user.clone()));
@@ -184,7 +184,7 @@ fn is_kept(world: &World, what: &str) {
 }
 
 #[test]
-fn what_one_thing_leaves_to_do_is_done_a_slice_at_a_time() {
+fn slow_work_is_done_a_slice_at_a_time() {
     for (what, act, left) in [
         ("QUIT", (|w, ana| w.sends(ana, r#"{"op":"QUIT"}"#)) as Act, 200),
         ("user remove", |w, _| w.grants(UserCommand::Remove(name("mo"))), 200),
@@ -212,21 +212,21 @@ fn what_one_thing_leaves_to_do_is_done_a_slice_at_a_time() {
 }
 
 #[test]
-fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
+fn the_grants_of_a_removed_user_hold_for_nobody_before_they_are_removed() {
     let (mut world, _) = crowded(40);
     world.sweeps = false;
     world.grants(UserCommand::Remove(name("mo")));
-    assert!(world.chat.is_removing());
-    // The daemon ends in between: the user is there, and has no way in.
+    assert!(world.state.is_removing());
+    // The daemon ends in between: the user exists, and cannot log in.
     let found = world.disk.found();
     assert!(found.users.iter().any(|user| user.name == name("mo") && user.password.is_none()));
     world.restarts();
-    assert!(world.chat.is_removing(), "it goes on after a crash");
+    assert!(world.state.is_removing(), "it goes on after a crash");
     assert!(
-        world.chat.snapshot().users.iter().any(|user| user.name == name("mo")),
+        world.state.snapshot().users.iter().any(|user| user.name == name("mo")),
         "also where the store is written anew"
     );
-    // Nobody gets the name before they are gone: all at once they would hold the turn.
+    // No user gets the name before they are removed: all at once they would hold the turn.
     let code = |world: &World| tcp_chat_state::Code {
         hash: Digest([7; 32]),
         until: world.now.wall + 1,
@@ -234,8 +234,8 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     };
     let add = UserCommand::Add(name("MO"), code(&world));
     let before = steps::so_far();
-    world.operator(|chat| {
-        assert_eq!(chat.run_user_command(0, add), Err(UserCommandError::BeingRemoved(name("MO"))))
+    world.operator(|state| {
+        assert_eq!(state.run_user_command(0, add), Err(UserCommandError::BeingRemoved(name("MO"))))
     });
     world.shows = Some(certificate(99, "mo"));
     // Issued after the removal.
@@ -249,11 +249,11 @@ fn a_removed_users_grants_are_nobodys_even_before_they_are_gone() {
     is_kept(&world, "user remove");
     assert!(world.disk.found().rights.grants.iter().all(|(_, user, ..)| *user != name("mo")));
     world.registers("mo");
-    assert!(world.chat.users().by_name(&name("mo")).is_some());
+    assert!(world.state.users().by_name(&name("mo")).is_some());
 }
 
 #[test]
-fn a_search_names_rooms_and_not_each_of_the_direct_conversations() {
+fn a_search_lists_rooms_and_not_each_direct_conversation() {
     let (mut world, ana) = crowded(SIZE);
     world.sends(ana, r#"{"op":"SEARCH","data":{"query":"x"}}"#);
     let asked = world.effects.iter().find_map(|effect| match effect {

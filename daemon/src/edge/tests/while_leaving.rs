@@ -1,5 +1,5 @@
-//! What others notice while many sessions leave many rooms, a slice in each turn: requests stay cheap, and other slow
-//! work goes on.
+//! Tests of the other users while many sessions leave many rooms, a slice in each turn: requests stay cheap, and other
+//! slow work continues.
 
 use super::access::name;
 use super::slices::rooms;
@@ -9,7 +9,7 @@ use tcp_chat_state::Parts as _;
 use tcp_chat_state::steps;
 
 #[test]
-fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
+fn queries_cost_no_more_while_many_sessions_leave_many_rooms() {
     let lookups = [
         r#"{"op":"ROOMS"}"#,
         r#"{"op":"JOIN","data":{"room":"room0"}}"#,
@@ -33,7 +33,7 @@ fn lookups_cost_no_more_while_many_sessions_leave_many_rooms() {
 }
 
 #[test]
-fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
+fn a_room_with_constant_joins_and_leaves_does_not_stop_the_sweeps() {
     let (mut world, cy) = rooms(2, 3, 1);
     let by = world.resumes("by0", None);
     world.skips(&[by]);
@@ -48,29 +48,29 @@ fn a_room_in_which_users_come_and_go_all_the_time_stops_no_sweep() {
         world.steps = Some(16);
         world.turn();
     }
-    assert!(!world.chat.is_removing());
+    assert!(!world.state.is_removing());
 }
 
-/// How many rooms of sessions a turn of 256 steps writes into the store, beside so many other sweeps, and how many rooms
-/// were left in it.
+/// The number of rooms of sessions that a turn of 256 steps writes into the store, beside so many other sweeps, and
+/// the number of rooms that sessions have left in it.
 fn told(others: usize) -> (usize, usize) {
     let (mut world, cy) = rooms(192, 1, 40);
     (world.slice.rooms, world.sweeps) = (0, false);
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
-    let left = |world: &World| world.chat.snapshot().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
+    let left = |world: &World| world.state.snapshot().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
     let before = left(&world);
-    world.chat.begin(world.now.wall);
+    world.state.begin(world.now.wall);
     for n in 0..others {
-        world.chat.add_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
+        world.state.add_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
     }
-    world.chat.sweep_on(256);
-    let writes = world.chat.end();
+    world.state.sweep_on(256);
+    let writes = world.state.end();
     let rooms = |c: &EndedSessionChange| if let EndedSessionChange::Put(l) = c { l.rooms.len() } else { 0 };
     (writes.leaving.iter().map(rooms).sum(), before - left(&world))
 }
 
 #[test]
-fn the_store_is_told_little_of_sessions_that_leave_many_rooms() {
+fn sessions_that_leave_many_rooms_cause_few_writes() {
     for others in [0, 1, 1_000] {
         let (told, gone) = told(others);
         assert!(gone >= 250, "beside {others} other sweeps only {gone} rooms were left");
@@ -79,12 +79,12 @@ fn the_store_is_told_little_of_sessions_that_leave_many_rooms() {
 }
 
 #[test]
-fn a_room_is_removed_as_soon_beside_many_sessions_that_leave() {
+fn the_removal_of_a_room_is_not_delayed_by_sessions_that_leave() {
     let (mut world, cy) = rooms(192, 1, 40);
     (world.slice.rooms, world.sweeps) = (0, false);
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
     world.acts(Action::RemoveRoom(Place(Some(name("room0"))))).unwrap();
     // A few steps for each of the 40 sessions, and not all of their rooms.
     world.works(600);
-    assert!(!world.chat.is_removing() && world.has_work());
+    assert!(!world.state.is_removing() && world.has_work());
 }

@@ -1,4 +1,4 @@
-//! Slow work that a restart interrupts: the process after it goes on where the one before it ended.
+//! Tests of slow work that a restart interrupts: the next process continues where the last one ended.
 
 use super::slices::{is_restorable, rooms};
 use super::world::World;
@@ -28,16 +28,16 @@ fn members(world: &World, room: &str) -> usize {
     world.memberships().into_keys().filter(|(_, other)| other == room).count()
 }
 
-/// The rooms of that name, those that are being removed included.
+/// The rooms of that name, including those that are being removed.
 fn called(world: &World, room: &str) -> Vec<ConversationId> {
-    let found = world.chat.snapshot().conversations.into_iter();
+    let found = world.state.snapshot().conversations.into_iter();
     let is_it =
         |kind: &ConversationKind| matches!(kind, ConversationKind::Room(name) if name.as_str() == room);
     found.filter(|c| is_it(&c.kind)).map(|c| c.id).collect()
 }
 
 #[test]
-fn a_room_that_was_being_removed_is_removed_after_a_restart_without_being_asked_again() {
+fn the_removal_of_a_room_continues_after_a_restart() {
     let (mut world, _) = rooms(2, 3, 0);
     world.sweeps = false;
     removes(&mut world, "room0");
@@ -58,7 +58,7 @@ fn a_room_that_was_being_removed_is_removed_after_a_restart_without_being_asked_
 }
 
 #[test]
-fn a_room_that_is_configured_while_it_is_being_removed_opens_when_it_is_gone() {
+fn a_room_that_is_configured_during_its_removal_opens_after_it() {
     for restarts in [false, true] {
         let (mut world, _) = rooms(1, 2, 0);
         world.sweeps = false;
@@ -68,14 +68,14 @@ fn a_room_that_is_configured_while_it_is_being_removed_opens_when_it_is_gone() {
             world.restarts();
         } else {
             let rules = world.rules.clone();
-            world.operator(|chat| chat.set_rules(rules));
+            world.operator(|state| state.set_rules(rules));
         }
         let old = called(&world, "room0");
         assert_eq!(old.len(), 1, "there is no second one beside it");
         goes_on(&mut world);
         let new = called(&world, "room0");
         assert!(new.len() == 1 && new != old);
-        assert_eq!(world.chat.snapshot().default_rooms.last().unwrap().1, new[0]);
+        assert_eq!(world.state.snapshot().default_rooms.last().unwrap().1, new[0]);
         let ana = world.login("ana");
         world.skips(&[ana]);
         world.sends(ana, r#"{"op":"MSG","data":"x"}"#);
@@ -84,7 +84,7 @@ fn a_room_that_is_configured_while_it_is_being_removed_opens_when_it_is_gone() {
 }
 
 #[test]
-fn who_lost_a_right_before_a_restart_is_taken_out_after_it_even_if_the_right_is_back() {
+fn a_member_who_lost_a_right_before_a_restart_is_evicted_after_it_even_if_the_right_is_back() {
     let (mut world, _) = rooms(1, 2, 0);
     world.sweeps = false;
     for private in [true, false] {
@@ -118,7 +118,7 @@ fn a_session_that_ended_before_a_restart_leaves_its_rooms_after_it() {
 }
 
 #[test]
-fn a_ban_of_addresses_ends_all_sessions_from_there_also_if_a_restart_comes_in_between() {
+fn a_ban_of_addresses_ends_all_their_sessions_also_over_a_restart() {
     let mut world = World::new(|_| {});
     world.address = [192, 0, 2, 1].into();
     let [ana, _] = [world.login("ana"), world.login("bo")];
@@ -130,15 +130,15 @@ fn a_ban_of_addresses_ends_all_sessions_from_there_also_if_a_restart_comes_in_be
     world.acts(Action::Ban(Against { reason: "spam".into(), ..Against::new(whom) })).unwrap();
     assert_eq!(world.hears(stranger), ["(closed: kicked)"]);
     step(&mut world);
-    assert_eq!(world.chat.counts().sessions, 1);
+    assert_eq!(world.state.counts().sessions, 1);
     world.restarts();
-    assert_eq!(world.chat.counts().sessions, 1);
+    assert_eq!(world.state.counts().sessions, 1);
     goes_on(&mut world);
-    assert_eq!(world.chat.counts().sessions, 0);
+    assert_eq!(world.state.counts().sessions, 0);
 }
 
 #[test]
-fn a_store_without_numbers_of_joins_gets_none_twice() {
+fn joins_of_an_old_store_without_join_numbers_get_unique_numbers() {
     let (world, _) = rooms(3, 1, 0);
     let mut found = world.disk.found();
     found.last_join = 0;

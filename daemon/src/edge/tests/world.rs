@@ -1,69 +1,71 @@
-//! A world for the chat: a disk that keeps what a turn writes, connections that hear, and a clock
-//! that is told. No runtime, no sleep.
+//! Owns the test bench of the edge: a state, an edge, a model of the disk, the lines of each connection, and a clock that
+//! the test sets. It runs turns as the hub does, and restarts the process. The tests call it; `clients` and `operators`
+//! have the calls of connections and of operators. Never uses a runtime and never sleeps.
+
+mod clients;
+mod operators;
 
 use super::disk::Disk;
-use super::short::short;
 use super::*;
 use crate::edge::{Command, Edge, Effect, Now, Outcome, Read};
 use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
-use tcp_chat_protocol::Action;
 use tcp_chat_protocol::event::write_with_id;
-use tcp_chat_protocol::reply::{self, ActReply};
+use tcp_chat_protocol::reply;
 use tcp_chat_state::steps;
 
-/// How much of what may be much is done in one turn.
+/// The sizes of a slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slice {
-    /// Rooms that sessions leave in the moment in which they end, or may no longer be there.
+    /// Rooms that sessions leave in the moment of their end or of a lost right.
     pub(super) rooms: usize,
     /// Copies of presence events.
     pub(super) copies: usize,
 }
 
-/// The chat, its disk, and those who talk.
+/// The state, the edge, the model of the disk, and the clients.
 pub(super) struct World {
-    pub(super) chat: State,
+    pub(super) state: State,
     pub(super) edge: Edge,
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
-    /// Does a turn look at all that is left from before?
+    /// Does a turn do all slow work?
     pub(super) sweeps: bool,
-    /// How much of what may be much is done in one turn.
+    /// The sizes of a slice.
     pub(super) slice: Slice,
     pub(super) rules: Rules,
     pub(super) now: Now,
     next: u64,
-    /// Where connections come from.
+    /// The peer address of new connections.
     pub(super) address: IpAddr,
-    /// Who proves their names when they log in.
+    /// The names that are proven at a login.
     pub(super) proven: Vec<&'static str>,
-    /// For how long nothing is read from whom because of what was sent, in milliseconds.
+    /// How long nothing is read from a connection because it sent too much, in milliseconds.
     pub(super) slowed: HashMap<ConnectionId, u64>,
     heard: BTreeMap<ConnectionId, VecDeque<Vec<u8>>>,
     closed: BTreeSet<ConnectionId>,
-    /// By what the session is called here: its name, unless it is one of several.
+    /// By the name of the session in the test: its user's name, unless the user has several.
     pub(super) tokens: HashMap<String, (String, [u8; 32])>,
     pub(super) logins: u16,
-    /// What the next login is called.
+    /// The name of the next session in the test.
     pub(super) called: Option<String>,
-    /// What the next login shows in its handshake.
+    /// The certificate of the next login.
     pub(super) shows: Option<Certificate>,
     /// Is the next login the HTTP endpoint's?
     pub(super) is_endpoint: bool,
-    /// When the certificates were issued that are shown.
+    /// The time of issue of the certificates.
     pub(super) issued: u64,
     batch: Vec<(ConnectionId, Command)>,
-    /// The steps of slow work of the next turn, if it does not do all.
+    /// The steps of slow work of the next turn, if not all.
     pub(super) steps: Option<usize>,
-    /// How many sessions one turn ends because their time is over.
+    /// How many expired sessions one turn ends.
     pub(super) expires: usize,
-    /// What the next turn has before the batch.
+    /// The intents of the next turn before the batch.
     pub(super) first: Vec<Intent>,
-    /// What the intents of the last turn came to.
+    /// The results of the intents of the last turn.
     results: Vec<super::super::Answer<Done>>,
-    /// What the last turn did.
+    /// The effects of the last turn.
     pub(super) effects: Vec<Effect>,
 }
 
@@ -73,7 +75,7 @@ impl World {
         adjust(&mut rules);
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         let mut world = Self {
-            chat: State::restore(rules.clone(), Snapshot::default(), now.wall),
+            state: State::restore(rules.clone(), Snapshot::default(), now.wall),
             edge: Edge::default(),
             disk: Disk::default(),
             disk_is_full: false,
@@ -100,17 +102,17 @@ impl World {
             results: Vec::new(),
             effects: Vec::new(),
         };
-        world.chat.start();
+        world.state.start();
         world.turn();
         world
     }
 
-    /// Adds to the turn that comes.
+    /// Adds a command to the next turn.
     pub(super) fn adds(&mut self, who: ConnectionId, command: Command) {
         self.batch.push((who, command));
     }
 
-    /// One turn, as the hub does it. What must wait for the next turn gets it.
+    /// Runs one turn, as the hub does it. Commands that must wait for the next turn get it.
     pub(super) fn turn(&mut self) {
         let mut effects = Vec::new();
         loop {
@@ -120,7 +122,7 @@ impl World {
             }
             let mut waits = HashSet::new();
             for (who, command) in std::mem::take(&mut self.batch) {
-                if waits.contains(&who) || self.edge.must_wait(&self.chat, who, &command) {
+                if waits.contains(&who) || self.edge.must_wait(&self.state, who, &command) {
                     waits.insert(who);
                     self.batch.push((who, command));
                     continue;
@@ -128,8 +130,8 @@ impl World {
                 if matches!(command, Command::Lost) {
                     self.heard.remove(&who);
                 }
-                let past = self.disk.past(self.edge.asks_past(&mut self.chat, who, &command));
-                self.edge.admit(&mut self.chat, who, command, past);
+                let past = self.disk.past(self.edge.asks_past(&mut self.state, who, &command));
+                self.edge.admit(&mut self.state, who, command, past);
             }
             self.finish();
             effects.append(&mut self.effects);
@@ -138,16 +140,6 @@ impl World {
             }
         }
         self.effects = effects;
-    }
-
-    /// Something happens in the state in between.
-    pub(super) fn operator(&mut self, act: impl FnOnce(&mut State)) {
-        self.chat.set_left_at_once(self.slice.rooms);
-        self.chat.begin(self.now.wall);
-        act(&mut self.chat);
-        self.chat.seal();
-        self.begin();
-        self.finish();
     }
 
     /// The hub has time for so many steps of slow work.
@@ -159,73 +151,12 @@ impl World {
 
     /// Is slow work left?
     pub(super) fn has_work(&self) -> bool {
-        self.chat.is_sweeping() || self.edge.is_telling() || self.edge.has_proposals()
+        self.state.is_sweeping() || self.edge.has_pending_presence() || self.edge.has_proposals()
     }
 
-    /// Is nothing left of what is done in slices?
+    /// Is no work in slices left?
     pub(super) fn is_at_rest(&self) -> bool {
-        self.chat.is_at_rest() && !self.edge.is_telling()
-    }
-
-    /// An operator says something to all.
-    pub(super) fn says_to_all(&mut self, msg: &str) {
-        self.begin();
-        self.edge.say_to_all(msg);
-        self.finish();
-    }
-
-    /// The daemon is going.
-    pub(super) fn shuts_down(&mut self) {
-        self.begin();
-        self.edge.shutdown();
-        self.finish();
-    }
-
-    /// What an operator sees, page by page.
-    pub(super) fn sees(&self, at: Listing) -> Vec<Row> {
-        let mut page = self.looks(at, &Cursor::default());
-        let mut rows = page.rows;
-        while let Some(next) = page.next {
-            page = self.looks(at, &next);
-            rows.append(&mut page.rows);
-        }
-        rows
-    }
-
-    fn looks(&self, at: Listing, from: &Cursor) -> Page {
-        self.chat.list(at, from, &self.edge)
-    }
-
-    /// An operator does what that request asks for.
-    pub(super) fn operates(&mut self, line: &str) -> Result<ActReply, ErrorKind> {
-        let Command::Ask(_, Ask::Action(action)) = self.command(line) else { panic!("{line}") };
-        self.acts(*action)
-    }
-
-    pub(super) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
-        self.begin();
-        let past = self.disk.past(State::redacts(&action).map(Sought::Message));
-        let done = self.edge.takes_action(&action).and_then(|()| {
-            let at = self.edge.propose(Intent::Operate(0, Box::new(action), past));
-            self.finish();
-            self.results.swap_remove(at)
-        });
-        match done.map_err(|refusal| refusal.kind)? {
-            Done::Acted(reply) => Ok(*reply),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// An operator wants something done to a user.
-    pub(super) fn wishes(&mut self, wish: UserCommand) -> Result<usize, UserCommandError> {
-        self.begin();
-        self.edge.takes_wish()?;
-        let at = self.edge.propose(Intent::Grant(0, wish));
-        self.finish();
-        match self.results.swap_remove(at) {
-            Ok(Done::Granted(done)) => *done,
-            other => panic!("{other:?}"),
-        }
+        self.state.is_at_rest() && !self.edge.has_pending_presence()
     }
 
     fn finish(&mut self) {
@@ -245,7 +176,7 @@ impl World {
     }
 
     fn begin(&mut self) {
-        self.chat.set_left_at_once(self.slice.rooms);
+        self.state.set_left_at_once(self.slice.rooms);
         self.edge.tells_at_once(self.slice.copies);
         self.edge.begin(self.now);
     }
@@ -257,13 +188,13 @@ impl World {
         }
         let steps = self.steps.take().unwrap_or(if self.sweeps { usize::MAX } else { 0 });
         let turn = self.edge.take_turn(self.now.wall, None, steps);
-        let Self { chat, edge, results, .. } = self;
+        let Self { state, edge, results, .. } = self;
         results.clear();
-        let writes = chat.apply(turn, |chat, changes, place| {
+        let writes = state.apply(turn, |state, changes, place| {
             if let Place::Intent { result, .. } = &place {
-                steps::uncounted(|| results.push(result.clone()));
+                steps::uncounted(|| results.push(result.clone().map_err(|refusal| *refusal)));
             }
-            edge.observe(chat, changes, place);
+            edge.observe(state, changes, place);
         });
         let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.disk_is_full && !outcome.writes.is_empty()) {
@@ -335,7 +266,7 @@ impl World {
     }
 
     fn tell(&mut self, to: ConnectionId, line: Vec<u8>) {
-        // As an outbox: nothing more comes.
+        // Like an outbox: a closed one takes nothing.
         if self.closed.contains(&to) {
             return;
         }
@@ -344,129 +275,47 @@ impl World {
         }
     }
 
-    pub(super) fn connect(&mut self) -> ConnectionId {
-        let id = ConnectionId(self.next);
-        self.next += 1;
-        self.heard.insert(id, VecDeque::new());
-        self.adds(id, Command::Open(self.address));
-        id
-    }
-
-    pub(super) fn login(&mut self, name: &str) -> ConnectionId {
-        let who = self.connect();
-        self.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"name":"{name}"}}}}"#));
-        who
-    }
-
-    pub(super) fn resumes(&mut self, name: &str, after: Option<Seq>) -> ConnectionId {
-        let who = self.connect();
-        let (token, _) = self.tokens.get(name).expect("logged in once").clone();
-        let after = after.map_or("null".to_owned(), |a| a.to_string());
-        self.sends(who, &format!(r#"{{"op":"LOGIN","data":{{"session":"{token}","after":{after}}}}}"#));
-        who
-    }
-
-    pub(super) fn sends(&mut self, who: ConnectionId, line: &str) {
-        self.in_one_turn(who, &[line]);
-    }
-
-    pub(super) fn in_one_turn(&mut self, who: ConnectionId, lines: &[&str]) {
-        for line in lines {
-            let command = self.command(line);
-            self.adds(who, command);
-        }
-        self.turn();
-    }
-
-    pub(super) fn loses(&mut self, who: ConnectionId) {
-        self.adds(who, Command::Lost);
-        self.turn();
-    }
-
     pub(super) fn passes(&mut self, ms: u64) {
         self.now.mono += ms;
         self.now.wall += ms;
         self.turn();
     }
 
-    /// What was held is kept, if there is room on the disk again.
+    /// The held turns are kept, if the disk has room again.
     pub(super) fn recovers(&mut self) {
         if !self.edge.is_holding() || self.disk_is_full {
             return;
         }
         while let Some(writes) = self.edge.held().map(std::mem::take) {
-            let effects = self.edge.release(&self.chat);
+            let effects = self.edge.release(&self.state);
             self.keeps(writes, effects);
         }
         self.edge.store_works();
-        assert!(self.disk.found() == self.chat.snapshot(), "all is on the disk");
+        assert!(self.disk.found() == self.state.snapshot(), "all is on the disk");
     }
 
-    /// Retention takes all that was said so far, and the chat is told, as the hub does it.
+    /// Retention removes all messages so far, and the state is told, as the hub does it.
     pub(super) fn forgets_all(&mut self) {
         let oldest = steps::uncounted(|| self.disk.found().head + 1);
         steps::uncounted(|| self.disk.forget(oldest));
-        self.operator(|chat| chat.retain(oldest));
+        self.operator(|state| state.retain(oldest));
     }
 
-    /// The daemon's process ends in order, and another begins with the same disk.
+    /// The process of the daemon ends in order, and another starts with the same disk.
     pub(super) fn restarts(&mut self) {
         self.recovers();
         self.is_killed();
     }
 
-    /// The process ends at once, with all that it held, and another begins.
+    /// The process ends at once, with its held turns, and another starts.
     pub(super) fn is_killed(&mut self) {
         self.heard.clear();
         self.batch.clear();
         let found = steps::uncounted(|| self.disk.found());
-        self.chat = State::restore(self.rules.clone(), found, self.now.wall);
+        self.state = State::restore(self.rules.clone(), found, self.now.wall);
         self.edge = Edge::default();
-        self.chat.start();
-        self.edge.start(&self.chat, self.now);
+        self.state.start();
+        self.edge.start(&self.state, self.now);
         self.turn();
-    }
-
-    /// A line that was looked at and not read yet.
-    pub(super) fn unread(&mut self, who: ConnectionId, line: Vec<u8>) {
-        if let Some(heard) = self.heard.get_mut(&who) {
-            heard.push_back(line);
-        }
-    }
-
-    /// Which session, by what it is called here, is in which room, and from which number on it sees
-    /// the room.
-    pub(super) fn memberships(&self) -> BTreeMap<(String, String), Seq> {
-        let found = self.chat.snapshot();
-        let room = |id: ConversationId| {
-            found.conversations.iter().find(|c| c.id == id).and_then(|c| match &c.kind {
-                ConversationKind::Room(name) => Some(name.to_string()),
-                ConversationKind::Direct(..) => None,
-            })
-        };
-        let called = |hash: [u8; 32]| {
-            self.tokens.iter().find(|(_, (_, h))| *h == hash).map(|(called, _)| called.clone())
-        };
-        found
-            .sessions
-            .iter()
-            .flat_map(|s| s.rooms.iter().map(|(r, since)| (called(s.row.token_hash), *r, *since)))
-            .filter_map(|(called, r, since)| Some(((called?, room(r)?), since)))
-            .collect()
-    }
-
-    /// All lines that wait for the connection, as they came.
-    pub(super) fn lines(&mut self, who: ConnectionId) -> VecDeque<Vec<u8>> {
-        self.heard.get_mut(&who).map(std::mem::take).unwrap_or_default()
-    }
-
-    /// What waits for them is of no interest.
-    pub(super) fn skips(&mut self, who: &[ConnectionId]) {
-        who.iter().for_each(|c| drop(self.lines(*c)));
-    }
-
-    /// The same, in short.
-    pub(super) fn hears(&mut self, who: ConnectionId) -> Vec<String> {
-        self.lines(who).into_iter().map(|line| short(&line)).collect()
     }
 }

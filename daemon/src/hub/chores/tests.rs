@@ -1,4 +1,4 @@
-//! What the hub does with a store that another program keeps locked, and once it does not.
+//! Tests of the hub with a store that another program keeps locked, and after the lock is released.
 
 use super::*;
 use crate::edge::Command;
@@ -15,7 +15,7 @@ use tcp_chat_protocol::{ErrorKind, Name, Role};
 use tcp_chat_state::{ConnectionId, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
 
-/// A hub whose store is locked, with those who are logged in.
+/// A hub with a locked store, and its logged-in clients.
 fn locked(at: &Path, connections: u64) -> (Hub, Vec<Arc<Outbox>>, Connection) {
     let (hub, outboxes) = hub_at(Some(at.to_owned()), connections);
     let other = Connection::open(at).unwrap();
@@ -41,7 +41,7 @@ fn tries_again(hub: &mut Hub) {
     hub.chores();
 }
 
-/// The kinds of the refusals that the connection hears.
+/// The kinds of the refusals that the connection receives.
 fn refusals(outbox: &Outbox) -> Vec<ErrorKind> {
     let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
     else {
@@ -56,14 +56,14 @@ fn refusals(outbox: &Outbox) -> Vec<ErrorKind> {
 }
 
 #[test]
-fn what_could_not_be_kept_is_told_once_it_is_and_what_comes_next_is_refused() {
+fn a_held_message_is_delivered_once_it_is_kept_and_the_next_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (mut hub, outboxes, other) = locked(&dir.path().join("chat.db"), 2);
     says(&mut hub, 0);
     assert!(refusals(&outboxes[0]).is_empty() && heard(&outboxes[1]).is_empty());
     says(&mut hub, 1);
     assert_eq!(refusals(&outboxes[1]), [ErrorKind::Internal]);
-    assert_eq!(hub.chat.counts().head, 1, "nothing was ordered behind it");
+    assert_eq!(hub.state.counts().head, 1, "nothing was ordered behind it");
     tries_again(&mut hub);
     assert!(hub.failing.is_some() && heard(&outboxes[0]).is_empty(), "it is locked yet");
     other.execute_batch("ROLLBACK").unwrap();
@@ -75,7 +75,7 @@ fn what_could_not_be_kept_is_told_once_it_is_and_what_comes_next_is_refused() {
 }
 
 #[test]
-fn an_operator_is_told_after_a_while_that_it_is_not_kept_yet_and_it_is_kept_all_the_same() {
+fn an_operator_is_told_that_a_command_is_not_kept_yet_and_it_is_kept_later() {
     for patient in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("chat.db");
@@ -101,7 +101,7 @@ fn an_operator_is_told_after_a_while_that_it_is_not_kept_yet_and_it_is_kept_all_
         let due = hub.next_answer().expect("somebody waits");
         assert!(due <= Instant::now() + KEPT_TIMEOUT);
         if !patient {
-            hub.answers.iter_mut().for_each(|answer| answer.is_due_now());
+            hub.answers.iter_mut().for_each(|answer| answer.make_due());
             turn(&mut hub, vec![Entry::Commands(ConnectionId(0), vec![Command::Read(1)])]);
             let why = first.try_recv().unwrap().unwrap_err();
             assert!(why.starts_with("it is done, but not kept yet: "), "{why}");

@@ -1,5 +1,5 @@
-//! The outbox as a property: whatever is offered, taken and read from the store, the connection
-//! gets each message once and in order, and what waits stays within the bound.
+//! Tests the outbox as a property: for all sequences of offered, taken and read items, the connection gets each
+//! message once and in order, and the waiting items stay within the bound.
 
 use super::*;
 use proptest::prelude::*;
@@ -32,11 +32,11 @@ fn take(outbox: &Outbox, bytes: usize) -> Vec<Item> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many messages in a conversation; heard, or said while the session was not in it.
+    /// So many messages in a conversation, with or without the session in it.
     Say(i64, u64, bool),
     /// A reply.
     Reply,
-    /// The connection takes up to so many bytes, and reads what is to be read.
+    /// The connection takes up to so many bytes, and reads the ranges from the store.
     Take(usize),
 }
 
@@ -119,7 +119,7 @@ proptest! {
 }
 
 #[test]
-fn an_empty_outbox_wakes_whoever_waits() {
+fn an_empty_outbox_wakes_its_connection() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     struct Count(AtomicUsize);
     impl std::task::Wake for Count {
@@ -142,7 +142,7 @@ fn an_empty_outbox_wakes_whoever_waits() {
 }
 
 #[test]
-fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
+fn over_the_bound_no_request_is_read_and_presence_is_dropped() {
     let outbox = Outbox::new(10);
     let cx = Context::from_waker(Waker::noop());
     assert!(outbox.poll_may_ask(&cx).is_ready());
@@ -154,7 +154,7 @@ fn over_the_bound_nothing_is_asked_and_presence_is_left_out() {
 }
 
 #[test]
-fn what_is_in_no_hurry_wakes_nobody_until_it_is_time_and_goes_out_before_what_comes_after_it() {
+fn a_line_in_no_hurry_wakes_the_connection_later_and_keeps_its_place() {
     let outbox = Outbox::new(1000);
     let waits = || outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX).is_pending();
     assert!(waits());
@@ -169,7 +169,7 @@ fn what_is_in_no_hurry_wakes_nobody_until_it_is_time_and_goes_out_before_what_co
 }
 
 #[test]
-fn nobody_fills_the_inbox_alone() {
+fn one_connection_cannot_fill_the_inbox() {
     let outbox = Outbox::new(10);
     let cx = Context::from_waker(Waker::noop());
     (0..ASKED).for_each(|_| outbox.asks());
@@ -179,7 +179,7 @@ fn nobody_fills_the_inbox_alone() {
 }
 
 #[test]
-fn who_asks_too_much_waits_before_the_next_read_once_and_not_for_ever() {
+fn a_client_that_asks_too_much_waits_once_before_the_next_read() {
     let outbox = Outbox::new(10);
     let cx = Context::from_waker(Waker::noop());
     (0..3).for_each(|_| outbox.slow(2));
@@ -195,7 +195,7 @@ fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
         let outbox = Outbox::new(BOUND);
         let _ = outbox.logged_in(SessionId(1));
         let _ = outbox.push(Item::Line(vec![0; BOUND]));
-        // A gap that a resume asked for is widened, too.
+        // A gap of a resume is extended, too.
         let from = |room| Range { conversation: ConversationId(room), first: 1, last: 0 };
         let _ = outbox.push(Item::Read(Read::Gap(SessionId(1), (0..rooms).map(from).collect())));
         let chunks: Vec<_> = (0..3 * rooms)
@@ -220,12 +220,12 @@ fn a_reader_that_is_behind_in_many_rooms_costs_the_same_for_each_message() {
 }
 
 #[test]
-fn after_its_end_nothing_comes_whatever_is_offered() {
+fn a_closed_outbox_takes_no_further_items() {
     let outbox = Outbox::new(BOUND);
     let _ = outbox.logged_in(SessionId(1));
     let _ = outbox.push(Item::Line(b"before\n".to_vec()));
     let _ = outbox.close(Closed::By(Closing::Kicked));
-    // As long as its session is noted in rooms it is offered what is said there.
+    // A session that is noted in rooms is offered their messages.
     assert!(!outbox.offer(&chunk(1, 1, 1, 0), Vec::new()).1);
     assert!(!outbox.push_unhurried(&Arc::from(&b"presence\n"[..])));
     let _ = outbox.push(Item::Line(b"after\n".to_vec()));

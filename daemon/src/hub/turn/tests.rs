@@ -1,10 +1,10 @@
 use super::*;
 use crate::auth::Proof;
 use crate::edge::Command;
-use crate::edge::{Ask, Secret};
+use crate::edge::{Ask, LoginAsk, Secret};
 use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
-use crate::hub::{Bars, Directory, Entry, Item, Outbox, Taken};
+use crate::hub::{BannedAddresses, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
@@ -19,7 +19,7 @@ use tcp_chat_state::{ConnectionId, Evidence, Rules, Snapshot};
 /// Messages of [`fill`].
 const FILL: u64 = 20;
 
-/// A hub without limits on what is sent, in memory, and so many who are logged in.
+/// A hub in memory without limits on sent lines, with so many logged-in clients.
 fn hub(connections: u64) -> (Hub, Vec<Arc<Outbox>>) {
     hub_at(None, connections)
 }
@@ -39,7 +39,7 @@ pub(in crate::hub) fn hub_at(path: Option<PathBuf>, connections: u64) -> (Hub, V
     (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
     (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
     let (rules, metrics) = (Rules::from(&settings), Arc::new(Metrics::new().unwrap()));
-    let mut hub = Hub::new(rules, store, found, Directory::default(), Bars::default(), metrics);
+    let mut hub = Hub::new(rules, store, found, Directory::default(), BannedAddresses::default(), metrics);
     let mut waiting = Waiting::default();
     let mut outboxes = Vec::new();
     for n in 0..connections {
@@ -61,7 +61,7 @@ fn login(n: u64) -> Command {
     let hash = [u8::try_from(n).unwrap(); 32];
     let fresh = Secret { token: format!("token{n}").into(), hash };
     let proof = Proof::for_tests(Evidence::NotNeeded);
-    Command::Ask(None, Ask::Login { login, fresh, resumes: None, proof })
+    Command::Ask(None, Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes: None, proof })))
 }
 
 fn join() -> Command {
@@ -73,26 +73,26 @@ pub(in crate::hub) fn say(bytes: usize) -> Command {
     Command::Ask(None, Ask::Say(room, format!("\"{}\"", "x".repeat(bytes)).into()))
 }
 
-/// Talk of the first connection that fills more than two turns.
+/// Messages of the first connection that fill more than two turns.
 fn fill(waiting: &mut Waiting) {
     for _ in 0..FILL {
         waiting.add(Entry::Commands(ConnectionId(0), vec![say(LIGHT_BYTES - 2)]));
     }
 }
 
-/// Turns until nothing waits: how many messages each has said.
+/// Turns until no command waits: how many messages of each connection they have.
 fn turns(hub: &mut Hub, waiting: &mut Waiting) -> Vec<u64> {
     let mut said = Vec::new();
     while !waiting.is_empty() || hub.has_work() {
-        let before = hub.chat.counts().head;
+        let before = hub.state.counts().head;
         hub.turn(waiting);
-        said.push(hub.chat.counts().head - before);
+        said.push(hub.state.counts().head - before);
     }
     said.retain(|said| *said > 0);
     said
 }
 
-/// The numbers of the messages that the connection hears.
+/// The numbers of the messages that the connection receives.
 pub(in crate::hub) fn heard(outbox: &Outbox) -> Vec<u64> {
     let Poll::Ready(Taken::Items(items)) = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX)
     else {
@@ -106,7 +106,7 @@ pub(in crate::hub) fn heard(outbox: &Outbox) -> Vec<u64> {
 }
 
 #[test]
-fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
+fn a_turn_ends_by_its_total_of_bytes_and_loses_no_message() {
     for (what, before, bytes, wanted) in [
         ("long ones", vec![], TURN_BYTES, vec![1, 1, 1, 1]),
         ("long ones behind something else", vec![join()], TURN_BYTES, vec![1, 1, 1, 1]),
@@ -127,19 +127,19 @@ fn a_turn_ends_by_bytes_whoever_says_them_and_loses_nothing() {
 }
 
 #[test]
-fn who_asks_for_more_gets_on_beside_talk_that_fills_the_turn() {
+fn a_request_proceeds_beside_messages_that_fill_the_turn() {
     let (mut hub, _) = hub(2);
     let mut waiting = Waiting::default();
     fill(&mut waiting);
     waiting.add(Entry::Commands(ConnectionId(1), vec![join()]));
     hub.turn(&mut waiting);
-    let counts = hub.chat.counts();
+    let counts = hub.state.counts();
     assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
 }
 
-/// A room that nobody is in is answered in microseconds: many of them are less than the time of a turn.
+/// A WHO of an empty room is answered in microseconds: many of them take less than a turn.
 #[test]
-fn many_who_ask_for_more_share_a_turn_beside_talk_that_fills_it() {
+fn many_requests_share_a_turn_beside_messages_that_fill_it() {
     const MANY: u64 = 100;
     let (mut hub, _) = hub(MANY);
     let mut waiting = Waiting::default();
@@ -157,7 +157,7 @@ fn many_who_ask_for_more_share_a_turn_beside_talk_that_fills_it() {
 }
 
 #[test]
-fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
+fn long_messages_proceed_one_by_one_beside_messages_that_fill_the_turn() {
     let (mut hub, _) = hub(4);
     let mut waiting = Waiting::default();
     for n in 1..4 {
@@ -166,16 +166,16 @@ fn long_messages_get_on_one_by_one_beside_talk_that_fills_the_turn() {
     let mut said = Vec::new();
     for _ in 0..3 {
         fill(&mut waiting);
-        let before = hub.chat.counts().head;
+        let before = hub.state.counts().head;
         hub.turn(&mut waiting);
-        said.push(hub.chat.counts().head - before);
+        said.push(hub.state.counts().head - before);
     }
     assert_eq!(said, [9, 9, 9], "eight of what fills it, and one long one");
     assert!(!waiting.waits_in_line());
 }
 
 #[test]
-fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
+fn a_turn_may_end_within_a_batch_and_its_rest_is_first_in_the_next() {
     for (what, bytes, count, wanted, ends) in [
         ("many short ones", 1, 5000, vec![2048, 2048, 905], 2),
         ("few large ones", LIGHT_BYTES - 2, 20, vec![8, 8, 5], 2),
@@ -184,27 +184,27 @@ fn a_turn_ends_within_a_batch_and_the_rest_of_it_is_first_in_the_next() {
         let (mut hub, outboxes) = hub(2);
         let mut waiting = Waiting::default();
         waiting.add(Entry::Commands(ConnectionId(0), vec![say(bytes); count]));
-        // Its own next request, and the talk of another one.
+        // Its own next request, and the messages of another connection.
         waiting.add(Entry::Commands(ConnectionId(0), vec![Command::Ask(None, Ask::Quit)]));
         waiting.add(Entry::Commands(ConnectionId(1), vec![say(10)]));
-        // So many that it may not ask for more until one of them is taken.
+        // So many that its next batch waits until one of them is taken.
         let may_ask = || outboxes[0].poll_may_ask(&Context::from_waker(Waker::noop())).is_ready();
         while may_ask() {
             outboxes[0].asks();
         }
         for (turn, wanted) in wanted.iter().enumerate() {
-            let before = hub.chat.counts().head;
+            let before = hub.state.counts().head;
             hub.turn(&mut waiting);
-            assert_eq!(hub.chat.counts().head - before, *wanted, "{what}, turn {turn}");
+            assert_eq!(hub.state.counts().head - before, *wanted, "{what}, turn {turn}");
             assert_eq!(may_ask(), turn >= ends, "{what}, turn {turn}: it is taken once all of it is");
         }
         turns(&mut hub, &mut waiting);
-        assert_eq!(hub.chat.counts().sessions, 1, "{what}: its next request comes after it");
+        assert_eq!(hub.state.counts().sessions, 1, "{what}: its next request comes after it");
     }
 }
 
 #[test]
-fn talk_does_not_wait_for_a_queue_of_long_messages() {
+fn messages_do_not_wait_for_a_queue_of_long_messages() {
     let (mut hub, outboxes) = hub(4);
     let mut waiting = Waiting::default();
     for n in 0..3 {
@@ -212,12 +212,12 @@ fn talk_does_not_wait_for_a_queue_of_long_messages() {
     }
     waiting.add(Entry::Commands(ConnectionId(3), vec![say(10)]));
     hub.turn(&mut waiting);
-    assert_eq!(hub.chat.counts().head, 2, "it is kept beside the first of them");
+    assert_eq!(hub.state.counts().head, 2, "it is kept beside the first of them");
     assert_eq!(heard(&outboxes[3]), [1, 2]);
 }
 
 #[test]
-fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
+fn a_message_comes_before_the_next_request_of_its_sender_after_a_full_turn() {
     let leave = Ask::Leave(Place(Some("lobby".parse().unwrap())));
     for next in [Command::Ask(None, leave), Command::Ask(None, Ask::Quit), Command::Lost, say(LIGHT_BYTES)] {
         let (mut hub, _outboxes) = hub(2);
@@ -228,7 +228,7 @@ fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
         let is_said = matches!(next, Command::Ask(_, Ask::Say(..)));
         turns(&mut hub, &mut waiting);
         assert_eq!(
-            hub.chat.counts().head,
+            hub.state.counts().head,
             FILL + 1 + u64::from(is_said),
             "its message is kept before {next:?}"
         );
@@ -236,18 +236,18 @@ fn a_message_comes_before_what_its_sender_asks_next_behind_a_full_turn() {
 }
 
 #[test]
-fn a_connection_opens_before_its_login_behind_a_full_turn() {
+fn a_connection_opens_before_its_login_after_a_full_turn() {
     let (mut hub, _outboxes) = hub(1);
     let mut waiting = Waiting::default();
     fill(&mut waiting);
     waiting.add(Entry::Open(ConnectionId(9), Ipv4Addr::LOCALHOST.into(), Arc::new(Outbox::new(usize::MAX))));
     waiting.add(Entry::Commands(ConnectionId(9), vec![login(9)]));
     turns(&mut hub, &mut waiting);
-    assert_eq!(hub.chat.counts().sessions, 2, "its login is heard");
+    assert_eq!(hub.state.counts().sessions, 2, "its login is heard");
 }
 
 #[test]
-fn a_connection_that_is_lost_behind_a_full_turn_does_not_stay() {
+fn a_connection_that_is_lost_after_a_full_turn_does_not_stay() {
     let (mut hub, _outboxes) = hub(1);
     let mut waiting = Waiting::default();
     fill(&mut waiting);
@@ -262,9 +262,9 @@ fn after_a_crash_all_sessions_are_away_and_their_time_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = Some(folder.path().join("chat.db"));
     let (hub, _outboxes) = hub_at(path.clone(), 2);
-    assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 0));
+    assert_eq!((hub.state.counts().sessions, hub.state.counts().away), (2, 0));
     drop(hub);
     let (hub, _) = hub_at(path, 0);
-    assert_eq!((hub.chat.counts().sessions, hub.chat.counts().away), (2, 2));
-    assert_eq!(hub.edge.next_ending(), Some(hub.chat.rules().ttl_ms));
+    assert_eq!((hub.state.counts().sessions, hub.state.counts().away), (2, 2));
+    assert_eq!(hub.edge.next_ending(), Some(hub.state.rules().ttl_ms));
 }

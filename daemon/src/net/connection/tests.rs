@@ -80,8 +80,9 @@ fn gate(change: impl FnOnce(&mut Settings)) -> Gate {
     let ((inbox, entries), directory) = (inbox(), Directory::default());
     let metrics = Arc::new(Metrics::new().unwrap());
     let rules = Rules::from(&settings);
-    let (_, bars) = spawn(rules, store, found, entries, directory.clone(), metrics.clone()).unwrap();
-    Gate::new(&settings, tls, directory, inbox, bars, readers, metrics)
+    let (_, banned_addresses) =
+        spawn(rules, store, found, entries, directory.clone(), metrics.clone()).unwrap();
+    Gate::new(&settings, tls, directory, inbox, banned_addresses, readers, metrics)
 }
 
 /// The client's end of the pair.
