@@ -450,6 +450,59 @@ def who_stays_away_is_removed(server):
     bo.sees(ana.me["name"], "joined")
 
 
+def a_redacted_text_is_nowhere(server):
+    room = server.fresh("room")
+    ana, bo = server.login(server.fresh("ana"), [room]), server.login(server.fresh("bo"), [room])
+    word = "w" + secrets.token_hex(8)
+    seq = ana.says(room, "it is " + word)["seq"]
+    bo.hears("it is " + word)
+    bo.refused("FORBIDDEN", "REDACT", {"room": room, "seq": seq})
+    assert ana.ok("REDACT", {"room": room, "seq": seq, "reason": "oops"}) == {"room": room, "seq": seq}
+    told = {"room": room, "seq": seq, "by": ana.me["name"], "reason": "oops"}
+    for peer in ana, bo:
+        assert peer.next(lambda line: line["op"] == "REDACTED")["data"] == told
+    assert bo.ok("SEARCH", {"query": word})["messages"] == []
+    (message,) = bo.ok("HISTORY", {"room": room})["messages"]
+    assert (message["seq"], message["msg"], message["redacted"], message["by"]) == (seq, "", True, ana.me["name"])
+    ana.ok("REDACT", {"room": room, "seq": seq})  # once more changes nothing
+    bo.quiet("REDACTED")
+    for wrong in 0, seq + 1, 2**53:
+        ana.refused("DATA", "REDACT", {"room": room, "seq": wrong})
+    ana.refused("DATA", "REDACT", {"room": room})
+    ana.refused("NO_SUCH_ROOM", "REDACT", {"room": server.fresh("none"), "seq": seq})
+    # Direct messages are their author's.
+    direct = ana.ask("MSG", {"to": bo.me["name"], "msg": "psst"})["data"]["seq"]
+    bo.refused("FORBIDDEN", "REDACT", {"with": ana.me["name"], "seq": direct})
+    assert ana.ok("REDACT", {"with": bo.me["name"], "seq": direct}) == {"with": bo.me["name"], "seq": direct}
+    told = bo.next(lambda line: line["op"] == "REDACTED")["data"]
+    assert told == {"to": bo.me["name"], "user": ana.me["name"], "seq": direct, "by": ana.me["name"]}
+
+
+def a_room_has_a_topic(server):
+    room = server.fresh("room")
+    ana, bo = server.login(server.fresh("ana"), [room]), server.login(server.fresh("bo"), [room])
+    reply = ana.ask("ROOM", {"room": room, "topic": "On call: bo"})
+    if reply["op"] == "ERROR_MSG" and reply["data"]["kind"] == "FORBIDDEN":
+        return "members set no topics here"
+    assert reply["data"] == {"room": room, "topic": "On call: bo"}
+    told = bo.next(lambda line: line["op"] == "ROOM" and "id" not in line)["data"]
+    assert told == {"room": room, "topic": "On call: bo", "user": ana.me["name"]}
+    assert bo.ok("WHO", {"room": room})["topic"] == bo.ok("JOIN", {"room": room})["topic"] == "On call: bo"
+    assert [r["topic"] for r in bo.ok("ROOMS")["rooms"] if r["room"] == room] == ["On call: bo"]
+    ana.ok("ROOM", {"room": room, "topic": "x" * 400})
+    ana.refused("DATA", "ROOM", {"room": room, "topic": "x" * 401})
+    ana.refused("DATA", "ROOM", {"room": room, "topic": "x", "private": True})
+    ana.ok("ROOM", {"room": room, "topic": ""})
+    assert "topic" not in bo.ok("WHO", {"room": room})
+
+
+def read_marks_are_for_proven_names(server):
+    ana = server.login(server.fresh("ana"))
+    ana.refused("DATA", "MARK", {"room": "lobby"})
+    ana.refused("FORBIDDEN", "MARK", {"with": ana.me["name"], "seq": 1})
+    assert "marks" not in ana.me
+
+
 CHECKS = [
     seed_requests_work_as_they_stand,
     the_login_reply_is_whole,
@@ -467,6 +520,9 @@ CHECKS = [
     history_pages_both_ways,
     a_lost_connection_is_resumed_exactly,
     who_stays_away_is_removed,
+    a_redacted_text_is_nowhere,
+    a_room_has_a_topic,
+    read_marks_are_for_proven_names,
 ]
 
 

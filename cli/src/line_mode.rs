@@ -8,7 +8,7 @@ use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, asked_to_stop};
 use crate::state::State;
-use crate::style::{Style, count};
+use crate::style::{self, Style, count};
 use crate::typed::{Working, interrupted};
 use crate::worker::{Done, Output, Worker};
 use std::io::IsTerminal;
@@ -239,6 +239,11 @@ impl Chat<'_> {
                 let who =
                     if n.kind == NoticeKind::Operator { "the operator says" } else { "the server says" };
                 say(&format!("* {who}: {}", clean(&n.msg)));
+            }
+            Event::Redacted(redaction) => say(&format!("* {}", output::redacted(&redaction))),
+            Event::Topic(room) => {
+                let text = style::topic(room.user.as_deref(), &room.topic);
+                say(&format!("* {text} in #{}", clean(&room.room)));
             }
             Event::Connected(login) => {
                 let rooms: Vec<_> = login.rooms.iter().map(|r| format!("#{}", clean(r))).collect();

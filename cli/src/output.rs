@@ -2,9 +2,11 @@
 //! written at once for a reader behind a pipe. Never panics if the pipe is closed.
 
 use crate::exit::{Exit, Failure};
-use crate::neutralise;
+use crate::{neutralise, style};
 use serde::Serialize;
 use std::io::{self, Write};
+use tcp_chat_client::protocol::RedactedEvent;
+use tcp_chat_client::{Conversation, Redaction};
 
 /// The meaning of a failed write to standard output.
 #[derive(Debug)]
@@ -58,6 +60,17 @@ pub fn json(what: &impl Serialize) -> Result<(), Stop> {
 pub fn say(line: &str) {
     // A closed standard error is ignored.
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// The notice that the text of a message was removed.
+#[must_use]
+pub fn redacted(redaction: &Redaction) -> String {
+    let RedactedEvent { seq, by, reason, .. } = &redaction.data;
+    let place = match &redaction.conversation {
+        Conversation::Room(room) => format!("in #{}", neutralise::line(room)),
+        Conversation::With(user) => format!("with {}", neutralise::line(user)),
+    };
+    format!("message {seq} {place} was {}", style::redacted(by.as_deref(), reason.as_deref()))
 }
 
 /// The notice that the server has another log, in which messages after `from` differ from the ones seen.

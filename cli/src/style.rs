@@ -16,6 +16,24 @@ pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// What is shown in the place of a text that was redacted. `by`: the user who did it; `None`: an operator.
+#[must_use]
+pub fn redacted(by: Option<&str>, reason: Option<&str>) -> String {
+    let by = by.map_or_else(|| "an operator".to_owned(), neutralise::line);
+    let reason = reason.map_or(String::new(), |reason| format!(": {}", neutralise::line(reason)));
+    format!("removed by {by}{reason}")
+}
+
+/// What is told of a changed topic. `by`: the user who set it; `None`: an operator.
+#[must_use]
+pub fn topic(by: Option<&str>, topic: &str) -> String {
+    let by = by.map_or_else(|| "the operator".to_owned(), neutralise::line);
+    match topic {
+        "" => format!("{by} has removed the topic"),
+        topic => format!("{by} has set the topic: {}", neutralise::line(topic)),
+    }
+}
+
 /// The style of lines.
 #[derive(Debug, Clone)]
 pub struct Style {
@@ -55,6 +73,13 @@ impl Style {
 
     fn line(&self, event: &MsgEvent<'_>, place: &str, format: &str) -> String {
         let (time, name) = (self.time(event.ts, format), self.name(&event.user, &event.color));
+        if event.redacted {
+            // No message looks like it: each has a colon behind its author.
+            return format!(
+                "{time} {place} {name} ({})",
+                redacted(event.by.as_deref(), event.reason.as_deref())
+            );
+        }
         format!("{time} {place} {name}: {}", neutralise::text(&event.msg))
     }
 
@@ -96,7 +121,7 @@ mod tests {
     fn event(user: &str, color: &str, msg: &str) -> MsgEvent<'static> {
         let (user, color, msg) = (user.to_owned().into(), color.to_owned().into(), msg.to_owned().into());
         let ts = Timestamp(1_795_468_094_007);
-        MsgEvent { room: Some("lobby".into()), to: None, seq: 7, prev: 0, ts, user, color, msg }
+        MsgEvent { room: Some("lobby".into()), seq: 7, ts, user, color, msg, ..MsgEvent::default() }
     }
 
     #[test]
@@ -112,6 +137,10 @@ mod tests {
             style.stored(&event("ana", "red", "hi\nyou")),
             "7 2026-11-23 21:08:14 #lobby ana: hi\n        | you"
         );
+        let gone = MsgEvent { redacted: true, by: Some("bo".into()), ..event("ana", "red", "") };
+        assert_eq!(style.stored(&gone), "7 2026-11-23 21:08:14 #lobby ana (removed by bo)");
+        let gone = MsgEvent { by: None, reason: Some("a\u{1b}[2J".into()), ..gone };
+        assert_eq!(style.stored(&gone), "7 2026-11-23 21:08:14 #lobby ana (removed by an operator: a␛[2J)");
         style.colors = Colors::Basic;
         assert_eq!(style.name("ana", "red"), "\u{1b}[31mana\u{1b}[0m");
         assert_eq!(style.name("ana", "#00ff7f"), "\u{1b}[32mana\u{1b}[0m");

@@ -6,18 +6,22 @@ use crate::input::{LONGEST, Line, What};
 use crate::neutralise::line as clean;
 use crate::style::{Style, count};
 use crate::suggest::nearest;
+use tcp_chat_client::protocol::Name;
 use tcp_chat_client::protocol::reply::{Member, MemberState};
-use tcp_chat_client::{Error, Session, To};
+use tcp_chat_client::protocol::request::{self, Place, Redact, check_topic};
+use tcp_chat_client::{Action, Error, Session, To};
 use tokio::sync::{mpsc, oneshot};
 
 /// The commands with their arguments and meaning; `/help` and the man page show them.
-pub const COMMANDS: [(&str, &str, &str); 8] = [
+pub const COMMANDS: [(&str, &str, &str); 10] = [
     ("join", "ROOM", "enter a room, and write to it from now on"),
     ("leave", "[ROOM]", "leave a room"),
     ("room", "ROOM", "write to another room that you are in"),
     ("msg", "USER TEXT", "send a direct message to a user"),
     ("who", "[ROOM|*]", "the members of the room; * is everyone"),
     ("rooms", "", "the rooms of the server"),
+    ("topic", "TEXT|-", "set what the room is for; - removes it"),
+    ("redact", "SEQ [WHY]", "remove the text of a message of the room"),
     ("help", "", "this help"),
     ("quit", "", "quit, like the end of the input"),
 ];
@@ -295,6 +299,9 @@ impl Worker {
                     self.answer(room_line(&room)).await;
                 }
             }
+            ("topic" | "redact", rest) if !rest.is_empty() => self.act(word, rest).await?,
+            ("topic", _) => self.fail(Failure::usage("/topic TEXT|-")).await,
+            ("redact", _) => self.fail(Failure::usage("/redact SEQ [WHY]")).await,
             ("join" | "room", _) => self.fail(Failure::usage(format!("/{word} ROOM"))).await,
             _ => {
                 let how = match nearest(word, COMMANDS.iter().map(|(name, ..)| *name)) {
@@ -305,6 +312,41 @@ impl Worker {
             }
         }
         Ok(Next::Line)
+    }
+
+    /// Sets the topic of the current room, or removes the text of one of its messages.
+    async fn act(&mut self, word: &str, rest: &str) -> Result<(), Error> {
+        let Some(room) = self.room.as_deref().and_then(|room| Name::parse_kept(room).ok()) else {
+            self.fail(Failure::new(Exit::Refused, "you are in no room")).await;
+            return Ok(());
+        };
+        let room = Place(Some(room));
+        let action = if word == "topic" {
+            let topic = if rest == "-" { String::new() } else { rest.to_owned() };
+            if let Err(why) = check_topic(&topic) {
+                self.fail(Failure::usage(why)).await;
+                return Ok(());
+            }
+            Action::Topic { room, topic }
+        } else {
+            let (seq, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            let Ok(seq) = seq.parse() else {
+                self.fail(Failure::usage(
+                    "/redact SEQ [WHY]: `history --json` shows the seq of each message",
+                ))
+                .await;
+                return Ok(());
+            };
+            let reason = reason.trim_start().to_owned();
+            Action::Redact(Redact { of: request::Conversation::Room(room), seq, reason })
+        };
+        self.session.act(&action).await?;
+        let done = match action {
+            Action::Redact(redact) => format!("* the text of message {} is removed for all", redact.seq),
+            _ => "* the topic is set".to_owned(),
+        };
+        self.tell(done).await;
+        Ok(())
     }
 
     async fn send(&mut self, user: Option<&str>, text: &str) {
@@ -336,12 +378,13 @@ pub fn member_line(style: &Style, member: &Member) -> String {
     format!("{} {state}{role}", style.name(&member.user, &member.color))
 }
 
-/// A room as a line: `lobby 3 members, newest message 17`.
+/// A room as a line: `lobby 3 members, newest message 17: On call: bo`.
 #[must_use]
 pub fn room_line(room: &tcp_chat_client::protocol::reply::RoomInfo) -> String {
     let newest = match room.head {
         0 => "no messages".to_owned(),
         head => format!("newest message {head}"),
     };
-    format!("{} {}, {newest}", clean(&room.room), count(room.members, "member"))
+    let topic = room.topic.as_ref().map_or(String::new(), |topic| format!(": {}", clean(topic)));
+    format!("{} {}, {newest}{topic}", clean(&room.room), count(room.members, "member"))
 }

@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Intent, NewCredential, Presented, Revocation,
-    Rules, Snapshot, State, Writes,
+    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Intent, NewCredential, Past, Presented, Revocation,
+    Rules, Snapshot, Sought, State, Writes,
 };
 use tcp_chatd::auth::Proof;
 use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
@@ -59,7 +59,7 @@ impl World {
         world.state.start();
         world.edge.begin(now);
         let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
-        world.edge.propose(Intent::Operate(0, Box::new(owner)));
+        world.edge.propose(Intent::Operate(0, Box::new(owner), Past::Absent));
         world
     }
 
@@ -97,7 +97,8 @@ impl World {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // A refusal is fine, too: only an invariant must not break.
                     if self.edge.takes_action(&action).is_ok() {
-                        self.edge.propose(Intent::Operate(0, action));
+                        let past = self.disk.past(State::redacts(&action).map(Sought::Message));
+                        self.edge.propose(Intent::Operate(0, action, past));
                     }
                 }
             }
@@ -210,7 +211,9 @@ impl World {
                 assert!(own.iter().all(|o| first <= o.seq && o.seq <= last));
                 to.iter().for_each(listed);
             }
-            Effect::Event { to, except, .. } => to.iter().filter(|c| Some(**c) != *except).for_each(listed),
+            Effect::Event { to, except, .. } | Effect::Told { to, except, .. } => {
+                to.iter().filter(|c| Some(**c) != *except).for_each(listed)
+            }
             Effect::BannedRanges(_) | Effect::Slow(..) => {}
             Effect::Close(c, _) => assert!(self.closing.insert(*c), "closed twice"),
         }

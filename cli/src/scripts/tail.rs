@@ -11,13 +11,13 @@ use crate::output::{self, Stop, complain, say};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;
 use crate::state::State;
-use crate::style::{Style, count};
+use crate::style::{Style, count, topic};
 use regex::Regex;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
-use tcp_chat_client::protocol::{MsgEvent, Seq};
+use tcp_chat_client::protocol::{MsgEvent, RedactedEvent, RoomEvent, Seq};
 use tcp_chat_client::{Error, Event, Message, Saved, Session};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -57,7 +57,7 @@ pub(super) async fn wait(settings: &Settings, args: Wait) -> Result<(), Stop> {
     let pattern = Regex::new(&args.pattern).map_err(|e| Failure::usage(format!("--match: {e}")))?;
     let style = style(settings);
     let mut check = |event: &MsgEvent<'static>| {
-        if !pattern.is_match(&event.msg) {
+        if event.redacted || !pattern.is_match(&event.msg) {
             return Ok(Continue(()));
         }
         if settings.json {
@@ -96,7 +96,7 @@ struct TailOutput<'a> {
 /// The content of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// All messages; with `--json` also the replacement of the log.
+    /// All messages, and what happened to earlier ones; with `--json` also the replacement of the log.
     Stream,
     /// One message.
     One,
@@ -106,6 +106,18 @@ enum Kind {
 #[derive(Serialize)]
 struct Replaced {
     log_replaced: Numbers,
+}
+
+/// The JSON line for a message whose text was removed.
+#[derive(Serialize)]
+struct Redacted<'a> {
+    redacted: &'a RedactedEvent<'static>,
+}
+
+/// The JSON line for a changed topic.
+#[derive(Serialize)]
+struct Topic<'a> {
+    topic: &'a RoomEvent<'static>,
 }
 
 #[derive(Serialize)]
@@ -195,6 +207,21 @@ impl<'a> TailOutput<'a> {
                     say(&format!("tcp-chat-cli: {}", output::log_replaced(from)));
                     if self.kind == Kind::Stream && self.settings.json {
                         output::json(&Replaced { log_replaced: Numbers { after, from } })?;
+                    }
+                }
+                Some(Event::Redacted(redaction)) => {
+                    if self.kind == Kind::Stream && self.settings.json {
+                        output::json(&Redacted { redacted: &redaction.data })?;
+                    } else if self.kind == Kind::Stream {
+                        say(&format!("* {}", output::redacted(&redaction)));
+                    }
+                }
+                Some(Event::Topic(room)) => {
+                    if self.kind == Kind::Stream && self.settings.json {
+                        output::json(&Topic { topic: &room })?;
+                    } else if self.kind == Kind::Stream {
+                        let text = topic(room.user.as_deref(), &room.topic);
+                        say(&format!("* {text} in #{}", clean(&room.room)));
                     }
                 }
                 Some(Event::Gap { from, to }) => {

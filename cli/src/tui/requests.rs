@@ -97,6 +97,11 @@ async fn answer(session: &Session, effect: Effect) -> Option<Answer> {
             Err(_) => return None, // The user did not request it.
         },
         Effect::Rooms => session.rooms().await.map_or_else(failed, Answer::Rooms),
+        Effect::Mark { of, seq } => match session.mark(&of, seq).await {
+            Ok(seq) => Answer::Marked { of, seq },
+            // The next message that is read comes with another attempt.
+            Err(_) => return None,
+        },
         Effect::Action(action) => match session.act(&action).await {
             Ok(done) => Answer::Told(told(&action, &done)),
             Err(e) => failed(e),
@@ -143,6 +148,9 @@ fn told(action: &Action, done: &ActReply) -> String {
             Some(role) => format!("{user} is {role} in {place} now"),
             None => format!("{user} is nothing in particular in {place} now"),
         },
+        Action::Topic { .. } if done.topic.as_deref() == Some("") => format!("{place} has no topic now"),
+        Action::Topic { .. } => format!("{place} has a new topic"),
+        Action::Redact(redact) => format!("the text of message {} is removed for all", redact.seq),
         Action::Room { .. } if done.private == Some(true) => format!("{place} is private now"),
         _ => format!("{place} is public now"),
     }

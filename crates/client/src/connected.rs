@@ -3,7 +3,7 @@
 
 use crate::copy::check_copy;
 use crate::cursor::Seen;
-use crate::event::{Event, Message};
+use crate::event::{Event, Mark, Message, Redaction};
 use crate::outstanding::{Entry, Purpose};
 use crate::task::Task;
 use crate::wire::Connection;
@@ -124,6 +124,19 @@ impl Task {
                 if !behind {
                     self.emit(Event::Presence(presence));
                 }
+                None
+            }
+            Incoming::Redacted(redacted) => {
+                let redaction = Redaction::new(*redacted, &self.login.name);
+                self.emit(Event::Redacted(Box::new(redaction)));
+                None
+            }
+            Incoming::Room(room) => {
+                self.emit(Event::Topic(room));
+                None
+            }
+            Incoming::Mark(mark) => {
+                Mark::of(&mark).into_iter().for_each(|mark| self.emit(Event::Read(mark)));
                 None
             }
             // The resume brings it again.

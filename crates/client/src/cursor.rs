@@ -160,7 +160,7 @@ mod tests {
             None => (Some(place.to_owned().into()), None),
         };
         let (user, color, msg) = (user.to_owned().into(), "".into(), "x".into());
-        MsgEvent { room, to, seq, prev, ts: Timestamp(0), user, color, msg }
+        MsgEvent { room, to, seq, prev, ts: Timestamp(0), user, color, msg, ..MsgEvent::default() }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use crate::Error;
 use crate::cursor::{Conversation, conversation};
 use std::time::Duration;
 use tcp_chat_protocol::reply::LoginReply;
-use tcp_chat_protocol::{MsgEvent, NoticeEvent, PresenceEvent, RequestId, Seq};
+use tcp_chat_protocol::{
+    MsgEvent, NoticeEvent, PresenceEvent, ReadMark, RedactedEvent, RequestId, RoomEvent, Seq,
+};
 
 /// A message. Its text is untrusted: neutralise control characters before it is shown on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Message {
         &self.data.user
     }
 
-    /// The text.
+    /// The text; empty if it was redacted ([`MsgEvent::redacted`]).
     #[must_use]
     pub fn text(&self) -> &str {
         &self.data.msg
@@ -55,6 +57,48 @@ impl Message {
     }
 }
 
+/// The text of a message was removed: a program that shows or keeps the message removes it, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redaction {
+    /// The fields of the wire.
+    pub data: RedactedEvent<'static>,
+    /// The conversation of the message.
+    pub conversation: Conversation,
+}
+
+impl Redaction {
+    pub(crate) fn new(data: RedactedEvent<'static>, me: &str) -> Self {
+        let conversation = match (&data.room, &data.to, &data.user) {
+            (Some(room), ..) => Conversation::Room(room.clone().into_owned()),
+            (None, Some(to), Some(user)) if user == me => Conversation::With(to.clone().into_owned()),
+            (None, _, user) => Conversation::With(user.clone().unwrap_or_default().into_owned()),
+        };
+        Self { data, conversation }
+    }
+}
+
+/// How far another session of the user has read a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The conversation.
+    pub of: Conversation,
+    /// The user has read up to this seq.
+    pub seq: Seq,
+}
+
+impl Mark {
+    /// A read mark of the wire, such as one of [`LoginReply::marks`]. `None`: it names no conversation.
+    #[must_use]
+    pub fn of(mark: &ReadMark<'_>) -> Option<Self> {
+        let of = match (&mark.room, &mark.with) {
+            (Some(room), _) => Conversation::Room(room.clone().into_owned()),
+            (None, Some(user)) => Conversation::With(user.clone().into_owned()),
+            (None, None) => return None,
+        };
+        Some(Self { of, seq: mark.seq })
+    }
+}
+
 /// The events of a session, in order.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -63,6 +107,13 @@ pub enum Event {
     Message(Box<Message>),
     /// A user came or left. Best effort.
     Presence(PresenceEvent<'static>),
+    /// The text of a message was removed. A session that was away does not get the events of that time: a page of
+    /// [`Session::history`](crate::Session::history) shows which messages are redacted.
+    Redacted(Box<Redaction>),
+    /// The topic of a room changed.
+    Topic(Box<RoomEvent<'static>>),
+    /// Another session of the user has read further.
+    Read(Mark),
     /// A notice of the daemon (such as `SHUTDOWN` and `OPERATOR`). `GAP`, `TAKEN_OVER` and `KICKED` come as
     /// [`Event::Gap`] and [`Event::Ended`].
     Notice(NoticeEvent<'static>),

@@ -83,7 +83,7 @@ pub use cursor::Conversation;
 pub use endpoint::Endpoint;
 pub use enrol::{Enrolment, NewKey};
 pub use error::{Closed, Error};
-pub use event::{Event, Message};
+pub use event::{Event, Mark, Message, Redaction};
 pub use explain::{CertificateFacts, CertificateRefusal, RefusalKind, pin_of};
 pub use probe::{FailedAddress, Probe, Stage};
 pub use requests::{Page, Query, Queued, Sent, To};

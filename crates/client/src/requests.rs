@@ -37,6 +37,16 @@ pub(crate) fn place(text: &str) -> Place {
     Place(Name::parse_kept(text).ok())
 }
 
+impl Conversation {
+    /// The conversation as a request names it.
+    pub(crate) fn request(&self) -> request::Conversation {
+        match self {
+            Self::Room(room) => request::Conversation::Room(place(room)),
+            Self::With(user) => request::Conversation::With(place(user)),
+        }
+    }
+}
+
 /// A message that the daemon has kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
@@ -78,10 +88,7 @@ pub struct Page {
 
 impl Page {
     pub(crate) fn request(&self, of: &Conversation) -> Request<'static> {
-        let of = match of {
-            Conversation::Room(room) => request::Conversation::Room(place(room)),
-            Conversation::With(user) => request::Conversation::With(place(user)),
-        };
+        let of = of.request();
         let Self { before, after, limit } = *self;
         Request::History(History { of, before, after, limit: limit.unwrap_or(HISTORY_LIMIT) })
     }

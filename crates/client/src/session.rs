@@ -13,7 +13,8 @@ use std::time::Duration;
 use tcp_chat_protocol::reply::{
     ActReply, JoinReply, LeaveReply, LoginReply, MessagesReply, RoomInfo, RoomsReply, SearchReply, WhoReply,
 };
-use tcp_chat_protocol::{ErrorKind, Name, Request, RequestId, Seq, text};
+use tcp_chat_protocol::request::{Mark, Redact};
+use tcp_chat_protocol::{ErrorKind, Name, ReadMark, Request, RequestId, Seq, text};
 use tokio::sync::{mpsc, oneshot};
 
 /// A command to the task.
@@ -228,6 +229,29 @@ impl Session {
     /// As [`Session::join`].
     pub async fn act(&self, action: &Action) -> Result<ActReply, Error> {
         self.ask(Request::Action(Box::new(action.clone()))).await
+    }
+
+    /// Tells the server up to which seq this user has read a conversation, so that the user's other sessions know. Only
+    /// for proven users. Returns the mark as it is now: it never moves back, and not beyond the newest message.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn mark(&self, of: &crate::cursor::Conversation, seq: Seq) -> Result<Seq, Error> {
+        let mark: ReadMark<'static> = self.ask(Request::Mark(Mark { of: of.request(), seq })).await?;
+        Ok(mark.seq)
+    }
+
+    /// Removes the text of a message: an own one, or any of a room that this user moderates.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn redact(
+        &self,
+        of: &crate::cursor::Conversation,
+        seq: Seq,
+        reason: impl Into<String>,
+    ) -> Result<ActReply, Error> {
+        self.act(&Action::Redact(Redact { of: of.request(), seq, reason: reason.into() })).await
     }
 
     /// A page of a conversation, oldest first.

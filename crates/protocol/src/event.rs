@@ -1,12 +1,16 @@
 //! Owns the events of the daemon. The daemon writes the frequent event, `MSG`, by hand into a growing chunk
 //! ([`MsgLine::write`]; a test compares it with serde); clients read all of them. Never decides the recipients.
 
+mod conversation;
+
+pub use conversation::{ReadMark, RedactedEvent, RoomEvent, mark, redact, redacted, room};
+
 use crate::{Colour, RequestId, Seq, Timestamp, reply};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The data of a `MSG` event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MsgEvent<'a> {
     /// The room; `None` for a direct message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,8 +28,17 @@ pub struct MsgEvent<'a> {
     pub user: Cow<'a, str>,
     /// The colour of the name, as the wire writes it.
     pub color: Cow<'a, str>,
-    /// The text.
+    /// The text; empty if it was redacted.
     pub msg: Cow<'a, str>,
+    /// Whether the text was removed later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
+    /// The user who redacted it; `None`: an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Cow<'a, str>>,
+    /// The reason of the redaction, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
 }
 
 /// The presence of a user in a room.
@@ -240,6 +253,7 @@ mod tests {
                 room: (!direct).then_some("lobby".into()),
                 to: direct.then_some("bo".into()),
                 seq, prev, ts, user: "山田".into(), color: "#00ff7f".into(), msg: text.into(),
+                redacted: false, by: None, reason: None,
             };
             let serde = reply::event("MSG", &event);
             prop_assert_eq!(std::str::from_utf8(&hand).unwrap(), std::str::from_utf8(&serde).unwrap());

@@ -28,7 +28,9 @@ pub mod time;
 
 pub use banned::{Banned, Fingerprint};
 pub use colour::Colour;
-pub use event::{MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState};
+pub use event::{
+    MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState, ReadMark, RedactedEvent, RoomEvent,
+};
 pub use invite::Invite;
 pub use kind::ErrorKind;
 pub use line::{Line, LineDecoder};

@@ -1,13 +1,15 @@
 //! Owns the envelopes of lines to a client, and the data of each reply. The daemon writes them, clients read them
 //! ([`read`]). Never knows the connection of a line.
 
-use crate::event::{MsgEvent, NoticeEvent, PresenceEvent};
+use crate::event::{MsgEvent, NoticeEvent, PresenceEvent, ReadMark, RedactedEvent, RoomEvent};
 use crate::{ErrorKind, Refusal, RequestId, Role, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+mod act;
 mod search;
 
+pub use act::ActReply;
 pub use search::{FoundMessage, SearchReply};
 
 #[derive(Serialize)]
@@ -85,6 +87,9 @@ pub struct ErrorData {
     pub until: Option<Timestamp>,
 }
 
+/// The largest number of read marks in the reply to `LOGIN`.
+pub const MARKS: usize = 500;
+
 /// The data of the reply to `LOGIN`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginReply {
@@ -106,6 +111,10 @@ pub struct LoginReply {
     /// Up to this seq the log equals the one from which it was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_from: Option<Seq>,
+    /// The read marks of a proven user, those with the greatest `seq` first, at most [`MARKS`]. `None`: the name is
+    /// not proven, or the daemon is of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<Vec<ReadMark<'static>>>,
     /// The server.
     pub server: ServerInfo,
     /// Its limits.
@@ -191,6 +200,12 @@ pub struct JoinReply {
     pub members: Vec<Member>,
     /// The number of members.
     pub member_count: usize,
+    /// The topic, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The seq up to which the user has read the room, if a proven user has marked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Seq>,
 }
 
 /// The data of the reply to `LEAVE`.
@@ -210,6 +225,9 @@ pub struct WhoReply {
     pub members: Vec<Member>,
     /// The number of users.
     pub member_count: usize,
+    /// The topic of the room, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
 }
 
 /// A room in [`RoomsReply`].
@@ -224,6 +242,9 @@ pub struct RoomInfo {
     /// Whether only users with a role in it know of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub private: bool,
+    /// Its topic, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
 }
 
 /// The data of the reply to `ROOMS`.
@@ -231,32 +252,6 @@ pub struct RoomInfo {
 pub struct RoomsReply {
     /// All rooms that the user may know of.
     pub rooms: Vec<RoomInfo>,
-}
-
-/// The data of the replies to `KICK`, `MUTE`, `UNMUTE`, `BAN`, `UNBAN`, `ROOM` and `GRANT`: the effect.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ActReply {
-    /// The user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The range of addresses (the control socket only).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// The certificate (the control socket only).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<String>,
-    /// The room; absent: the whole server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub room: Option<String>,
-    /// With `GRANT`: the role; absent: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
-    /// With `ROOM`: whether it is private.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private: Option<bool>,
-    /// With `MUTE` and `BAN`: the end; absent: until it is lifted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
 }
 
 /// The data of the reply to `HISTORY`.
@@ -277,6 +272,12 @@ pub enum Incoming {
     Presence(PresenceEvent<'static>),
     /// A notice of the daemon.
     Notice(NoticeEvent<'static>),
+    /// The text of a message was removed.
+    Redacted(Box<RedactedEvent<'static>>),
+    /// The topic of a room changed.
+    Room(Box<RoomEvent<'static>>),
+    /// Another session of the user has read further.
+    Mark(Box<ReadMark<'static>>),
     /// A request was refused. Without an `id`: the last line, or the connection.
     Error(Option<RequestId>, ErrorData),
     /// A request was done. Its data is raw: the reader knows the op.
@@ -314,6 +315,10 @@ pub fn read(line: &[u8]) -> Result<Incoming, serde_json::Error> {
         "MSG" => Incoming::Msg(raw.id, Box::new(serde_json::from_str(data)?)),
         "PRESENCE" if !is_reply => Incoming::Presence(serde_json::from_str(data)?),
         "NOTICE" if !is_reply => Incoming::Notice(serde_json::from_str(data)?),
+        "REDACTED" if !is_reply => Incoming::Redacted(Box::new(serde_json::from_str(data)?)),
+        // The reply to a request without an id looks like the event, unless it is about `private`.
+        "ROOM" if !is_reply && let Ok(room) = serde_json::from_str(data) => Incoming::Room(Box::new(room)),
+        "MARK" if !is_reply => Incoming::Mark(Box::new(serde_json::from_str(data)?)),
         op => {
             Incoming::Reply { op: op.to_owned(), id: raw.id, data: RawValue::from_string(data.to_owned())? }
         }

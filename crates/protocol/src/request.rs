@@ -14,13 +14,14 @@ mod id;
 mod tests;
 mod write;
 
-pub use action::{Action, Against, MOST_SECONDS, REASON_BYTES, check as check_action};
+pub use action::check_topic;
+pub use action::{Action, Against, MOST_SECONDS, REASON_BYTES, Redact, TOPIC_CHARS, check as check_action};
 pub use enrol::{Enrol, PASSWORD_BYTES, Wants};
 pub use id::{ID_BYTES, RequestId};
 pub use write::write;
 
 use crate::{Colour, ErrorKind, Name, Seq, Timestamp};
-use data::{history, login, msg, search};
+use data::{history, login, mark, msg, search};
 use fields::{Raw, Str, field, name, object, place, present, raw_fields};
 use std::borrow::Cow;
 use std::fmt;
@@ -63,6 +64,8 @@ pub enum Request<'a> {
     Search(Box<Search>),
     /// Takes a moderation action.
     Action(Box<Action>),
+    /// Tells how far the user has read.
+    Mark(Mark),
     /// Checks the connection.
     Ping,
     /// Ends the session.
@@ -147,6 +150,15 @@ pub struct History {
     pub after: Option<Seq>,
     /// The largest number of messages: 1 to 500.
     pub limit: usize,
+}
+
+/// The data of `MARK`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The conversation.
+    pub of: Conversation,
+    /// The user has read up to this seq.
+    pub seq: Seq,
 }
 
 /// The data of `SEARCH`.
@@ -244,6 +256,7 @@ fn read<'a>(op: Raw<'a>, data: Raw<'a>, bounds: &Bounds) -> Result<Request<'a>, 
         "ROOMS" => Request::Rooms,
         "HISTORY" => Request::History(history(data)?),
         "SEARCH" => Request::Search(Box::new(search(data)?)),
+        "MARK" => Request::Mark(mark(data)?),
         "PING" => Request::Ping,
         "QUIT" => Request::Quit,
         other => {

@@ -43,12 +43,17 @@ fn refusals_have_a_kind_the_id_and_name_the_field() {
 
 #[test]
 fn lines_of_the_daemon_are_what_they_say() {
-    for vector in vectors(include_str!("../vectors/server.json")) {
+    let server = vectors(include_str!("../vectors/server.json"));
+    let conversations = vectors(include_str!("../vectors/conversations.json"));
+    for vector in server.into_iter().chain(conversations) {
         let incoming = reply::read(line(&vector)).unwrap_or_else(|why| panic!("{vector}: {why}"));
         let (is, op, id, data) = match incoming {
             Incoming::Msg(id, message) => ("message", "MSG".to_owned(), id, json!(message)),
             Incoming::Presence(presence) => ("presence", "PRESENCE".to_owned(), None, json!(presence)),
             Incoming::Notice(notice) => ("notice", "NOTICE".to_owned(), None, json!(notice)),
+            Incoming::Redacted(redacted) => ("redacted", "REDACTED".to_owned(), None, json!(redacted)),
+            Incoming::Room(room) => ("room", "ROOM".to_owned(), None, json!(room)),
+            Incoming::Mark(mark) => ("mark", "MARK".to_owned(), None, json!(mark)),
             Incoming::Error(id, error) => ("error", "ERROR_MSG".to_owned(), id, json!(error)),
             Incoming::Reply { op, id, data } => ("reply", op, id, serde_json::from_str(data.get()).unwrap()),
         };

@@ -1,12 +1,13 @@
 //! Owns the index as a database: its tables, its version, and what is written to it. Called by the owner of the log,
 //! on one thread. Never searches.
 
-use crate::{TOKENIZER, segments, seq, signed, tags};
+use crate::purge::Purge;
+use crate::{TOKENIZER, purge, segments, seq, signed, tags};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 use std::collections::HashSet;
 
 /// The version of the tables and of the rules that make words. An index of another version is made from the log again.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// One call of [`Index::remove`] removes at most this many messages.
 const REMOVED_AT_ONCE: i64 = 2_000;
@@ -34,6 +35,7 @@ pub struct Index {
     mark: u64,
     /// The conversations that have a message in the index.
     conversations: HashSet<i64>,
+    purge: Purge,
 }
 
 impl Index {
@@ -49,7 +51,8 @@ impl Index {
             let mut held = connection.prepare("SELECT conversation FROM held")?;
             held.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
         };
-        Ok(Some(Self { connection, mark, conversations }))
+        let purge = Purge::read(&connection)?;
+        Ok(Some(Self { connection, mark, conversations, purge }))
     }
 
     /// Creates an empty index; replaces an existing one. `log` is the id of its log.
@@ -61,21 +64,28 @@ impl Index {
         let turn = connection.unchecked_transaction()?;
         turn.execute_batch(&format!(
             "DROP TABLE IF EXISTS about; DROP TABLE IF EXISTS held; DROP TABLE IF EXISTS words;
-             CREATE TABLE about (version INTEGER NOT NULL, store BLOB NOT NULL, mark INTEGER NOT NULL) STRICT;
+             CREATE TABLE about (version INTEGER NOT NULL, store BLOB NOT NULL, mark INTEGER NOT NULL,
+                 redactions INTEGER NOT NULL, purging INTEGER NOT NULL) STRICT;
              CREATE TABLE held (conversation INTEGER PRIMARY KEY) STRICT;
              CREATE VIRTUAL TABLE words USING fts5 (
                  _text_, _tags_, content = '', contentless_delete = 1, {TOKENIZER}, prefix = '1 2 3 4'
              );",
         ))?;
-        turn.execute("INSERT INTO about VALUES (?1, ?2, 0)", (VERSION, log))?;
+        turn.execute("INSERT INTO about VALUES (?1, ?2, 0, 0, 0)", (VERSION, log))?;
         turn.commit()?;
-        Ok(Self { connection, mark: 0, conversations: HashSet::new() })
+        Ok(Self { connection, mark: 0, conversations: HashSet::new(), purge: Purge::default() })
     }
 
     /// The seq up to which the index has all messages of the log.
     #[must_use]
     pub fn mark(&self) -> u64 {
         self.mark
+    }
+
+    /// Runs a pragma.
+    #[cfg(test)]
+    pub(crate) fn run(&self, sql: &str) {
+        self.connection.query_row(sql, [], |_| Ok(())).unwrap();
     }
 
     /// The connection, for a searcher.
@@ -128,6 +138,37 @@ impl Index {
             self.conversations.remove(&gone);
         }
         Ok(true)
+    }
+
+    /// How many redactions of the log this index has taken in.
+    #[must_use]
+    pub fn redactions(&self) -> u64 {
+        self.purge.redactions
+    }
+
+    /// Removes these messages, whose text was redacted: no search finds them from now on. The index has taken in
+    /// `redactions` redactions then. Their words leave the file with [`Index::purge`].
+    ///
+    /// # Errors
+    /// The database cannot be written. Nothing was removed.
+    pub fn redact(&mut self, seqs: &[u64], redactions: u64) -> rusqlite::Result<()> {
+        self.purge.redact(&self.connection, seqs, redactions)
+    }
+
+    /// Whether words of redacted messages may still be in the file.
+    #[must_use]
+    pub fn must_purge(&self) -> bool {
+        self.purge.is_needed
+    }
+
+    /// Writes a part of the index again, about 1 MiB, without the words of removed messages. After the last part they are no
+    /// longer in the database, nor in its write-ahead log. True: there is more to do, so call it again. If a reader
+    /// holds the write-ahead log at the end, it stays to be done, and the call is worth repeating after a moment.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn purge(&mut self) -> rusqlite::Result<bool> {
+        purge::step(&mut self.purge, &self.connection)
     }
 
     /// Copies the write-ahead log into the file, and truncates it.
@@ -186,6 +227,8 @@ impl Batch<'_> {
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
     connection.query_row("PRAGMA journal_size_limit = 16777216", [], |_| Ok(()))?;
+    // Free pages have no words: FTS5 writes what it merges to new ones.
+    connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024")
 }
 

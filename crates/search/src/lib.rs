@@ -70,6 +70,7 @@
 mod highlights;
 mod index;
 mod pauses;
+mod purge;
 mod search;
 mod segments;
 mod tags;

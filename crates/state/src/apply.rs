@@ -100,8 +100,8 @@ impl State {
     fn apply_other(&mut self, intent: Intent) -> Answer<Done> {
         match intent {
             Intent::Request(source, id, op) => return self.apply_op(source, id.as_ref(), op),
-            Intent::Operate(uid, action) => {
-                return self.operate(uid, &action).map(|data| Done::Acted(Box::new(data)));
+            Intent::Operate(uid, action, past) => {
+                return self.operate(uid, &action, past).map(|data| Done::Acted(Box::new(data)));
             }
             Intent::Grant(uid, wish) => return Ok(Done::Granted(Box::new(self.run_user_command(uid, wish)))),
             Intent::Away(origin, session) => self.away(origin, session),

@@ -6,7 +6,7 @@ use super::{BannedRanges, ConversationId, Origin, SessionId, UserId};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use tcp_chat_protocol::reply::MemberState;
-use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
+use tcp_chat_protocol::{Colour, Name, ReadMark, RequestId, Seq};
 
 /// A change of the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,28 @@ pub enum Change {
         /// The messages of the chunk, in order.
         own: Vec<Own>,
     },
+    /// A user has read further. Its other connections are told.
+    Marked {
+        /// A registered user.
+        user: UserId,
+        /// Where the user said it.
+        from: Origin,
+        /// The mark.
+        mark: Box<ReadMark<'static>>,
+    },
+    /// A room has another topic.
+    Topic {
+        /// The room.
+        room: ConversationId,
+        /// Its name.
+        name: Name,
+        /// The topic; empty: it has none any more.
+        topic: Box<str>,
+        /// The user who set it; `None`: an operator.
+        by: Option<Name>,
+    },
+    /// The text of a stored message is removed.
+    Redacted(Box<Redacted>),
     /// Connections from these ranges are refused from now on.
     BannedRanges(BannedRanges),
     /// A user from that network has opened the room.
@@ -85,6 +107,25 @@ pub enum Change {
         /// The reason; may be empty.
         reason: Box<str>,
     },
+}
+
+/// A message whose text is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redacted {
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// The users that hear it.
+    pub audience: Audience,
+    /// The room; `None`: it is a direct message.
+    pub room: Option<Name>,
+    /// Of a direct message: the recipient and the author.
+    pub direct: Option<(Name, Name)>,
+    /// Its number.
+    pub seq: Seq,
+    /// The user who redacts it; `None`: an operator.
+    pub by: Option<Name>,
+    /// Why; may be empty.
+    pub reason: Box<str>,
 }
 
 /// Why a session ended.

@@ -97,7 +97,7 @@ impl State {
             return Ok(Some(found));
         }
         match past {
-            Past::Absent | Past::Unwritable => Ok(None),
+            Past::Absent | Past::Unwritable | Past::Message(_) => Ok(None),
             Past::Kept(conversation, seq) => Ok(Some((conversation, seq))),
             Past::Unknown => {
                 let msg = "the server's store cannot be read: it is not known whether this was sent before; try again";

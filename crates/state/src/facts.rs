@@ -7,7 +7,7 @@
 //! be written.
 
 use super::permissions::authors::Kind;
-use super::{ConversationKind, Penalty, Scope, Sent, SessionId, State, UserId};
+use super::{ConversationKind, Penalty, Scope, Sent, SessionId, State, StoredMark, UserId};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,6 +32,7 @@ impl State {
             log,
             oldest,
             deduplication: _,
+            marks: _,
             sweeps,
             defaults,
             ended_sessions,
@@ -56,6 +57,9 @@ impl State {
             let path = format!("removed/{}", removed.name.key().as_str());
             facts.insert(path, format!("{} at {}", removed.name, removed.at));
         }
+        for StoredMark { user, conversation, seq } in self.live_marks() {
+            facts.insert(format!("mark/{}/{}", user.0, conversation.0), seq.to_string());
+        }
         self.conversation_facts(&mut facts);
         self.session_facts(&mut facts);
         self.user_facts(&mut facts);
@@ -75,6 +79,7 @@ impl State {
                     let found = self.conversations.room(name).map(|id| id.0);
                     put("/found", format!("{found:?}"));
                     put("/private", self.permissions.is_private(id).to_string());
+                    put("/topic", format!("{:?}", conversation.topic));
                 }
                 ConversationKind::Direct(UserId(a), UserId(b)) => put("", format!("direct {a} {b}")),
             }

@@ -1,10 +1,10 @@
 //! Owns what the edge proposes to the state, and what a request comes to: plain data. The edge makes intents after it has
 //! applied its limits; every state that applies the same intents is the same. Never decides anything.
 
-use super::{ConnectionId, Op, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
+use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
 use std::collections::VecDeque;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
-use tcp_chat_protocol::{Action, Name, RequestId};
+use tcp_chat_protocol::{Action, Name, ReadMark, RequestId};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -65,8 +65,9 @@ pub enum Intent {
     },
     /// The time of these sessions is over. One that was resumed in between stays.
     Expire(Vec<SessionId>),
-    /// An operator moderates: the system's user of that number.
-    Operate(u32, Box<Action>),
+    /// An operator moderates: the system's user of that number. And what the proposer's store has of the message that is
+    /// to be redacted.
+    Operate(u32, Box<Action>, Past),
     /// An operator wants something done to a user or a certificate: the system's user of that number.
     Grant(u32, UserCommand),
     /// Another policy is in force from here on.
@@ -90,6 +91,8 @@ pub enum Done {
     Acted(Box<ActReply>),
     /// An operator's wish was carried out: how many certificates or sessions it touched. Or it was not granted.
     Granted(Box<Result<usize, UserCommandError>>),
+    /// The read mark as it is now. True only if the turn is kept.
+    Marked(Box<ReadMark<'static>>),
     /// A message will be kept.
     Said,
     /// The message was kept before.

@@ -35,6 +35,7 @@ mod facts;
 mod intent;
 mod limit;
 mod listings;
+mod marks;
 mod name_index;
 mod network;
 mod op;
@@ -58,7 +59,7 @@ mod writes;
 
 pub use apply::{Place, Turn};
 pub use capacity::shrink;
-pub use change::{Audience, Change, Ending, Own, Removal, Seen, SeenIn};
+pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
@@ -71,7 +72,7 @@ pub use listings::{
     Connected, Cursor, ListedPenalty, ListedRoom, ListedSession, ListedTarget, Listing, Page, Row,
 };
 pub use network::{is_this_host, network};
-pub use op::{Allowance, ConnectionId, EnrolOp, IdMap, LoginOp, Op, Past, Query};
+pub use op::{Allowance, ConnectionId, EnrolOp, IdMap, LoginOp, Op, Past, Query, Sought, StoredMessage};
 pub use ops::enrol::NewCredential;
 pub use ops::user::{UserCommand, UserCommandError};
 pub use permissions::records::{
@@ -90,11 +91,12 @@ pub use users::listing::{CertificateInfo, Registered, UserInfo};
 pub use users::removed::Removed;
 pub use users::{Code, CodePurpose, User, UserChange, Users};
 pub use writes::{
-    Chunk, ConversationId, ConversationKind, LogId, Sent, SessionChange, SessionId, SessionRow, Snapshot,
-    StoredConversation, StoredSession, UserId, Writes,
+    Chunk, ConversationId, ConversationKind, LogId, MarkChange, Redaction, Sent, SessionChange, SessionId,
+    SessionRow, Snapshot, StoredConversation, StoredMark, StoredSession, UserId, Writes,
 };
 
 use deduplication::Deduplication;
+use marks::Marks;
 use permissions::Permissions;
 use quota_owner::RoomOpeners;
 use rooms::Conversations;
@@ -121,6 +123,8 @@ pub struct State {
     users: Arc<Users>,
     /// The removed users: their earlier certificates do not count.
     removed: RemovedUsers,
+    /// How far users have read. The store keeps it.
+    marks: Marks,
     /// The ids of the newest messages. The store keeps them.
     deduplication: Deduplication,
     /// The newest number on the server.
@@ -162,7 +166,8 @@ impl State {
             Op::Enrol(enrol) => self.enrol(source, *enrol),
             Op::Join(name, allowance) => self.join(self.caller(source, id)?, &name, &allowance),
             Op::Leave(place) => self.leave(self.caller(source, id)?, &place),
-            Op::Action(action) => self.act_as_user(self.caller(source, id)?, &action),
+            Op::Action(action, past) => self.act_as_user(self.caller(source, id)?, &action, past),
+            Op::Mark(mark) => self.mark(self.caller(source, id)?, &mark),
             Op::Quit => {
                 if let Some(session) = self.session_of(source) {
                     self.end_session(session, Ending::Over);

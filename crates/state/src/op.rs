@@ -2,11 +2,11 @@
 //! changes nothing. Plain data: the edge makes it after it has applied its limits. Never decides anything.
 
 use super::steps::counted_id;
-use super::{ConversationId, Digest, Evidence, NewCredential};
+use super::{ConversationId, Digest, Evidence, NewCredential, SessionId, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use tcp_chat_protocol::request::{Action, History, Login, Place, Search, Target};
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::request::{Action, History, Login, Mark, Place, Search, Target};
+use tcp_chat_protocol::{Name, RequestId, Seq};
 
 counted_id! {
     /// A connection, from its handshake to its end. Never used again.
@@ -31,8 +31,10 @@ pub enum Op {
     /// Send a message; the text as a JSON string, quotes included. And what the proposer's store has of an earlier one under
     /// its id.
     Say(Target, Box<str>, Past),
-    /// Moderate.
-    Action(Box<Action>),
+    /// Moderate. And what the proposer's store has of the message that is to be redacted.
+    Action(Box<Action>, Past),
+    /// Tell how far the user has read.
+    Mark(Box<Mark>),
     /// End the session.
     Quit,
 }
@@ -100,17 +102,41 @@ impl Query {
     }
 }
 
-/// What the proposer of a turn has found in its store of a message that its session may have sent before. It stands in
-/// the turn, so that all who apply it come to the same.
+/// What the proposer of a turn has found in its store: a message that its session may have sent before, or the message
+/// that is to be redacted. It stands in the turn, so that all who apply it come to the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Past {
-    /// There is none under that id, or nothing was asked because none can be there.
+    /// There is none, or nothing was asked because none can be there.
     #[default]
     Absent,
     /// There is one, in that conversation under that number.
     Kept(ConversationId, Seq),
+    /// The message that is to be redacted.
+    Message(StoredMessage),
     /// The store could not be asked: nothing may be kept under that id now.
     Unknown,
     /// There is none, and the store cannot be written: nothing new may be kept now.
     Unwritable,
+}
+
+/// What a proposer looks for in its store before a request becomes part of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// The message that the session may have sent under this id, which the state does not have.
+    Sent(SessionId, RequestId),
+    /// The message that is to be redacted.
+    Message(Seq),
+}
+
+/// What decides about the redaction of a message, as the store has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Its author; `None`: a daemon of an older version stored it.
+    pub author: Option<UserId>,
+    /// When it was accepted, in milliseconds since 1970.
+    pub ts: u64,
+    /// Whether its text was removed already.
+    pub is_redacted: bool,
 }

@@ -308,6 +308,11 @@ impl Permissions {
         self.is_private(room) || self.grants.there(Some(room)).any(|(_, role)| *role != Role::Owner)
     }
 
+    /// Was a user granted the role of a moderator or an owner in the room?
+    pub(super) fn has_moderator(&self, room: ConversationId) -> bool {
+        self.grants.there(Some(room)).any(|(_, role)| *role >= Role::Moderator)
+    }
+
     /// The room is removed.
     pub(super) fn forget(&mut self, room: ConversationId) {
         self.private.remove(&room);

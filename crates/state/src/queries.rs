@@ -55,6 +55,7 @@ impl State {
                     .filter_map(|(_, sessions)| self.member_of(None, sessions.iter().copied()))
                     .collect(),
                 member_count: self.sessions.users().len(),
+                topic: None,
             }),
             Some(place) => {
                 let room = self.room_for(session, &place, Permission::Know)?;
@@ -63,6 +64,7 @@ impl State {
                     room: conversation.room().map(ToString::to_string),
                     members: self.members(room, &conversation.members, WHO_MEMBERS),
                     member_count: self.member_count(room, &conversation.members),
+                    topic: conversation.topic.as_deref().map(str::to_owned),
                 })
             }
         }
@@ -103,6 +105,7 @@ impl State {
                 members: c.members.len() - gone.get(&id).unwrap_or(&0),
                 head: c.head,
                 private: self.permissions.is_private(id),
+                topic: c.topic.as_deref().map(str::to_owned),
             })
             .collect();
         RoomsReply { rooms }

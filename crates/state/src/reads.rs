@@ -92,11 +92,13 @@ struct Data<'a> {
     to: Option<Cow<'a, str>>,
     #[serde(borrow)]
     msg: &'a RawValue,
+    #[serde(default)]
+    redacted: bool,
 }
 
 impl Resent {
-    /// Is it the message of this `MSG` line: with the same target and the same text? A line that cannot be read is
-    /// another message.
+    /// Is it the message of this `MSG` line: with the same target and the same text, unless that was redacted? A line
+    /// that cannot be read is another message.
     #[must_use]
     pub fn is(&self, line: &[u8]) -> bool {
         let Ok(Line { data }) = serde_json::from_slice::<Line<'_>>(line) else { return false };
@@ -106,15 +108,15 @@ impl Resent {
             ResentTo::Room(room) => room.is_some() && key(data.room) == *room,
             ResentTo::User(user) => user.is_some() && key(data.to) == *user,
         };
-        // The same function has encoded both.
-        is_there && data.msg.get() == &*self.json
+        // The same function has encoded both. A redacted text cannot be compared.
+        is_there && (data.redacted || data.msg.get() == &*self.json)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
+    use tcp_chat_protocol::event::{MsgLine, Spoken, json_text, redact};
 
     #[test]
     fn only_the_same_target_and_text_are_the_same_message() {
@@ -144,6 +146,10 @@ mod tests {
             ("it is \u{e9}\n\"quoted\"", line(Spoken::In("Lobby")), line(Spoken::To("bo")));
         assert!(resent(ResentTo::Room(key("lobby")), text).is(&lobby));
         assert!(resent(ResentTo::User(key("BO")), text).is(&bo));
+        // The text of a redacted message is not there to be compared.
+        let redacted = redact(&lobby, None, "").unwrap();
+        assert!(resent(ResentTo::Room(key("lobby")), text).is(&redacted));
+        assert!(!resent(ResentTo::Room(key("ops")), text).is(&redacted));
         for (other, of) in [
             (resent(ResentTo::Room(key("lobby")), "another"), &lobby),
             (resent(ResentTo::Room(key("lobby")), "it is e\u{301}\n\"quoted\""), &lobby),

@@ -21,13 +21,15 @@ pub(super) struct Conversation {
     pub(super) head: Seq,
     /// The members of the room. Direct messages have their two users in `kind`.
     pub(super) members: Members,
+    /// What the room is for. `None`: it has no topic.
+    pub(super) topic: Option<Box<str>>,
     /// Its number in [`Conversations::kept`], 0 if it is not there.
     kept_from: Seq,
 }
 
 impl Conversation {
     fn new(kind: ConversationKind, head: Seq) -> Self {
-        Self { kind, head, members: Members::default(), kept_from: 0 }
+        Self { kind, head, members: Members::default(), topic: None, kept_from: 0 }
     }
 
     /// The room's name; `None` for direct messages.

@@ -18,6 +18,8 @@ pub struct Rules {
     pub endpoint: Option<Name>,
     /// May users open rooms?
     pub create: bool,
+    /// May members set the topic of a room where no user was granted the role of a moderator or an owner?
+    pub topic_by_members: bool,
     /// The largest room in which presence is announced, in members.
     pub presence_limit: usize,
     /// How long a session outlives its connection, in milliseconds.
@@ -34,6 +36,8 @@ pub struct Rules {
     pub sessions: usize,
     /// Sessions of one registered user at once; 0: no limit.
     pub sessions_per_user: usize,
+    /// How long after a message its author may redact it, in milliseconds; 0: never.
+    pub redact_ms: u64,
     /// May only registered users log in?
     pub accounts: bool,
     /// Rooms at once; 0: no limit.

@@ -3,6 +3,7 @@
 //! what new settings or an older version of the store require: see [`State::start`].
 
 use super::deduplication::Deduplication;
+use super::marks::Marks;
 use super::permissions::Permissions;
 use super::quota_owner::RoomOpeners;
 use super::rooms::Conversations;
@@ -11,7 +12,7 @@ use super::sessions::{Session, Sessions, UsedIds};
 use super::sweeps::queue::{Sweep, Sweeps};
 use super::turn::Turn;
 use super::users::removed::RemovedUsers;
-use super::{Rules, Snapshot, State, StoredConversation, StoredSession, User, Users};
+use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSession, User, Users};
 use std::sync::Arc;
 
 impl State {
@@ -24,8 +25,9 @@ impl State {
         let users = Users::new(users, found.certificates);
         let mut conversations = Conversations::default();
         conversations.last = found.last_conversation;
-        for StoredConversation { id, kind, head } in stored {
+        for StoredConversation { id, kind, head, topic } in stored {
             conversations.put(id, kind, head);
+            conversations.get_mut(id).into_iter().for_each(|c| c.topic.clone_from(&topic));
             if head >= oldest.max(1) {
                 conversations.note_messages(id, head);
             }
@@ -89,6 +91,7 @@ impl State {
             defaults: found.default_rooms,
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
+            marks: Marks::restore(found.marks),
             permissions: Permissions::restore(rights),
             deduplication,
             head,
@@ -114,13 +117,23 @@ impl State {
         self.sweep_unregistered();
     }
 
+    /// The read marks of conversations that are there.
+    pub(super) fn live_marks(&self) -> impl Iterator<Item = StoredMark> {
+        self.marks.iter().filter(|mark| self.conversations.get(mark.conversation).is_some())
+    }
+
     /// The complete data of the store, without the messages.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut conversations: Vec<_> = self
             .conversations
             .iter()
-            .map(|(id, c)| StoredConversation { id, kind: c.kind.clone(), head: c.head })
+            .map(|(id, c)| StoredConversation {
+                id,
+                kind: c.kind.clone(),
+                head: c.head,
+                topic: c.topic.clone(),
+            })
             .collect();
         conversations.sort_unstable_by_key(|c| c.id);
         let sessions = self
@@ -148,6 +161,7 @@ impl State {
             rights: self.permissions.stored(),
             users,
             certificates: self.users.certificates().cloned().collect(),
+            marks: self.live_marks().collect(),
             removed: self.removed.iter().cloned().collect(),
             sent: self.window().cloned().collect(),
             head: self.head,

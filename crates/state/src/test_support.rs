@@ -60,7 +60,7 @@ pub trait Parts {
     fn begin(&mut self, time: u64);
     fn end(&mut self) -> Writes;
     fn set_rules(&mut self, rules: Rules);
-    fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal>;
+    fn operate(&mut self, uid: u32, action: &Action, past: Past) -> Result<ActReply, Refusal>;
     fn node_up(&mut self, node: NodeId);
     fn away(&mut self, origin: Origin, session: SessionId);
     fn end_away(&mut self, session: SessionId);
@@ -93,8 +93,8 @@ impl Parts for State {
         Self::set_rules(self, rules)
     }
 
-    fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
-        Self::operate(self, uid, action)
+    fn operate(&mut self, uid: u32, action: &Action, past: Past) -> Result<ActReply, Refusal> {
+        Self::operate(self, uid, action, past)
     }
 
     fn node_up(&mut self, node: NodeId) {

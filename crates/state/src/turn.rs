@@ -4,7 +4,7 @@
 
 use super::{
     Audience, Change, Chunk, ConversationId, ConversationKind, Ending, IdMap, Origin, Own, Sent, SessionId,
-    State, Writes,
+    State, UserId, Writes,
 };
 use std::collections::BTreeSet;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
@@ -19,6 +19,7 @@ pub(super) struct Said {
     pub(super) at: Origin,
     pub(super) session: SessionId,
     pub(super) id: Option<RequestId>,
+    pub(super) author: UserId,
     pub(super) user: Name,
     pub(super) color: Colour,
     /// Of direct messages: the name of the recipient.
@@ -48,6 +49,8 @@ pub(super) struct Turn {
     /// The heads before this turn, of the conversations with messages in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
+    /// The messages that were redacted in this turn: what its proposer has found of them was found before.
+    pub(super) redacted: BTreeSet<Seq>,
     /// The sessions that have lost the right to be in a room in this turn, and were not evicted at once.
     pub(super) lost: Vec<(SessionId, ConversationId)>,
     /// The number of rooms that ended or evicted sessions have left at once in this turn.
@@ -85,6 +88,7 @@ impl State {
         self.turn.unsealed.clear();
         self.turn.heads.clear();
         self.turn.left = 0;
+        self.turn.redacted.clear();
         self.turn.head = self.head;
         self.deduplication.forget(self.head.saturating_sub(self.rules.window));
     }
@@ -141,9 +145,11 @@ impl State {
         let room = conversation.room().cloned();
         let mut lines = Vec::with_capacity(said.iter().map(|s| s.json.len() + 200).sum());
         let mut own = Vec::with_capacity(said.len());
+        let mut authors = Vec::with_capacity(said.len());
         let (mut seq, mut prev) = (self.head, before);
-        for Said { at, session, id: name, user, color, to, json } in said.drain(..) {
+        for Said { at, session, id: name, author, user, color, to, json } in said.drain(..) {
             seq += 1;
+            authors.push(author);
             let place = match (&room, &to) {
                 (Some(room), _) => Spoken::In(room.as_str()),
                 (None, to) => Spoken::To(to.as_ref().map_or("", Name::as_str)),
@@ -177,6 +183,7 @@ impl State {
         let chunk = self.turn.writes.chunks.len();
         self.tell(Change::Said { chunk, audience, own });
         let ts = self.turn.time;
-        self.turn.writes.chunks.push(Chunk { conversation: id, first, last: seq, prev: before, ts, lines });
+        let chunk = Chunk { conversation: id, first, last: seq, prev: before, ts, lines, authors };
+        self.turn.writes.chunks.push(chunk);
     }
 }

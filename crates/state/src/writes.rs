@@ -40,6 +40,53 @@ pub struct Chunk {
     pub ts: u64,
     /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
     pub lines: Vec<u8>,
+    /// The author of each message. A name does not tell: an unregistered name may be another user's later.
+    pub authors: Vec<UserId>,
+}
+
+/// A change of the read marks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MarkChange {
+    /// The user has read the conversation up to this number.
+    Put {
+        /// A registered user.
+        user: UserId,
+        /// The conversation.
+        conversation: ConversationId,
+        /// The number.
+        seq: Seq,
+    },
+    /// One mark is gone.
+    Remove {
+        /// The user.
+        user: UserId,
+        /// The conversation.
+        conversation: ConversationId,
+    },
+    /// The user is removed.
+    RemoveUser(UserId),
+}
+
+/// A read mark as the store keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredMark {
+    /// A registered user.
+    pub user: UserId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The user has read it up to this number.
+    pub seq: Seq,
+}
+
+/// The text of a message is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redaction {
+    /// The number of the message.
+    pub seq: Seq,
+    /// The user who redacts it; `None`: an operator.
+    pub by: Option<Name>,
+    /// Why; may be empty.
+    pub reason: Box<str>,
 }
 
 /// The kind of a conversation.
@@ -134,6 +181,12 @@ pub struct Writes {
     pub chunks: Vec<Chunk>,
     /// The ids of these messages.
     pub sent: Vec<Sent>,
+    /// Topics of rooms; `None`: the room has none any more.
+    pub topics: Vec<(ConversationId, Option<Box<str>>)>,
+    /// What happened to read marks, in order.
+    pub marks: Vec<MarkChange>,
+    /// Messages whose text is removed. They are stored, and not among `chunks`.
+    pub redactions: Vec<Redaction>,
     /// Changes of sessions, in order.
     pub sessions: Vec<SessionChange>,
     /// Changes of ended sessions that are still in rooms, each once.
@@ -159,6 +212,9 @@ impl Writes {
             && self.gone.is_empty()
             && self.chunks.is_empty()
             && self.sent.is_empty()
+            && self.topics.is_empty()
+            && self.marks.is_empty()
+            && self.redactions.is_empty()
             && self.sessions.is_empty()
             && self.leaving.is_empty()
             && self.work.is_empty()
@@ -178,6 +234,9 @@ impl Writes {
             gone,
             chunks,
             sent,
+            topics,
+            marks,
+            redactions,
             sessions,
             leaving,
             work,
@@ -192,6 +251,9 @@ impl Writes {
         self.gone.extend(gone);
         self.chunks.extend(chunks);
         self.sent.extend(sent);
+        self.topics.extend(topics);
+        self.marks.extend(marks);
+        self.redactions.extend(redactions);
         self.sessions.extend(sessions);
         self.leaving.extend(leaving);
         self.work.append(work);
@@ -213,6 +275,9 @@ impl Writes {
             + self.gone.len()
             + self.chunks.len()
             + self.sent.len()
+            + self.topics.len()
+            + self.marks.len()
+            + self.redactions.len()
             + self.sessions.len()
             + self.leaving.len()
             + self.work.added.len()
@@ -232,6 +297,8 @@ pub struct StoredConversation {
     pub kind: ConversationKind,
     /// The newest number in it, 0 if none; right even if retention has removed that message.
     pub head: Seq,
+    /// The topic of a room, if it has one.
+    pub topic: Option<Box<str>>,
 }
 
 /// A session at the start.
@@ -289,6 +356,8 @@ pub struct Snapshot {
     pub users: Vec<User>,
     /// Every client certificate that is known.
     pub certificates: Vec<Certificate>,
+    /// The read marks of conversations that are there, by user and conversation.
+    pub marks: Vec<StoredMark>,
     /// The names of removed users.
     pub removed: Vec<Removed>,
     /// The ids of the newest [`super::WINDOW`] messages of existing sessions, the oldest first.

@@ -63,7 +63,15 @@ impl Talk {
             }
             self.heads[n] = self.seq;
             let conversation = ConversationId(i64::try_from(n)? + 1);
-            writes.chunks.push(Chunk { conversation, first, last: self.seq, prev, ts: self.seq, lines });
+            writes.chunks.push(Chunk {
+                conversation,
+                first,
+                last: self.seq,
+                prev,
+                ts: self.seq,
+                lines,
+                authors: Vec::new(),
+            });
         }
         Ok(writes)
     }

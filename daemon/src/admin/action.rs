@@ -5,19 +5,22 @@
 use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::{Map, Value, json};
-use tcp_chat_protocol::request::{Action, Against, MOST_SECONDS, Place, REASON_BYTES, check_action};
-use tcp_chat_protocol::{Banned, Name, Role, text};
+use tcp_chat_protocol::request::{
+    Action, Against, Conversation, MOST_SECONDS, Place, REASON_BYTES, Redact, check_action, check_topic,
+};
+use tcp_chat_protocol::{Banned, Name, Role, Seq, text};
 
 /// The commands that are actions, each with its fields.
-const COMMANDS: [(&str, &[&str]); 8] = [
+const COMMANDS: [(&str, &[&str]); 9] = [
     ("kick", &["user", "room", "reason"]),
     ("mute", &["user", "room", "for_s", "reason"]),
     ("unmute", &["user", "room"]),
     ("ban", &["whom", "room", "for_s", "reason"]),
     ("unban", &["whom", "room"]),
-    ("room", &["room", "private"]),
+    ("room", &["room", "private", "topic"]),
     ("room remove", &["room"]),
     ("grant", &["user", "role", "room"]),
+    ("redact", &["room", "seq", "reason"]),
 ];
 
 /// The fields of an action, as an operator writes them.
@@ -32,6 +35,10 @@ pub struct ActionFields {
     pub room: Option<String>,
     /// Whether the room becomes private.
     pub private: Option<bool>,
+    /// The new topic of the room; empty: removes it.
+    pub topic: Option<String>,
+    /// The message to redact.
+    pub seq: Option<Seq>,
     /// The role; `None`: takes the role away.
     pub role: Option<Role>,
     /// The duration, in seconds; `None`: until it is lifted.
@@ -67,6 +74,16 @@ pub(super) fn write(action: &Action) -> Value {
         }
         Action::Ban(of) | Action::Unban(of) => against("whom", &of.target.to_string(), of),
         Action::Room { room, private } => json!({ "room": room, "private": private }),
+        Action::Topic { room, topic } => json!({ "room": room, "topic": topic }),
+        Action::Redact(Redact { of, seq, reason }) => {
+            let room = match of {
+                Conversation::Room(room) => Some(room),
+                // Operators redact in rooms.
+                Conversation::With(_) => None,
+            };
+            let reason = Some(reason).filter(|reason| !reason.is_empty());
+            json!({ "room": room, "seq": seq, "reason": reason })
+        }
         Action::RemoveRoom(room) => json!({ "room": room }),
         Action::Grant { user, role, room } => json!({ "user": user, "role": role, "room": room }),
     };
@@ -103,10 +120,21 @@ impl ActionFields {
             "unmute" => Action::Unmute(self.against(user)?),
             "ban" => Action::Ban(self.against(whom)?),
             "unban" => Action::Unban(self.against(whom)?),
-            "room" => Action::Room {
-                room: required_room()?,
-                private: self.private.ok_or_else(|| missing("private"))?,
+            "room" => match (self.private, &self.topic) {
+                (Some(private), None) => Action::Room { room: required_room()?, private },
+                (None, Some(topic)) => {
+                    check_topic(topic)?;
+                    Action::Topic { room: required_room()?, topic: topic.clone() }
+                }
+                (None, None) => return Err(missing("private")),
+                (Some(_), Some(_)) => return Err("`private` and `topic` exclude each other".to_owned()),
             },
+            "redact" => {
+                check(None, &self.reason)?;
+                let (of, seq) =
+                    (Conversation::Room(required_room()?), self.seq.ok_or_else(|| missing("seq"))?);
+                Action::Redact(Redact { of, seq, reason: self.reason.clone() })
+            }
             "room remove" => Action::RemoveRoom(required_room()?),
             "grant" => Action::Grant { room: room()?, user: user()?, role: self.role },
             other => return Err(format!("{other:?} is not an action")),
@@ -162,6 +190,10 @@ mod tests {
             r#"{"command":"ban","for_s":60,"reason":"flood","whom":"address:10.0.0.0/8"}"#,
             r#"{"command":"unban","whom":"user:10.0.0.1"}"#,
             r#"{"command":"room","private":false,"room":"ops"}"#,
+            r#"{"command":"room","room":"ops","topic":"On call: bo"}"#,
+            r#"{"command":"room","room":"ops","topic":""}"#,
+            r#"{"command":"redact","reason":"a password","room":"ops","seq":7}"#,
+            r#"{"command":"redact","room":"ops","seq":7}"#,
             r#"{"command":"room remove","room":"ops"}"#,
             r#"{"command":"grant","role":"read-only","room":"ops","user":"bo"}"#,
             r#"{"command":"grant","user":"bo"}"#,
@@ -178,6 +210,12 @@ mod tests {
             (
                 r#"{"command":"kick","user":"bo","for_s":60}"#,
                 "this is not a valid request: unknown field `for_s`, expected one of `user`, `room`, `reason`",
+            ),
+            (r#"{"command":"redact","room":"ops"}"#, "this is not a valid request: missing field `seq`"),
+            (r#"{"command":"redact","seq":1}"#, "this is not a valid request: missing field `room`"),
+            (
+                r#"{"command":"room","room":"ops","topic":"x","private":true}"#,
+                "`private` and `topic` exclude each other",
             ),
             (r#"{"command":"room","room":"ops"}"#, "this is not a valid request: missing field `private`"),
             (

@@ -2,7 +2,7 @@
 //! `commands` and the build. Never runs a command.
 
 use super::export::Export;
-use super::moderation_args::{Ban, Grant, Kick, Mute, Room, Unban, Unmute};
+use super::moderation_args::{Ban, Grant, Kick, Mute, Redact, Room, Unban, Unmute};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -121,6 +121,8 @@ pub enum Command {
     /// Change or remove a room
     #[command(subcommand)]
     Room(Room),
+    /// Remove the text of a message in a room for all readers; its place, author and time stay
+    Redact(Redact),
     /// Make a user owner, moderator, member or read-only, on the server or in a room
     Grant(Grant),
     /// Print the audit log: moderation actions and their authors, the newest last

@@ -2,7 +2,7 @@
 //! control socket. Called by `commands`. Never decides whether an action is permitted.
 
 use super::args::Command;
-use super::moderation_args::{Access, Ban, Grant, Kick, List, Mute, Penalty, Room, Unban, Unmute};
+use super::moderation_args::{Access, Ban, Grant, Kick, List, Mute, Penalty, Redact, Room, Unban, Unmute};
 use super::{Failure, control, exit};
 use crate::admin::{ActionFields, AdminRequest};
 use std::path::Path;
@@ -71,6 +71,13 @@ fn action(command: Command) -> Option<(&'static str, bool, ActionFields)> {
         Command::Room(Room::Set { room, access, json }) => {
             let private = Some(access == Access::Private);
             ("room", json, ActionFields { room: Some(room), private, ..none() })
+        }
+        Command::Room(Room::Topic { room, text, json }) => {
+            let topic = Some(text.join(" "));
+            ("room", json, ActionFields { room: Some(room), topic, ..none() })
+        }
+        Command::Redact(Redact { room, seq, reason, json }) => {
+            ("redact", json, ActionFields { room: Some(room), seq: Some(seq), reason, ..none() })
         }
         Command::Room(Room::Remove { room, json }) => {
             ("room remove", json, ActionFields { room: Some(room), ..none() })

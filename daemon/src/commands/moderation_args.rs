@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use tcp_chat_protocol::request::{MOST_SECONDS, REASON_BYTES};
-use tcp_chat_protocol::{Role, text};
+use tcp_chat_protocol::{Role, Seq, text};
 
 /// The room of the action, and the form of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -113,6 +113,16 @@ pub enum Room {
         #[arg(long)]
         json: bool,
     },
+    /// Set what a room is for: up to 400 characters, which all members see
+    Topic {
+        /// The room
+        room: String,
+        /// The topic; without it, the room has none any more
+        text: Vec<String>,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove a room for good: its members are removed from it and told, and its messages are deleted.
     /// A room of rooms.default or http.rooms cannot be removed
     Remove {
@@ -131,6 +141,21 @@ pub enum Access {
     Private,
     /// Everyone.
     Public,
+}
+
+/// `redact`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Redact {
+    /// The room
+    pub room: String,
+    /// The number of the message (its `seq`): `export --room ROOM` shows it
+    pub seq: Seq,
+    /// The reason, which all who read the room are told
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]
+    pub reason: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `grant`

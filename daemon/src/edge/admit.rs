@@ -180,7 +180,8 @@ impl Edge {
             Ask::Join(room) => Op::Join(room, Box::new(self.allowance(state, peer, (0, 1)))),
             Ask::Leave(place) => Op::Leave(place),
             Ask::Say(target, json) => Op::Say(target, json, past),
-            Ask::Action(action) => Op::Action(action),
+            Ask::Action(action) => Op::Action(action, past),
+            Ask::Mark(mark) => Op::Mark(Box::new(mark)),
         };
         let intent = Intent::Request(peer.source(self.node), id, op);
         self.gathering.propose_for(intent, Task::Reply { connection, op: name });

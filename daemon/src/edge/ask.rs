@@ -5,7 +5,7 @@
 use crate::auth::Proof;
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::event::json_text;
-use tcp_chat_protocol::request::{Action, Enrol, Login, Place, Request, Target};
+use tcp_chat_protocol::request::{Action, Enrol, Login, Mark, Place, Request, Target};
 use tcp_chat_state::{EnrolOp, Query};
 use zeroize::Zeroizing;
 
@@ -54,6 +54,8 @@ pub enum Ask {
     Query(Query),
     /// Moderate.
     Action(Box<Action>),
+    /// Tell how far the user has read.
+    Mark(Mark),
     /// Are you there.
     Ping,
     /// Goodbye.
@@ -86,6 +88,7 @@ impl Ask {
             Request::History(history) => Self::Query(Query::History(history)),
             Request::Search(search) => Self::Query(Query::Search(search)),
             Request::Action(action) => Self::Action(action),
+            Request::Mark(mark) => Self::Mark(mark),
             Request::Ping => Self::Ping,
             Request::Quit => Self::Quit,
         })
@@ -104,6 +107,7 @@ impl Ask {
             Self::Ping => "PING",
             Self::Quit => "QUIT",
             Self::Action(action) => action.op(),
+            Self::Mark(_) => "MARK",
         }
     }
 }

@@ -3,7 +3,11 @@
 //! banned range: only the edge knows peer addresses.
 
 use super::{Closing, Edge, Effect, notices};
-use tcp_chat_state::{Change, ConnectionId, Ending, Origin, Own, SessionId, State, UserId, shrink};
+use tcp_chat_protocol::{Seq, event};
+use tcp_chat_state::{
+    Audience, Change, ConnectionId, ConversationId, Ending, Origin, Own, Redacted, SessionId, State, UserId,
+    shrink,
+};
 
 /// A list of changes of at most this capacity is kept for the next turn.
 const KEPT: usize = 1_024;
@@ -65,6 +69,18 @@ impl Edge {
                     self.line(connection, notices::removed(room, &why));
                 }
             }
+            Change::Redacted(redacted) => self.tell_redacted(*redacted),
+            Change::Marked { user, from, mark } => {
+                let to = self.listeners.of(Audience::Users(user, user));
+                let (except, line) = (self.here(from), event::mark(&mark).into());
+                if to.iter().any(|connection| Some(*connection) != except) {
+                    self.effects.push(Effect::Told { to, except, line, redacts: None });
+                }
+            }
+            Change::Topic { room, name, topic, by } => {
+                let line = notices::topic(&name, &topic, by.as_ref());
+                self.tell_all(Audience::Room(room), line, None);
+            }
             Change::BannedRanges(barred) => self.effects.push(Effect::BannedRanges(barred)),
             Change::Opened(room, network) => self.rooms.add(room, network),
             Change::Gone(room) => {
@@ -72,6 +88,20 @@ impl Edge {
                 self.listeners.silence(room);
             }
             Change::Banned { range, who, reason } => self.evict_banned_sessions(&range, who, reason),
+        }
+    }
+
+    /// The text of a message is removed.
+    fn tell_redacted(&mut self, redacted: Redacted) {
+        let line = notices::redacted(&redacted);
+        self.tell_all(redacted.audience, line, Some((redacted.conversation, redacted.seq)));
+    }
+
+    /// A line to all who hear a room or a user.
+    fn tell_all(&mut self, audience: Audience, line: Vec<u8>, redacts: Option<(ConversationId, Seq)>) {
+        let to = self.listeners.of(audience);
+        if !to.is_empty() {
+            self.effects.push(Effect::Told { to, except: None, line: line.into(), redacts });
         }
     }
 

@@ -3,8 +3,10 @@
 
 use super::Refused;
 use std::sync::Arc;
-use tcp_chat_protocol::{Name, RequestId};
-use tcp_chat_state::{BannedRanges, ConnectionId, Own, PageOf, Range, Resent, SearchIn, SessionId, Writes};
+use tcp_chat_protocol::{Name, RequestId, Seq};
+use tcp_chat_state::{
+    BannedRanges, ConnectionId, ConversationId, Own, PageOf, Range, Resent, SearchIn, SessionId, Writes,
+};
 
 /// The outcome of a turn on this node.
 #[derive(Debug)]
@@ -44,6 +46,17 @@ pub enum Effect {
         except: Option<ConnectionId>,
         /// The line.
         line: Arc<[u8]>,
+    },
+    /// A line to many that none of them is to miss, true only if the turn is kept.
+    Told {
+        /// Who gets it.
+        to: Recipients,
+        /// But not this one.
+        except: Option<ConnectionId>,
+        /// The line.
+        line: Arc<[u8]>,
+        /// The message whose text is removed: where it waits in memory, it is read from the store instead.
+        redacts: Option<(ConversationId, Seq)>,
     },
     /// A range to read from the store.
     Read(ConnectionId, Read),

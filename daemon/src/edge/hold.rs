@@ -90,6 +90,7 @@ impl Hold {
         match ask {
             Ask::Action(action) => self.takes_action(action),
             Ask::Enrol(_) => self.takes("nothing was changed"),
+            Ask::Mark(_) => self.takes("the mark was not kept"),
             // Also for a room that this user may not know of: the answer must not reveal it.
             Ask::Join(room) if !session.is_some_and(|session| state.knows_room(session, room)) => {
                 self.takes("the room was not opened")
@@ -112,7 +113,7 @@ impl Hold {
     fn split(&self, effect: Effect) -> (Option<Effect>, Option<Effect>) {
         let kept = self.kept();
         match effect {
-            Effect::Chunk { .. } | Effect::IfKept(..) => (None, Some(effect)),
+            Effect::Chunk { .. } | Effect::IfKept(..) | Effect::Told { .. } => (None, Some(effect)),
             Effect::Read(_, Read::Again(ref resent)) if resent.seq > kept => (None, Some(effect)),
             Effect::Read(to, Read::Gap(session, ranges)) => {
                 let gap = |ranges: Vec<Range>| {

@@ -9,7 +9,7 @@ use super::{Answer, Command, Edge, Effect};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Past, Query, QuotaOwner, SessionId, State, UserId, WHO_MEMBERS};
+use tcp_chat_state::{ConnectionId, Past, Query, QuotaOwner, SessionId, Sought, State, UserId, WHO_MEMBERS};
 
 /// The delay of the next read for one line above the rate, in milliseconds.
 const LINE_MS: u64 = 1;
@@ -121,18 +121,23 @@ impl Edge {
         self.limits.entry(session).or_insert_with(|| SessionLimits::full(now))
     }
 
-    /// The message that must be searched in the store before this request becomes part of a turn: the session may have
-    /// sent one under this id, and the state does not know it. A request that its rate refuses causes no search.
+    /// The message that must be searched in the store before this request becomes part of a turn: one that the session
+    /// may have sent under this id and that the state does not know, or one to redact. A request that its rate refuses
+    /// causes no search.
     pub fn asks_past(
         &mut self,
         state: &mut State,
         connection: ConnectionId,
         command: &Command,
-    ) -> Option<(SessionId, RequestId)> {
-        let Command::Ask(Some(id), Ask::Say(..)) = command else { return None };
+    ) -> Option<Sought> {
+        let (id, redacts) = match command {
+            Command::Ask(Some(id), Ask::Say(..)) => (Some(id), None),
+            Command::Ask(_, Ask::Action(action)) => (None, Some(State::redacts(action)?)),
+            _ => return None,
+        };
         let entry = self.connections.get(&connection).filter(|entry| entry.owes == 0 && !entry.closing)?;
         let session = entry.session?;
-        if !state.asks_past(session, id) {
+        if id.is_some_and(|id| !state.asks_past(session, id)) {
             return None;
         }
         let (rates, now) = (Rates::of(state.rules()), self.now);
@@ -140,7 +145,8 @@ impl Edge {
             let mut buckets = limits.buckets;
             buckets.request(rates, 1, now).is_err()
         });
-        (!is_too_fast).then(|| (session, id.clone()))
+        let sought = id.map(|id| Sought::Sent(session, id.clone())).or(redacts.map(Sought::Message));
+        sought.filter(|_| !is_too_fast)
     }
 
     /// Charges a message: a token for a first message to a user, and bytes of the user's storage quota, or of the

@@ -5,9 +5,9 @@
 use super::gathering::Task;
 use super::{Closing, Edge, Effect};
 use std::sync::Arc;
-use tcp_chat_protocol::event::{NoticeEvent, notice};
+use tcp_chat_protocol::event::{self, NoticeEvent, RedactedEvent, RoomEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
-use tcp_chat_state::{Ending, Removal, State};
+use tcp_chat_state::{Ending, Redacted, Removal, State};
 
 impl Edge {
     /// Tells all clients that the daemon ends, and closes all connections, at this place of the turn. Sessions are
@@ -61,6 +61,25 @@ pub(super) fn ended(why: &Ending) -> Option<Vec<u8>> {
         Ending::Unwelcome(why) => why.to_string(),
     };
     Some(notice(&NoticeEvent::new(NoticeKind::Kicked, msg)))
+}
+
+/// To all who hear the conversation of a message whose text is removed.
+pub(super) fn redacted(of: &Redacted) -> Vec<u8> {
+    let (to, user) = of.direct.as_ref().map(|(to, user)| (to.as_str(), user.as_str())).unzip();
+    event::redacted(&RedactedEvent {
+        room: of.room.as_ref().map(|room| room.as_str().into()),
+        to: to.map(Into::into),
+        user: user.map(Into::into),
+        seq: of.seq,
+        by: of.by.as_ref().map(|by| by.as_str().into()),
+        reason: Some(&*of.reason).filter(|reason| !reason.is_empty()).map(Into::into),
+    })
+}
+
+/// To all members of a room that has another topic.
+pub(super) fn topic(room: &Name, topic: &str, by: Option<&Name>) -> Vec<u8> {
+    let user = by.map(|by| by.as_str().into());
+    event::room(&RoomEvent { room: room.as_str().into(), topic: topic.into(), user })
 }
 
 /// The line to a client whose session was removed from a room.

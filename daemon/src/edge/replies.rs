@@ -24,6 +24,9 @@ impl Edge {
             Done::Enrolled(data) => {
                 return self.push(to, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &data)));
             }
+            Done::Marked(mark) => {
+                return self.push(to, Effect::IfKept(to, id.cloned(), reply::encode(op, id, &mark)));
+            }
             Done::Resent(resent) => return self.push(to, Effect::Read(to, Read::Again(resent))),
             // The message itself is the answer.
             Done::Said | Done::LoggedIn(_) | Done::Granted(_) | Done::Other => return,

@@ -73,7 +73,10 @@ impl Hub {
                     let done = Err(refusal.msg.into_owned());
                     self.reply(After::Turn, to, |_, _| done);
                 }
-                Ok(()) => self.operate(Intent::Operate(uid, action), OperatorReply::Action(to)),
+                Ok(()) => {
+                    let past = self.past_of_action(&action);
+                    self.operate(Intent::Operate(uid, action, past), OperatorReply::Action(to));
+                }
             },
             Control::Listing(at, from, to) => {
                 self.reply(After::Turn, to, move |hub, _| hub.state.list(at, &from, &hub.edge));

@@ -60,6 +60,14 @@ impl Hub {
                         }
                     }
                 }
+                Effect::Told { to, except, line, redacts } => {
+                    for connection in to.iter().filter(|c| Some(**c) != except) {
+                        wakers.extend(self.with(*connection, |o| {
+                            redacts.into_iter().for_each(|(of, seq)| o.redact(of, seq));
+                            o.push_told(&line)
+                        }));
+                    }
+                }
                 Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),
                 Effect::LoggedIn(to, session, name) => {
                     debug!(

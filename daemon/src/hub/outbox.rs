@@ -115,6 +115,41 @@ impl Outbox {
         inner.waker.take()
     }
 
+    /// Adds a line that the connection is not to miss, and that it did not ask for. Only where twice the bound waits is it
+    /// left out: such a reader has read nothing for long.
+    #[must_use]
+    pub fn push_told(&self, line: &Arc<[u8]>) -> Option<Waker> {
+        let mut inner = self.lock();
+        if inner.closing.is_some() || inner.bytes > 2 * self.bound {
+            return None;
+        }
+        inner.append(Item::Shared(line.clone()));
+        inner.waker.take()
+    }
+
+    /// The text of a message was removed from the store. If the message waits here, it is read from there when the
+    /// connection comes to it.
+    pub fn redact(&self, conversation: ConversationId, seq: Seq) {
+        let mut inner = self.lock();
+        let Some(session) = inner.session else { return };
+        let is_it =
+            |chunk: &Chunk| chunk.conversation == conversation && chunk.first <= seq && seq <= chunk.last;
+        let waits = inner.items.iter_mut().find(|item| match item {
+            Item::Kept(kept) | Item::Own(kept, _) => is_it(kept.chunk()),
+            _ => false,
+        });
+        let Some(item) = waits else { return };
+        let before = item.bytes();
+        if let Item::Kept(kept) | Item::Own(kept, _) = item {
+            let range = range(kept.chunk());
+            *item = Item::Read(Read::Gap(session, vec![range]));
+        }
+        let after = item.bytes();
+        inner.bytes = (inner.bytes + after).saturating_sub(before);
+        // If it is the last item, a later chunk may be added to the gap: it is read with it.
+        inner.swallowed = None;
+    }
+
     /// Adds a best-effort line in no hurry. Over the bound the line is dropped. The task is not woken for it before
     /// [`Outbox::wake`]. True: a later wake is needed.
     #[must_use]

@@ -1,11 +1,12 @@
 //! Owns the limits: one description each, as in [`super::sections`]. What they mean together is in `checks`.
 
 use super::key::{Key, Section, section};
-use super::kinds::{Kind, Number, Size, Span};
+use super::kinds::{Kind, Number, Size, Span, ZeroIsOff};
 use super::reader::SettingsReader;
 use std::time::Duration;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// A tenth of a second.
@@ -88,6 +89,11 @@ section! {
         /// Users per minute, and at once, to whom one session may send a first direct message. Users who
         /// answer do not count. 0: no limit.
         strangers_per_minute: u32 = 100 => Number(0..=MANY);
+
+        /// How long after a message its author may redact it, which removes its text for all. "0": never. Moderators
+        /// and operators may at any time.
+        redact: Option<Duration> = Some(15 * MINUTE)
+            => ZeroIsOff(Span(Duration::ZERO..=36_500 * DAY), || "0".into());
 
         /// Errors in a row after which the daemon closes a connection. 0: never.
         errors: u32 = 10_000 => Number(0..=MANY);

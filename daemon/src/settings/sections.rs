@@ -89,6 +89,10 @@ section! {
         /// Can users open new rooms by joining them? A user with a proven name owns the room that it opens.
         create: bool = true => Flag;
 
+        /// Can members set the topic of a room where no user was granted the role of moderator or owner? Moderators
+        /// and owners can always.
+        topic_by_members: bool = true => Flag;
+
         /// The daemon announces presence (joined, away, back, left) in rooms with up to this many members.
         /// In larger rooms clients use WHO. 0: never.
         presence_limit: usize = 500 => Number(0..=MANY);

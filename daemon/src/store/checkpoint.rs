@@ -20,6 +20,9 @@ const READER_WAIT: Duration = Duration::from_millis(50);
 /// A time without a turn that counts as a pause. Two syncs take as long on an average disk.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// After a truncation that a reader prevented, the next attempt comes after this time.
+const TRUNCATE_AGAIN: Duration = Duration::from_millis(250);
+
 /// With less free space than this, in bytes, each turn checks the disk.
 const SMALL_DISK_BYTES: u64 = 64 << 20;
 
@@ -32,6 +35,8 @@ pub(super) struct Checkpoints {
     is_disk_small: bool,
     wake: Option<SyncSender<()>>,
     copying: Arc<AtomicBool>,
+    /// The write-ahead log has a text that was redacted: it must be truncated in the next pause.
+    truncates: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     thresholds: Thresholds,
     restart_at: i64,
@@ -67,10 +72,11 @@ impl Checkpoints {
         if !place.is_memory() {
             let (wake, wakes) = sync_channel(1);
             let copying = Arc::clone(&checkpoints.copying);
+            let truncates = Arc::clone(&checkpoints.truncates);
             let log = schema::open_for_checkpoints(place)?;
             let thread = std::thread::Builder::new()
                 .name("checkpoints".into())
-                .spawn(move || Checkpointer { log, thresholds, copying }.run(&wakes))
+                .spawn(move || Checkpointer { log, thresholds, copying, truncates }.run(&wakes))
                 .map_err(|e| StoreError::io("start a thread for", &place.path(), &e))?;
             checkpoints.folder = place.folder();
             checkpoints.free_bytes = location::free_bytes(&checkpoints.folder);
@@ -79,6 +85,15 @@ impl Checkpoints {
             checkpoints.thread = Some(thread);
         }
         Ok(checkpoints)
+    }
+
+    /// Has the write-ahead log truncated, and not only copied, in the next pause between turns. Until then it has the
+    /// texts that were redacted.
+    pub(super) fn must_truncate(&mut self) {
+        if let Some(wake) = &self.wake {
+            self.truncates.store(true, Ordering::Release);
+            let _ = wake.try_send(());
+        }
     }
 
     /// Runs after each turn of the writer. Errors are ignored, because the turn is committed and the next one
@@ -112,8 +127,15 @@ impl Checkpoints {
             }
             return;
         }
-        (self.restart_at, self.tight_at) = match restart_wal(log) {
-            Ok(now) if now.uncopied() == 0 => (0, 0),
+        let truncates = self.truncates.load(Ordering::Acquire);
+        (self.restart_at, self.tight_at) = match if truncates { truncate_wal(log) } else { restart_wal(log) }
+        {
+            Ok(now) if now.uncopied() == 0 => {
+                if truncates && now.pages == 0 {
+                    self.truncates.store(false, Ordering::Release);
+                }
+                (0, 0)
+            }
             // A reader holds old frames. The next attempt comes later, not with each turn.
             _ => (now.pages + self.thresholds.copy_from, now.pages + self.thresholds.copy_from / 4),
         };
@@ -152,23 +174,30 @@ struct Checkpointer {
     log: Connection,
     thresholds: Thresholds,
     copying: Arc<AtomicBool>,
+    truncates: Arc<AtomicBool>,
 }
 
 impl Checkpointer {
     fn run(self, wakes: &Receiver<()>) {
         while wakes.recv().is_ok() {
             let mut before = 0;
-            // Repeats until there is nothing left to copy for now.
+            // Repeats until there is nothing left to do for now.
             while let Ok(now) = run(&self.log, "NOOP")
-                && now.uncopied() > 0
+                && (now.uncopied() > 0 || self.must_truncate(now))
             {
-                let is_pause = now.pages >= self.thresholds.pause_from && now.pages == before;
-                if now.uncopied() >= self.thresholds.copy_from || is_pause {
+                let mut wait = PAUSE;
+                let truncates = self.must_truncate(now);
+                let is_pause = now.pages == before && (truncates || now.pages >= self.thresholds.pause_from);
+                if truncates && is_pause {
+                    if !self.truncate() {
+                        wait = TRUNCATE_AGAIN;
+                    }
+                } else if now.uncopied() >= self.thresholds.copy_from || is_pause {
                     self.copy();
-                } else if now.pages < self.thresholds.pause_from {
+                } else if now.pages < self.thresholds.pause_from && !truncates {
                     break;
                 }
-                before = match wakes.recv_timeout(PAUSE) {
+                before = match wakes.recv_timeout(wait) {
                     // A turn came.
                     Ok(()) => 0,
                     Err(RecvTimeoutError::Timeout) => now.pages,
@@ -176,6 +205,27 @@ impl Checkpointer {
                 };
             }
         }
+    }
+
+    /// Must the log be truncated? An empty one is.
+    fn must_truncate(&self, now: WalLength) -> bool {
+        now.pages > 0 && self.truncates.load(Ordering::Acquire)
+    }
+
+    /// Truncates the log. False: a reader holds it.
+    fn truncate(&self) -> bool {
+        self.copying.store(true, Ordering::Release);
+        let _done = Done(&self.copying);
+        // What is redacted from here on is in the log after the truncation, and sets the flag again.
+        self.truncates.store(false, Ordering::Release);
+        // Nearly all is copied before, so that a turn that comes now waits for little.
+        let copied = run(&self.log, "PASSIVE").is_ok_and(|now| now.uncopied() == 0);
+        let is_empty =
+            copied && run_with_timeout(&self.log, "TRUNCATE", Duration::ZERO).is_ok_and(|now| now.pages <= 0);
+        if !is_empty {
+            self.truncates.store(true, Ordering::Release);
+        }
+        is_empty
     }
 
     fn copy(&self) {

@@ -23,6 +23,9 @@ const GIVES_WAY: u32 = 9;
 /// and no longer than this.
 const GIVES_WAY_AT_MOST: Duration = Duration::from_secs(1);
 
+/// After the words of redacted messages could not be removed completely, the next attempt comes after this time.
+const PURGE_AGAIN: Duration = Duration::from_millis(500);
+
 /// How long to wait after an error: the disk may have room again.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -36,7 +39,8 @@ pub(super) struct Indexer {
 impl Indexer {
     /// Starts it. Trouble with the index is logged, and is no trouble for the log.
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, StoreError> {
-        let worker = Worker { shared: Arc::clone(shared), open: None, removals: None, told: false };
+        let worker =
+            Worker { shared: Arc::clone(shared), open: None, removals: None, redactions: None, told: false };
         let thread =
             std::thread::Builder::new().name("search-index".into()).spawn(move || worker.run()).map_err(
                 |e| StoreError::io("start the thread of the search index for", &shared.log.path(), &e),
@@ -60,6 +64,8 @@ struct Worker {
     open: Option<Open>,
     /// Up to which removal from the log the index has removed, too.
     removals: Option<u64>,
+    /// The same of redactions.
+    redactions: Option<u64>,
     /// Was it said that there is trouble?
     told: bool,
 }
@@ -110,9 +116,16 @@ impl Worker {
     /// Sleeps until there is something to do, and a little longer, so that it is worth it.
     fn rest(&self) {
         let mark = self.open.as_ref().map_or(0, |open| open.mark());
-        let removals = self.removals;
-        self.shared
-            .wait(|w| w.stop || w.rebuild || w.gives_room || w.head > mark || Some(w.removals) != removals);
+        let (removals, redactions) = (self.removals, self.redactions);
+        let is_work = |w: &Work| {
+            let is_new = w.head > mark || Some(w.removals) != removals || Some(w.redactions) != redactions;
+            w.stop || w.rebuild || w.gives_room || is_new
+        };
+        match self.open.as_ref().is_some_and(Open::must_purge) {
+            // A search held the write-ahead log.
+            true => drop(self.shared.pause(PURGE_AGAIN, |w| w.stop)),
+            false => self.shared.wait(is_work),
+        }
         self.shared
             .pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.waiting > 0 && w.head > mark));
     }
@@ -178,10 +191,17 @@ impl Worker {
                     p.file += 1;
                     p.gone = false;
                 });
-                self.removals = None;
+                (self.removals, self.redactions) = (None, None);
                 closed.insert(open)
             }
         };
+        // First what must not be found. It needs little room: a row for each message.
+        if self.redactions != Some(work.redactions) {
+            if open.redact().map_err(|e| spoiled(shared, of_index(e)))? {
+                return Ok(true);
+            }
+            self.redactions = Some(work.redactions);
+        }
         // What is derived leaves room for what is kept.
         let has_room = open.has_room(&shared.index, Next::Grows);
         if has_room && let Some(slice) = open.next_slice().map_err(of_log)? {
@@ -202,6 +222,13 @@ impl Worker {
         if self.removals != Some(work.removals) || (!has_room && open.mark() < work.head) {
             return Err(StoreError::Full { store: shared.index.to_string() });
         }
+        // The whole index is written again, so new messages come first.
+        if has_room && open.must_purge() {
+            let more = open.purge().map_err(|e| spoiled(shared, of_index(e)))?;
+            shared.report(|p| p.must_purge = open.must_purge());
+            return Ok(more);
+        }
+        shared.report(|p| p.must_purge = open.must_purge());
         Ok(false)
     }
 }

@@ -5,7 +5,7 @@ use super::index_files::Next;
 use super::location::Location;
 use super::rows::{int, number};
 use super::shared::Shared;
-use super::{StoreError, index_files, schema, totals};
+use super::{StoreError, index_files, redactions, schema, totals};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
@@ -13,6 +13,9 @@ use tcp_chat_search::{Index, Message};
 
 /// One transaction indexes about this many bytes of lines.
 const SLICE_BYTES: usize = 512 * 1024;
+
+/// The number of redacted messages that one transaction removes.
+const REDACTED_AT_ONCE: usize = 1_000;
 
 /// The number of authors whose keys are remembered. With one more, all are forgotten and made again.
 const AUTHORS: usize = 4_096;
@@ -66,7 +69,10 @@ impl Open {
             // Missing, of another log, of another version, or damaged: it is made from the log again.
             Ok(None) | Err(StoreError::Foreign { .. } | StoreError::Corrupt { .. }) => {
                 index_files::remove(&shared.index)?;
+                let done = redactions::count(&log).map_err(error)?;
                 let index = Index::create(index_files::open(&shared.index)?, &store)
+                    // Messages that were redacted until now are read as they are now.
+                    .and_then(|mut index| index.redact(&[], done).map(|()| index))
                     .map_err(|e| StoreError::sqlite("write", &shared.index, &e))?;
                 if head > 0 {
                     tracing::info!(event = "index_made_anew", index = %shared.index, messages_to = head, "the search index is being made anew");
@@ -94,8 +100,10 @@ impl Open {
         for Piece { first, conversation, between, lines } in &slice.pieces {
             for (line, seq) in super::lines(lines, *first) {
                 let data = event::data_of(line).unwrap_or_default();
-                // A line that the daemon did not write cannot be found.
-                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data) {
+                // A line that the daemon did not write cannot be found, and a redacted one has no words.
+                if let Ok(message) = serde_json::from_slice::<MsgEvent<'_>>(data)
+                    && !message.redacted
+                {
                     batch.add(&Message {
                         seq,
                         conversation: *conversation,
@@ -107,6 +115,25 @@ impl Open {
             }
         }
         batch.commit(slice.to)
+    }
+
+    /// Removes some messages that were redacted. True: there may be more.
+    pub(super) fn redact(&mut self) -> rusqlite::Result<bool> {
+        let (seqs, to) = redactions::read_after(&self.log, self.index.redactions(), REDACTED_AT_ONCE)?;
+        if to != self.index.redactions() {
+            self.index.redact(&seqs, to)?;
+        }
+        Ok(seqs.len() == REDACTED_AT_ONCE)
+    }
+
+    /// Whether words of redacted messages may still be in the index's files.
+    pub(super) fn must_purge(&self) -> bool {
+        self.index.must_purge()
+    }
+
+    /// Removes a part of them. True: there is more to do.
+    pub(super) fn purge(&mut self) -> rusqlite::Result<bool> {
+        self.index.purge()
     }
 
     /// Reads the next messages. The log is let go before they are indexed: it can be tidied and

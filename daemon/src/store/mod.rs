@@ -8,7 +8,7 @@
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids` | a turn as rows, in one transaction |
+//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `marks` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
 //! | `export` | reads of operators, from another process |
@@ -34,10 +34,12 @@ mod index_files;
 mod indexing;
 mod location;
 mod log_id;
+mod marks;
 mod message_age;
 mod open_files;
 mod permissions;
 mod readers;
+mod redactions;
 mod removal;
 mod removal_slice;
 mod request_ids;

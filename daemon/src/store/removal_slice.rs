@@ -3,6 +3,7 @@
 
 use super::disk_space::RemovalBudget;
 use super::history_size;
+use super::redactions;
 use super::request_ids;
 use super::retention::{Bounds, RemovalKind, Removed};
 use super::rows::{int, number};
@@ -162,8 +163,9 @@ impl RemovalSlice {
             }
         }
         let mut chunk = log.prepare_cached("DELETE FROM chunks WHERE first = ?1")?;
-        for (first, _) in &self.chunks {
+        for (first, last) in &self.chunks {
             chunk.execute([int(*first)])?;
+            redactions::remove_rows(log, (*first, *last))?;
         }
         let mut scattered = self.chunks.len() as u64 + request_ids::remove_rows(log, &self.ids)?;
         if self.kind == RemovalKind::Ids {

@@ -1,7 +1,7 @@
 //! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
 use super::totals::Totals;
-use super::{StoreError, permissions, sweeps, users};
+use super::{StoreError, marks, permissions, redactions, sweeps, users};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
@@ -62,7 +62,8 @@ pub(super) fn check_chunks(writes: &Writes, head: Seq) -> Result<(), StoreError>
 
 /// Writes a turn. The turn may be in the file already: a commit whose sync to the disk failed may stand in the file, and
 /// is tried again. Only its lines of the audit log are there twice then.
-pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+/// Returns by how many bytes redactions made the history larger.
+pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<i64> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
@@ -73,6 +74,12 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     if !writes.chunks.is_empty() {
         put_chunks(log, &writes.chunks)?;
     }
+    let grown = redactions::write(log, &writes.redactions)?;
+    for (room, topic) in &writes.topics {
+        let sql = "UPDATE conversations SET topic = ?2 WHERE id = ?1";
+        log.prepare_cached(sql)?.execute(params![room.0, topic.as_deref()])?;
+    }
+    marks::write_changes(log, &writes.marks)?;
     if !writes.sent.is_empty() {
         // An id whose message was removed can be used again.
         let mut put =
@@ -96,17 +103,27 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
         leave_messages_behind(log, id.0)?;
         permissions::remove_room(log, *id)?;
     }
-    Ok(())
+    Ok(grown)
 }
 
 fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
     let mut put = log.prepare_cached(
-        "INSERT INTO chunks (first, last, conversation, prev, ts, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO chunks (first, last, conversation, prev, ts, lines, authors)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let mut head = log.prepare_cached("UPDATE conversations SET head = ?2 WHERE id = ?1")?;
     for chunk in chunks {
-        let Chunk { conversation, first, last, prev, ts, lines } = chunk;
-        put.execute(params![int(*first), int(*last), conversation.0, int(*prev), int(*ts), &lines[..]])?;
+        let Chunk { conversation, first, last, prev, ts, lines, authors } = chunk;
+        let authors = redactions::encode_authors(authors);
+        put.execute(params![
+            int(*first),
+            int(*last),
+            conversation.0,
+            int(*prev),
+            int(*ts),
+            &lines[..],
+            authors
+        ])?;
         head.execute(params![conversation.0, int(*last)])?;
     }
     Ok(())

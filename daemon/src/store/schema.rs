@@ -32,6 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/snapshot.sql"),
     include_str!("schema/window.sql"),
     include_str!("schema/origins.sql"),
+    include_str!("schema/redactions.sql"),
 ];
 
 /// How long a connection waits for a lock of another program, such as `sqlite3` or a backup.

@@ -22,9 +22,13 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// The message, and its author's name. `None`: the daemon did not write that line.
+    /// The message, and its author's name. `None`: it was redacted, or the daemon did not write that line.
     fn read(line: &[u8]) -> Option<(Self, String)> {
         let message: MsgEvent<'_> = serde_json::from_slice(event::data_of(line)?).ok()?;
+        // The index may have its words still, and must not tell that they were there.
+        if message.redacted {
+            return None;
+        }
         Some((Self { line: line.to_vec(), text: message.msg.into_owned() }, message.user.into_owned()))
     }
 }

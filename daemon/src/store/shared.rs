@@ -47,6 +47,8 @@ pub(super) struct Work {
     pub(super) head: Seq,
     /// How often messages were removed from the log.
     pub(super) removals: u64,
+    /// How many redactions this process has written.
+    pub(super) redactions: u64,
     /// The number of searches that wait for the index: it does not give way to the chat meanwhile.
     pub(super) waiting: u32,
     /// The index is damaged.
@@ -69,6 +71,8 @@ pub(super) struct Progress {
     pub(super) removals: Option<u64>,
     /// Counts the index files: a new number means a new file.
     pub(super) file: u64,
+    /// Words of redacted messages may still be in its files.
+    pub(super) must_purge: bool,
     /// There is no index at the moment, because it freed its space for the log.
     pub(super) gone: bool,
     /// The index cannot be written at the moment, so there is no use in waiting for it.

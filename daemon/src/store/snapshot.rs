@@ -2,7 +2,7 @@
 
 use super::rows::number;
 use super::totals::{self, Totals};
-use super::{log_id, permissions, request_ids, sweeps, users};
+use super::{log_id, marks, permissions, request_ids, sweeps, users};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use tcp_chat_state::{
 pub(super) fn read(log: &Connection) -> rusqlite::Result<(Snapshot, Totals)> {
     let totals = totals::read(log)?;
     let conversations = log
-        .prepare("SELECT id, room, user_a, user_b, head FROM conversations ORDER BY id")?
+        .prepare("SELECT id, room, user_a, user_b, head, topic FROM conversations ORDER BY id")?
         .query_map([], conversation)?
         .collect::<rusqlite::Result<_>>()?;
 
@@ -49,6 +49,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Snapshot, Totals)> {
         work: sweeps::read(log)?,
         users,
         certificates,
+        marks: marks::read(log)?,
         removed: users::read_removed(log)?,
         rights: permissions::read(log)?,
         sent,
@@ -95,7 +96,8 @@ fn conversation(row: &Row<'_>) -> rusqlite::Result<StoredConversation> {
         Some(_) => ConversationKind::Room(name(row, 1)?),
         None => ConversationKind::Direct(UserId(row.get(2)?), UserId(row.get(3)?)),
     };
-    Ok(StoredConversation { id: ConversationId(row.get(0)?), kind, head: number(row, 4)? })
+    let topic = row.get::<_, Option<String>>(5)?.map(Into::into);
+    Ok(StoredConversation { id: ConversationId(row.get(0)?), kind, head: number(row, 4)?, topic })
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {

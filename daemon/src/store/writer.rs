@@ -13,8 +13,8 @@ use super::request_ids::RequestIds;
 use super::shared::Shared;
 use super::totals::{self, Totals};
 use super::{
-    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, retention, rows, schema,
-    search, snapshot, store_record,
+    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, marks, redactions,
+    retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -72,6 +72,9 @@ impl Store {
         let has_log_id = log_id::assign_if_missing(&log) || had_log_id;
         let (found, totals) = snapshot::read(&log).map_err(error)?;
         let ids = RequestIds::read(&log, totals.sent_as_to).map_err(error)?;
+        // On a full disk they stay until the next start.
+        let _ = marks::remove_of_gone_conversations(&log);
+        let had_redactions = redactions::count(&log).map_err(error)? > 0;
         let files = OpenFiles::open(&place)?;
         if let Some(files) = &files {
             // The content of the write-ahead log is not in the file yet, so the number may be lower.
@@ -83,7 +86,11 @@ impl Store {
         let max_bytes = history_size::max_bytes(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
         let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
-        let checkpoints = file_checks::start_checkpoints(&shared)?;
+        let mut checkpoints = file_checks::start_checkpoints(&shared)?;
+        if had_redactions {
+            // The process before may have been killed before it truncated the write-ahead log.
+            checkpoints.must_truncate();
+        }
         let indexer = Indexer::start(&shared)?;
         let readers = Readers::new(Arc::clone(&shared), search::TIME);
         readers.open_first()?;
@@ -163,7 +170,12 @@ impl Store {
         if matches!(kept, Err(StoreError::Full { .. })) {
             self.set_index_gives_room(true);
         }
-        kept?;
+        totals = kept?;
+        if !writes.redactions.is_empty() {
+            // The text is in the write-ahead log until that is truncated.
+            self.checkpoints.must_truncate();
+            self.shared.tell(|work| work.redactions += writes.redactions.len() as u64);
+        }
         self.has_committed = true;
         self.bytes_added += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
         self.totals = totals;
@@ -182,16 +194,19 @@ impl Store {
         Ok(chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
     }
 
-    /// Writes a turn, and a share of the waiting ids.
-    fn commit_once(&mut self, writes: &Writes, totals: Totals, share: usize) -> Result<(), StoreError> {
+    /// Writes a turn, and a share of the waiting ids. Returns the totals as they are then.
+    fn commit_once(&mut self, writes: &Writes, totals: Totals, share: usize) -> Result<Totals, StoreError> {
         let before = self.totals;
+        let mut after = totals;
         self.transact("write", Headroom::Reserve, |log, ids| {
             // Before the turn's own rows, so that sessions that end in this turn mark their ids for removal.
             ids.write_batch(log, share)?;
-            rows::write_turn(log, writes)?;
-            totals::write(log, &before, &totals)?;
-            Ok((share + writes.chunks.len()) as u64)
-        })
+            let grown = rows::write_turn(log, writes)?;
+            after = Totals { bytes: totals.bytes.saturating_add_signed(grown), ..totals };
+            totals::write(log, &before, &after)?;
+            Ok((share + writes.chunks.len() + writes.redactions.len()) as u64)
+        })?;
+        Ok(after)
     }
 
     /// The place of the message that the session sent with `id`. `None`: there is none, or it was removed.

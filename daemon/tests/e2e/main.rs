@@ -42,6 +42,7 @@ mod owners;
 mod posts;
 mod presence;
 mod proving;
+mod redactions;
 mod refused;
 mod restarts;
 mod restore;

@@ -8,7 +8,7 @@ use tcp_chat_protocol::{Fingerprint, Name, RequestId};
 use tcp_chat_state::{
     Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, Evidence,
     Intent, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented, Revocation, Rules, SessionId,
-    Source, Turn, UserCommand, UserId,
+    Source, StoredMessage, Turn, UserCommand, UserId,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -47,6 +47,8 @@ fn policy(entry: &Value) -> Rules {
         posted_rooms: names("posted_rooms"),
         endpoint: (!entry["endpoint"].is_null()).then(|| name(&entry["endpoint"])),
         create: is("create"),
+        topic_by_members: is("topic_by_members"),
+        redact_ms: large("redact_ms"),
         accounts: is("accounts"),
         rate: limit(0),
         flow: limit(1),
@@ -85,7 +87,7 @@ fn intent(entry: &Value) -> Intent {
             return Intent::Grant(uid, wish(read(&entry["wish"]), &entry["code"]));
         }
         let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
-        return Intent::Operate(uid, action);
+        return Intent::Operate(uid, action, past(&entry["past"]));
     }
     if let Some(sessions) = entry["end"].as_array() {
         let sessions = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id"))).collect();
@@ -118,6 +120,22 @@ fn intent(entry: &Value) -> Intent {
     Intent::Request(source, id, op)
 }
 
+fn past(entry: &Value) -> Past {
+    let conversation = |id: &Value| ConversationId(id.as_i64().expect("an id"));
+    match entry {
+        Value::Null => Past::Absent,
+        Value::Array(of) => Past::Kept(conversation(&of[0]), of[1].as_u64().expect("a number")),
+        Value::Object(of) => Past::Message(StoredMessage {
+            conversation: conversation(&of["in"]),
+            author: of["by"].as_i64().map(UserId),
+            ts: of["ts"].as_u64().expect("a time"),
+            is_redacted: of["redacted"].as_bool().expect("a truth"),
+        }),
+        Value::String(word) if word == "unwritable" => Past::Unwritable,
+        _ => Past::Unknown,
+    }
+}
+
 fn enrol(entry: &Value) -> EnrolOp {
     let made = &entry["made"];
     let made = match (&made["password"], &made["certificate"]) {
@@ -143,7 +161,8 @@ fn op(entry: &Value) -> Op {
         Request::Join(room) => Op::Join(room, Box::new(allowance(entry))),
         Request::Leave(room) => Op::Leave(room),
         Request::Msg { to, text } => Op::Say(to, json_text(&text), past(&entry["past"])),
-        Request::Action(action) => Op::Action(action),
+        Request::Action(action) => Op::Action(action, past(&entry["past"])),
+        Request::Mark(mark) => Op::Mark(Box::new(mark)),
         Request::Quit => Op::Quit,
         other => panic!("{other:?} is no op, or decoded elsewhere"),
     }
@@ -154,17 +173,6 @@ fn allowance(entry: &Value) -> Allowance {
         |at: usize| entry["left"][at].as_u64().and_then(|left| usize::try_from(left).ok()).expect("a number");
     let network = text(&entry["network"]).parse().expect("an address");
     Allowance { network, sessions: left(0), rooms: left(1) }
-}
-
-fn past(of: &Value) -> Past {
-    match of {
-        Value::Null => Past::Absent,
-        Value::Array(of) => {
-            Past::Kept(ConversationId(of[0].as_i64().expect("an id")), of[1].as_u64().expect("a number"))
-        }
-        Value::String(word) if word == "unwritable" => Past::Unwritable,
-        _ => Past::Unknown,
-    }
 }
 
 /// Does the same as `admin::users`, with the code that the proposer has made.

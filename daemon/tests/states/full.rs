@@ -48,6 +48,30 @@ fn a_full_disk_does_not_change_a_state() {
             "#,
         ),
         (
+            "redactions and topics that the store cannot keep",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            a {"op":"MSG","data":{"room":"ops","msg":"1"},"id":1}
+            a {"op":"MSG","data":{"room":"ops","msg":"2"},"id":2}
+            turn
+            full steady
+            a {"op":"REDACT","data":{"room":"ops","seq":1}}
+            a {"op":"ROOM","data":{"room":"ops","topic":"t"}}
+            turn
+            a {"op":"REDACT","data":{"room":"ops","seq":1}}
+            a {"op":"REDACT","data":{"room":"ops","seq":2}}
+            turn
+            roomy steady
+            turn
+            a {"op":"REDACT","data":{"room":"ops","seq":1}}
+            a {"op":"MSG","data":{"room":"ops","msg":"1"},"id":1}
+            turn
+            rebuild
+            op {"command":"redact","room":"ops","seq":2}
+            turn
+            "#,
+        ),
+        (
             "a removal, an enrolment and roles that the store cannot keep",
             r#"
             op {"command":"user add","user":"cy","certificate":false}

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential, Presented,
+    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential, Past, Presented,
     Revocation, Rules,
 };
 use tcp_chatd::admin::AdminRequest as Control;
@@ -311,7 +311,7 @@ impl Recorder {
             Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {
                 Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
             }
-            Control::Action(action) => Intent::Operate(UID, action.clone()),
+            Control::Action(action) => Intent::Operate(UID, action.clone(), Past::Absent),
             _ => return,
         };
         self.happens.push(Happens::Else(input));

@@ -27,6 +27,31 @@ fn states_agree_about_users_rooms_and_permissions() {
             "#,
         ),
         (
+            "a message is redacted that one store has removed already, and one that its store cannot show",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana","rooms":["ops"]}}
+            a {"op":"MSG","data":{"room":"ops","msg":"1"}}
+            a {"op":"MSG","data":{"room":"ops","msg":"2"}}
+            a {"op":"ROOM","data":{"room":"ops","topic":"t"}}
+            turn
+            keeps steady
+            retain 1
+            turn
+            a {"op":"REDACT","data":{"room":"ops","seq":1}}
+            turn
+            blind steady
+            a {"op":"REDACT","data":{"room":"ops","seq":2}}
+            turn
+            rebuild
+            a {"op":"LEAVE","data":{"room":"ops"}}
+            retain 0
+            turn
+            a {"op":"JOIN","data":{"room":"ops"}}
+            turn
+            rebuild
+            "#,
+        ),
+        (
             "a session is connected to a node that did not restart",
             r#"
             a {"op":"LOGIN","data":{"name":"ana"}}

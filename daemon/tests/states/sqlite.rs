@@ -2,8 +2,8 @@
 //! messages from the file: only the state is told about retention.
 
 use super::state::Shelf;
-use tcp_chat_protocol::{RequestId, Seq};
-use tcp_chat_state::{ConversationId, SessionId, Snapshot, Writes};
+use tcp_chat_protocol::Seq;
+use tcp_chat_state::{Past, Snapshot, Sought, Writes};
 use tcp_chatd::settings::{Durability, History, MaxBytes};
 use tcp_chatd::store::Store;
 
@@ -53,8 +53,16 @@ impl Shelf for Sqlite {
         of_no_log(found)
     }
 
-    fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
-        self.store().find_sent(session, id).unwrap()
+    fn past(&mut self, sought: Option<Sought>) -> Past {
+        let found = sought.and_then(|sought| match sought {
+            Sought::Sent(session, id) => self
+                .store()
+                .find_sent(session, &id)
+                .unwrap()
+                .map(|(conversation, seq)| Past::Kept(conversation, seq)),
+            Sought::Message(seq) => self.store().find_message(seq).unwrap().map(Past::Message),
+        });
+        found.unwrap_or(Past::Absent)
     }
 
     fn forget(&mut self, _: Seq) {}

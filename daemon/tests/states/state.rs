@@ -3,10 +3,9 @@
 
 use super::disk::Disk;
 use std::collections::HashSet;
-use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_protocol::Seq;
 use tcp_chat_state::{
-    Change, ConnectionId, ConversationId, Facts, Intent, Past, Place, Rules, SessionId, Snapshot, State,
-    Turn, Writes,
+    Change, ConnectionId, Facts, Intent, Past, Place, Rules, Snapshot, Sought, State, Turn, Writes,
 };
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
@@ -16,7 +15,7 @@ pub(crate) trait Shelf {
     fn write(&mut self, writes: Writes);
     /// The snapshot that the state is rebuilt from. The real store closes and reopens its file.
     fn found(&mut self) -> Snapshot;
-    fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)>;
+    fn past(&mut self, sought: Option<Sought>) -> Past;
     /// Retention: removes every message below this number.
     fn forget(&mut self, oldest: Seq);
 }
@@ -30,8 +29,8 @@ impl Shelf for Disk {
         Self::found(self)
     }
 
-    fn sent(&mut self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
-        Self::sent(self, session, id)
+    fn past(&mut self, sought: Option<Sought>) -> Past {
+        Self::past(self, sought)
     }
 
     fn forget(&mut self, oldest: Seq) {
@@ -134,7 +133,10 @@ impl Replica {
                     let past = self.past(asked);
                     edge.admit(&mut self.state, on, command, past);
                 }
-                Happens::Else(intent) => {
+                Happens::Else(mut intent) => {
+                    if let Intent::Operate(_, action, past) = &mut intent {
+                        *past = self.past(State::redacts(action).map(Sought::Message));
+                    }
                     edge.propose(intent);
                 }
             }
@@ -154,13 +156,11 @@ impl Replica {
         (turn, later, told.into_iter().filter_map(closed).collect())
     }
 
-    fn past(&mut self, asked: Option<(SessionId, RequestId)>) -> Past {
-        let Some((session, id)) = asked else { return Past::Absent };
-        if self.faults.is_blind {
-            return Past::Unknown;
+    fn past(&mut self, asked: Option<Sought>) -> Past {
+        match asked {
+            Some(_) if self.faults.is_blind => Past::Unknown,
+            asked => self.shelf.past(asked),
         }
-        let found = self.shelf.sent(session, &id);
-        found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
     }
 
     /// What the store of this state has to do with a turn before it is applied.

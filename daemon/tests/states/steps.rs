@@ -76,6 +76,10 @@ fn act() -> impl Strategy<Value = (&'static str, String)> {
         1 => against("UNBAN", ""),
         4 => grant,
         2 => private,
+        3 => (room(), 1u8..12).prop_map(|(room, seq)| ("REDACT", format!(r#""room":"{room}","seq":{seq}"#))),
+        2 => (room(), select(&["", "t", "\"u\""][..])).prop_map(|(room, topic)| {
+            ("ROOM", format!(r#""room":"{room}","topic":{topic:?}"#))
+        }),
     ]
 }
 
@@ -85,6 +89,13 @@ fn line() -> impl Strategy<Value = String> {
         room().prop_map(|room| format!(r#"{{"op":"LEAVE","data":{{"room":"{room}"}}}}"#)),
         Just(r#"{"op":"PING"}"#.to_owned()),
         Just(r#"{"op":"WHO"}"#.to_owned()),
+        (room(), 0u8..12)
+            .prop_map(|(room, seq)| { format!(r#"{{"op":"MARK","data":{{"room":"{room}","seq":{seq}}}}}"#) }),
+        (name(), 0u8..12)
+            .prop_map(|(name, seq)| { format!(r#"{{"op":"MARK","data":{{"with":"{name}","seq":{seq}}}}}"#) }),
+        (name(), 1u8..12).prop_map(|(name, seq)| {
+            format!(r#"{{"op":"REDACT","data":{{"with":"{name}","seq":{seq},"reason":"x"}}}}"#)
+        }),
         Just(r#"{"op":"SEARCH","data":{"query":"m"}}"#.to_owned()),
         Just(r#"{"op":"HISTORY","data":{"room":"lobby"}}"#.to_owned()),
         Just("no request".to_owned()),

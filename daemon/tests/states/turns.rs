@@ -7,7 +7,7 @@ use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::request::{Request, write};
 use tcp_chat_state::{
     Allowance, Certificate, Code, CodePurpose, Digest, EnrolOp, Evidence, Intent, LoginOp, NewCredential, Op,
-    Origin, Past, Presented, Revocation, Rules, Source, Turn, UserCommand,
+    Origin, Past, Presented, Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -60,20 +60,14 @@ fn encode_intent(intent: &Intent) -> Value {
                     };
                 }
                 Op::Join(_, allowance) => encode_allowance(allowance, &mut entry),
-                Op::Say(_, _, past) => {
-                    entry["past"] = match past {
-                        Past::Absent => Value::Null,
-                        Past::Kept(conversation, seq) => json!([conversation.0, seq]),
-                        Past::Unknown => json!("unknown"),
-                        Past::Unwritable => json!("unwritable"),
-                    };
-                }
-                Op::Leave(_) | Op::Action(_) | Op::Quit => {}
+                Op::Say(_, _, past) | Op::Action(_, past) => entry["past"] = encode_past(past),
+                Op::Leave(_) | Op::Mark(_) | Op::Quit => {}
             }
             entry
         }
-        Intent::Operate(uid, action) => {
-            json!({"uid": uid, "act": Control::Action(action.clone()).to_json()})
+        Intent::Operate(uid, action, past) => {
+            let act = Control::Action(action.clone()).to_json();
+            json!({"uid": uid, "act": act, "past": encode_past(past)})
         }
         Intent::Grant(uid, wish) => {
             let (command, code) = control_of_wish(wish);
@@ -90,6 +84,19 @@ fn encode_intent(intent: &Intent) -> Value {
     }
 }
 
+fn encode_past(past: &Past) -> Value {
+    match past {
+        Past::Absent => Value::Null,
+        Past::Kept(conversation, seq) => json!([conversation.0, seq]),
+        Past::Message(StoredMessage { conversation, author, ts, is_redacted }) => {
+            let author = author.map(|author| author.0);
+            json!({"in": conversation.0, "by": author, "ts": ts, "redacted": is_redacted})
+        }
+        Past::Unknown => json!("unknown"),
+        Past::Unwritable => json!("unwritable"),
+    }
+}
+
 /// All of it: what stands in no turn is the same in no two states.
 fn policy(rules: &Rules) -> Value {
     let Rules {
@@ -97,6 +104,7 @@ fn policy(rules: &Rules) -> Value {
         posted_rooms,
         endpoint,
         create,
+        topic_by_members,
         presence_limit,
         ttl_ms,
         rate,
@@ -105,6 +113,7 @@ fn policy(rules: &Rules) -> Value {
         errors,
         sessions,
         sessions_per_user,
+        redact_ms,
         accounts,
         rooms,
         rooms_per_session,
@@ -121,6 +130,8 @@ fn policy(rules: &Rules) -> Value {
         "posted_rooms": posted_rooms,
         "endpoint": endpoint,
         "create": create,
+        "topic_by_members": topic_by_members,
+        "redact_ms": redact_ms,
         "accounts": accounts,
         "limits": [limit(rate), limit(flow), limit(network_flow), limit(network_stored)],
         "numbers": [
@@ -155,7 +166,8 @@ fn request(op: &Op) -> Value {
             let text: String = serde_json::from_str(&text).expect("a text as JSON");
             Request::Msg { to, text: text.into() }
         }
-        Op::Action(action) => Request::Action(action),
+        Op::Action(action, _) => Request::Action(action),
+        Op::Mark(mark) => Request::Mark(*mark),
         Op::Quit => Request::Quit,
     };
     let mut line = Vec::new();

@@ -3,9 +3,10 @@
 use super::moderation;
 use crate::suggest::nearest;
 use tcp_chat_client::Action;
+use tcp_chat_client::protocol::Seq;
 
 /// The commands with their arguments and meaning; `/help`, the man page and `docs/CLIENT.md` show them.
-pub const COMMANDS: [(&str, &str, &str); 20] = [
+pub const COMMANDS: [(&str, &str, &str); 22] = [
     ("join", "ROOM", "enter a room"),
     ("leave", "[ROOM]", "leave a room, or close direct messages"),
     ("room", "ROOM", "show another conversation (also #room or @user)"),
@@ -13,6 +14,8 @@ pub const COMMANDS: [(&str, &str, &str); 20] = [
     ("who", "[ROOM|*]", "the members of the room; * is everyone"),
     ("rooms", "", "the rooms of the server"),
     ("search", "WORDS", "search the messages: words, \"phrases\", prefix*"),
+    ("topic", "[TEXT|-]", "show or set what the room is for; - removes it"),
+    ("redact", "[USER|N] [WHY]", "remove your newest message here, or another one"),
     ("kick", "USER [WHY]", "remove a user from this room (moderators)"),
     ("mute", "USER [TIME] [WHY]", "stop a user from writing here, for 10m, 2h, 7d"),
     ("unmute", "USER", "let a user write again"),
@@ -65,6 +68,10 @@ pub(crate) enum UserCommand {
     Everyone,
     Rooms,
     Search(String),
+    /// The topic of the room; `None`: shows it.
+    Topic(Option<String>),
+    /// Removes the text of a message, with the reason.
+    Redact(Which, String),
     /// A moderation action; the room is added later.
     Action(Action),
     Unread,
@@ -73,6 +80,17 @@ pub(crate) enum UserCommand {
     Connect,
     Help,
     Quit,
+}
+
+/// The message that a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The user's own newest one.
+    Own,
+    /// The newest one of another user.
+    Of(String),
+    /// That of this number.
+    Seq(Seq),
 }
 
 /// Parses an input.
@@ -104,6 +122,18 @@ pub(crate) fn read(input: &str) -> Result<UserCommand, String> {
         ("who", rest) => UserCommand::Who(some(&room(rest))),
         ("rooms", _) => UserCommand::Rooms,
         ("search" | "s", rest) if !rest.is_empty() => UserCommand::Search(rest.to_owned()),
+        ("topic", "") => UserCommand::Topic(None),
+        ("topic", "-") => UserCommand::Topic(Some(String::new())),
+        ("topic", text) => UserCommand::Topic(Some(text.to_owned())),
+        ("redact", "") => UserCommand::Redact(Which::Own, String::new()),
+        ("redact", rest) => {
+            let (which, why) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            let which = match which.parse() {
+                Ok(seq) => Which::Seq(seq),
+                Err(_) => Which::Of(which.strip_prefix('@').unwrap_or(which).to_owned()),
+            };
+            UserCommand::Redact(which, why.trim_start().to_owned())
+        }
         ("unread", _) => UserCommand::Unread,
         ("notify", rest) => UserCommand::Notify(rest.parse().map_err(|e| format!("/notify: {e}"))?),
         ("mouse", "on") => UserCommand::Mouse(true),
@@ -142,6 +172,11 @@ mod tests {
             ("/who", UserCommand::Who(None)),
             ("/who *", UserCommand::Everyone),
             ("/leave", UserCommand::Leave(None)),
+            ("/topic On call: bo", UserCommand::Topic(Some(own("On call: bo")))),
+            ("/topic -", UserCommand::Topic(Some(String::new()))),
+            ("/redact", UserCommand::Redact(Which::Own, String::new())),
+            ("/redact 17  oops", UserCommand::Redact(Which::Seq(17), own("oops"))),
+            ("/redact @bo not nice", UserCommand::Redact(Which::Of(own("bo")), own("not nice"))),
             ("/NOTIFY osc9", UserCommand::Notify(Notify::Osc9)),
             ("/search \"a b\" c*", UserCommand::Search(own("\"a b\" c*"))),
         ] {

@@ -6,6 +6,7 @@ use super::Part;
 use super::item::{Item, Kind};
 use crate::neutralise;
 use std::collections::VecDeque;
+use std::time::Duration;
 use tcp_chat_client::Conversation;
 use tcp_chat_client::protocol::Seq;
 use tcp_chat_client::protocol::reply::{Member, MemberState};
@@ -55,6 +56,12 @@ pub(crate) struct ConversationWindow {
     pub(crate) view: Option<Anchor>,
     pub(crate) members: Vec<Member>,
     pub(crate) member_count: usize,
+    /// The topic of the room, neutralised; empty: none.
+    pub(crate) topic: String,
+    /// The read mark that the server has, or was told.
+    pub(crate) told: Seq,
+    /// When it was told, since the start.
+    pub(crate) told_at: Option<Duration>,
     /// The unsent input.
     pub(crate) draft: String,
     /// The time of the last message, to remove the oldest conversation.
@@ -85,6 +92,9 @@ impl ConversationWindow {
             view: None,
             members: Vec::new(),
             member_count: 0,
+            topic: String::new(),
+            told: 0,
+            told_at: None,
             draft: String::new(),
             active: 0,
         }
@@ -252,6 +262,28 @@ impl ConversationWindow {
     pub(crate) fn read_up_to(&mut self, seq: Seq) {
         self.read = seq.max(self.read);
         self.fresh = false;
+    }
+
+    /// The text of a message was removed.
+    pub(crate) fn redact(&mut self, seq: Seq, sentence: &str) {
+        if let Some(item) = self.items.iter_mut().find(|item| item.seq == Some(seq)) {
+            item.redact(sentence);
+            self.measure();
+        }
+    }
+
+    /// The newest message of a user in the window, unless its text was removed.
+    pub(crate) fn newest_of(&self, wanted: impl Fn(&str, bool) -> bool) -> Option<Seq> {
+        self.items.iter().rev().find_map(|item| match &item.kind {
+            Kind::Said { user, own, redacted: false, .. } if wanted(user, *own) => item.seq,
+            _ => None,
+        })
+    }
+
+    /// Up to which message the server is to be told that this was read, if it does not know.
+    pub(crate) fn to_tell(&self) -> Option<Seq> {
+        let seq = self.read.min(self.newest()?);
+        (!self.fresh && self.loaded && seq > self.told).then_some(seq)
     }
 
     /// Counts the unread messages by the read mark.

@@ -63,6 +63,11 @@ pub(crate) enum Effect {
     },
     Rooms,
     Action(Action),
+    /// Tells the server how far the user has read.
+    Mark {
+        of: Conversation,
+        seq: Seq,
+    },
     History {
         of: Conversation,
         part: Part,
@@ -119,6 +124,11 @@ pub(crate) enum Answer {
     Found {
         query: String,
         reply: Result<SearchReply, Error>,
+    },
+    /// The server has noted how far the user has read.
+    Marked {
+        of: Conversation,
+        seq: Seq,
     },
     /// A request failed.
     Failed(String),

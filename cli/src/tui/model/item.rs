@@ -1,7 +1,7 @@
 //! Owns one entry of a conversation on the screen: a message, a note of the interface, or an unconfirmed message.
 //! All untrusted text is neutralised here when it arrives, and kept only in that form. Never knows its position.
 
-use crate::neutralise;
+use crate::{neutralise, style};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tcp_chat_client::Message;
@@ -39,7 +39,15 @@ pub(crate) struct Item {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A message. Name and text are neutralised.
-    Said { user: String, color: Colour, text: String, own: bool, mention: bool },
+    Said {
+        user: String,
+        color: Colour,
+        text: String,
+        own: bool,
+        mention: bool,
+        /// The text was removed: `text` says by whom.
+        redacted: bool,
+    },
     /// A line of the interface.
     Note(String),
     /// An own message that is not confirmed yet. `sent` is the unchanged text.
@@ -49,14 +57,19 @@ pub(crate) enum Kind {
 impl Item {
     /// A message.
     pub(crate) fn said(id: u64, message: &Message, me: &str, zone: &TimeZone) -> Self {
-        let text = clean_text(message.text());
+        let redacted = message.data.redacted;
+        let text = match redacted {
+            true => style::redacted(message.data.by.as_deref(), message.data.reason.as_deref()),
+            false => clean_text(message.text()),
+        };
         let mention = !message.own && (message.room().is_none() || mentions(message.text(), me));
         let kind = Kind::Said {
             user: neutralise::line(message.user()),
             color: message.data.color.parse().unwrap_or(Colour::None),
             own: message.own,
-            mention,
+            mention: mention && !redacted,
             text,
+            redacted,
         };
         Self { id, seq: Some(message.seq()), stamp: Stamp::of(message.data.ts, zone), kind }
     }
@@ -75,6 +88,13 @@ impl Item {
             Kind::Said { user, text, .. } => user.len() + text.len(),
             Kind::Note(text) => text.len(),
             Kind::Pending { text, sent, .. } => text.len() + sent.len(),
+        }
+    }
+
+    /// The text of the message was removed.
+    pub(crate) fn redact(&mut self, sentence: &str) {
+        if let Kind::Said { text, mention, redacted, .. } = &mut self.kind {
+            (*text, *mention, *redacted) = (sentence.to_owned(), false, true);
         }
     }
 

@@ -36,6 +36,7 @@ impl Model {
         }
         if let Some(at) = reply.room.and_then(|room| self.find(&Conversation::Room(room))) {
             self.talks[at].set_members(reply.members, reply.member_count);
+            self.talks[at].topic = reply.topic.as_deref().map(clean).unwrap_or_default();
         }
     }
 
@@ -43,7 +44,8 @@ impl Model {
         let line = |r: &RoomInfo| {
             let here = self.find(&Conversation::Room(r.room.clone())).is_some();
             let here = if here { "  (you are in it)" } else { "" };
-            format!("#{}  {}{here}", clean(&r.room), count(r.members, "member"))
+            let topic = r.topic.as_ref().map_or(String::new(), |topic| format!("  {}", clean(topic)));
+            format!("#{}  {}{here}{topic}", clean(&r.room), count(r.members, "member"))
         };
         let lines: Vec<_> = rooms.iter().map(line).collect();
         let title = format!("{}; /join ROOM enters one", count(rooms.len(), "room"));

@@ -81,7 +81,9 @@ pub(crate) struct Model {
     /// The message that a search has shown.
     pub(crate) marked: Option<Seq>,
     next_id: u64,
-    /// The read marks of an earlier run.
+    /// Whether the server keeps the read marks: the name is proven.
+    keeps_marks: bool,
+    /// The read marks of an earlier run, and those of the server.
     reads: Vec<(Conversation, Seq)>,
     /// Direct messages of an earlier run, to open after the login.
     returning: Vec<Conversation>,
@@ -129,6 +131,7 @@ impl Model {
             rang: None,
             marked: None,
             next_id: 0,
+            keeps_marks: false,
             reads: Vec::new(),
             returning: Vec::new(),
             wanted: start.rooms,
@@ -147,7 +150,7 @@ impl Model {
         {
             self.link = Link::Up { caught_up: None };
         }
-        match input {
+        let mut effects = match input {
             Input::Key(key) => self.key(key),
             Input::Paste(text) => self.paste(text),
             Input::Mouse(mouse) => self.mouse(mouse),
@@ -160,7 +163,9 @@ impl Model {
             Input::Net(event) => self.net(event),
             Input::Answer(answer) => self.answer(answer),
             Input::Tick => Vec::new(),
-        }
+        };
+        effects.extend(self.tell_marks());
+        effects
     }
 
     /// When the screen changes without an event: a countdown, or the end of a notice. `None`: never.
@@ -177,7 +182,7 @@ impl Model {
             _ => None,
         };
         let notice = self.notice.as_ref().and_then(|n| n.until);
-        [link, notice].into_iter().flatten().min()
+        [link, notice, self.next_mark()].into_iter().flatten().min()
     }
 
     /// The current layout.

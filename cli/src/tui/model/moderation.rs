@@ -2,7 +2,7 @@
 //! `command`. Never knows the permissions: the server does.
 
 use std::time::Duration;
-use tcp_chat_client::protocol::request::Place;
+use tcp_chat_client::protocol::request::{self, Place};
 use tcp_chat_client::protocol::{Banned, Name, Role};
 use tcp_chat_client::{Action, Against};
 
@@ -54,7 +54,8 @@ pub(crate) fn within(mut action: Action, room: &str) -> Action {
         Action::Kick(of) | Action::Mute(of) | Action::Unmute(of) => of.room = Some(here),
         Action::Ban(of) | Action::Unban(of) => of.room = Some(here),
         Action::Grant { room, .. } => *room = Some(here),
-        Action::Room { room, .. } | Action::RemoveRoom(room) => *room = here,
+        Action::Room { room, .. } | Action::Topic { room, .. } | Action::RemoveRoom(room) => *room = here,
+        Action::Redact(redact) => redact.of = request::Conversation::Room(here),
     }
     action
 }

@@ -4,13 +4,17 @@
 
 use super::conversation::{ConversationWindow, is_mention};
 use super::item::{Item, clean_text};
+use super::overlay::Overlay;
 use super::{Answer, Effect, Link, Model, Part};
 use crate::neutralise::line as clean;
+use crate::style;
 use crate::tui::wrap;
 use std::time::Duration;
 use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply};
-use tcp_chat_client::protocol::{MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState};
-use tcp_chat_client::{Conversation, Error, Event, Message};
+use tcp_chat_client::protocol::{
+    MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState, RedactedEvent, RoomEvent,
+};
+use tcp_chat_client::{Conversation, Error, Event, Mark, Message};
 
 /// How long "caught up" is shown in the bar.
 const CAUGHT_UP: Duration = Duration::from_secs(10);
@@ -32,6 +36,25 @@ impl Model {
                 let who = if n.kind == NoticeKind::Operator { "the operator" } else { "the server" };
                 self.note_everywhere(&format!("{who} says: {}", clean_text(&n.msg)));
             }
+            Event::Redacted(redaction) => {
+                let RedactedEvent { seq, by, reason, .. } = &redaction.data;
+                let sentence = style::redacted(by.as_deref(), reason.as_deref());
+                if let Some(at) = self.find(&redaction.conversation) {
+                    self.talks[at].redact(*seq, &sentence);
+                }
+                if let Some(Overlay::Search(search)) = &mut self.overlay {
+                    search.hits.retain(|hit| hit.seq != *seq);
+                    search.at = search.at.min(search.hits.len().saturating_sub(1));
+                }
+            }
+            Event::Topic(room) => {
+                let RoomEvent { room, topic, user } = *room;
+                if let Some(at) = self.find(&Conversation::Room(room.into_owned())) {
+                    self.talks[at].topic = clean(&topic);
+                    self.note(at, style::topic(user.as_deref(), &topic));
+                }
+            }
+            Event::Read(mark) => self.take_mark(&mark),
             Event::Connected(login) => {
                 self.link = Link::Up { caught_up: None };
                 self.notice.take_if(|n| n.error);
@@ -115,7 +138,12 @@ impl Model {
                 let at = self.open(&Conversation::Room(joined.room));
                 self.talks[at].set_members(joined.members, joined.member_count);
                 self.talks[at].loaded = false;
-                self.talks[at].read_up_to(joined.head);
+                self.talks[at].read_up_to(joined.mark.unwrap_or(joined.head));
+                self.talks[at].told = joined.mark.unwrap_or(0);
+                if let Some(topic) = &joined.topic {
+                    self.talks[at].topic = clean(topic);
+                    self.note(at, format!("topic: {}", clean(topic)));
+                }
                 return self.show(at);
             }
             Answer::Left(room) => {
@@ -155,6 +183,7 @@ impl Model {
             }
             Answer::Found { query, reply } => self.found(&query, reply),
             Answer::Failed(why) => self.error(clean(&why)),
+            Answer::Marked { of, seq } => self.take_mark(&Mark { of, seq }),
             Answer::Told(what) => self.hint(clean(&what)),
         }
         Vec::new()
@@ -162,6 +191,7 @@ impl Model {
 
     fn logged_in(&mut self, login: &LoginReply) {
         self.me = login.name.clone();
+        self.take_marks(login.marks.as_deref());
         self.msg_bytes = login.limits.msg_bytes;
         for room in &login.rooms {
             let known = self.reads.iter().any(|(p, _)| matches!(p, Conversation::Room(r) if r == room));

@@ -48,6 +48,7 @@ fn login_reply(rooms: &[&str], head: Seq) -> LoginReply {
         head,
         log: Some("a".into()),
         log_from: Some(0),
+        marks: None,
         server: ServerInfo { name: "tcp-chatd".into(), version: "0.1.0".into(), protocol: 1 },
         limits: LimitsInfo { line_bytes: 65536, msg_bytes: 8192 },
     }
@@ -65,7 +66,8 @@ fn event(place: &str, user: &str, seq: Seq, msg: &str) -> MsgEvent<'static> {
     };
     let ts = Timestamp(START + seq * 60_000);
     let (user, msg) = (user.to_owned().into(), msg.to_owned().into());
-    MsgEvent { room, to, seq, prev: seq.saturating_sub(1), ts, user, color: color.into(), msg }
+    let prev = seq.saturating_sub(1);
+    MsgEvent { room, to, seq, prev, ts, user, color: color.into(), msg, ..MsgEvent::default() }
 }
 
 fn page(room: &str, seqs: std::ops::RangeInclusive<Seq>, more: bool) -> MessagesReply {
@@ -113,7 +115,8 @@ impl World {
             state: if user == "bo" { MemberState::Away } else { MemberState::Here },
             role: (user == "ana").then_some(Role::Owner),
         });
-        let reply = WhoReply { room: Some("lobby".into()), members: members.into(), member_count: 3 };
+        let reply =
+            WhoReply { room: Some("lobby".into()), members: members.into(), member_count: 3, topic: None };
         world.does(Input::Answer(Answer::Who { reply, show: false }));
         world.effects.clear();
         world

@@ -30,6 +30,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) {
             talk.title.clone()
         };
     }
+    let topic = model.talk().map_or(String::new(), |talk| talk.topic.clone());
     // Without the list of conversations, the bar shows unread messages elsewhere.
     let others = model.talks.iter().filter(|t| t.unread > 0 && model.areas().side.width == 0);
     let new: Vec<_> = others.map(|t| format!("{}:{}", t.title, t.unread)).collect();
@@ -37,7 +38,14 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) {
     // If there is not enough room, the least important parts are dropped first; a lost connection is the most
     // important.
     let up = matches!(model.link, Link::Up { .. });
-    let mut parts = vec![(2, who), (1, verified), (if up { 3 } else { 6 }, link(model)), (4, here), (5, new)];
+    let mut parts = vec![
+        (3, who),
+        (2, verified),
+        (if up { 4 } else { 7 }, link(model)),
+        (5, here),
+        (1, wrap::fit(&topic, width / 2)),
+        (6, new),
+    ];
     parts.retain(|(_, part)| !part.is_empty());
     let join = |parts: &[(u8, String)]| {
         let events: Vec<_> = parts.iter().map(|(_, part)| part.as_str()).collect();

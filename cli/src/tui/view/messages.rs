@@ -106,6 +106,9 @@ fn gutter(item: &Item, gutter: Gutter, palette: Palette) -> (Row, Style) {
         row.push(Span::styled(format!("{:02}:{:02} ", item.stamp.hour, item.stamp.minute), dim()));
     }
     let (name, name_style, text_style) = match &item.kind {
+        Kind::Said { user, color, redacted: true, .. } => {
+            (user.as_str(), palette.name(user, *color), dim().add_modifier(Modifier::ITALIC))
+        }
         Kind::Said { user, color, mention, .. } => {
             let style = palette.name(user, *color);
             let marked = if *mention { style.add_modifier(Modifier::REVERSED) } else { style };

@@ -1,17 +1,21 @@
-//! Owns the moderation actions, and the parsing of KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM and GRANT. The daemon's
+//! Owns the moderation actions, and the parsing of KICK, MUTE, UNMUTE, BAN, UNBAN, ROOM, GRANT and REDACT. The daemon's
 //! control socket and command line, and clients, use the same type. Never decides whether an action is permitted.
 
+use super::data::conversation;
 use super::fields::{Raw, bad, field, name, object, optional, place, present, raw_fields};
-use super::{Place, Refusal};
-use crate::{Banned, Name, Role, text};
+use super::{Conversation, Place, Refusal};
+use crate::{Banned, Name, Role, Seq, text};
 
 /// The longest reason, in bytes.
 pub const REASON_BYTES: usize = 256;
 
+/// The longest topic, in characters (code points).
+pub const TOPIC_CHARS: usize = 400;
+
 /// The longest duration of a mute or a ban, in seconds: ten years.
 pub const MOST_SECONDS: u64 = 10 * 366 * 24 * 3600;
 
-/// A moderation action. Operators have all of them. The wire has no bans of certificates and addresses, and no
+/// A moderation action. Operators have all of them; authors may redact their own messages. The wire has no bans of certificates and addresses, and no
 /// removal of rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -32,6 +36,15 @@ pub enum Action {
         /// Whether users without a role in the room do not know of it.
         private: bool,
     },
+    /// Sets the topic of a room.
+    Topic {
+        /// The room.
+        room: Place,
+        /// The topic, at most [`TOPIC_CHARS`]; empty: removes it.
+        topic: String,
+    },
+    /// Removes the text of a message.
+    Redact(Redact),
     /// Removes a room with its memberships and its history.
     RemoveRoom(Place),
     /// Gives a user a role.
@@ -43,6 +56,17 @@ pub enum Action {
         /// The room; `None`: the whole server.
         room: Option<Place>,
     },
+}
+
+/// The message that a [`Action::Redact`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redact {
+    /// Its conversation.
+    pub of: Conversation,
+    /// Its seq.
+    pub seq: Seq,
+    /// The reason, at most [`REASON_BYTES`]; all readers receive it. May be empty.
+    pub reason: String,
 }
 
 /// The target of an action, and its terms.
@@ -80,7 +104,8 @@ impl Action {
             Self::Unmute(_) => "UNMUTE",
             Self::Ban(_) => "BAN",
             Self::Unban(_) => "UNBAN",
-            Self::Room { .. } => "ROOM",
+            Self::Room { .. } | Self::Topic { .. } => "ROOM",
+            Self::Redact(_) => "REDACT",
             Self::RemoveRoom(_) => "ROOM REMOVE",
             Self::Grant { .. } => "GRANT",
         }
@@ -88,7 +113,8 @@ impl Action {
 }
 
 raw_fields!(AgainstData: user, room, for_s, reason);
-raw_fields!(RoomSetData: room, private);
+raw_fields!(RoomSetData: room, private, topic);
+raw_fields!(RedactData: room, with, seq, reason);
 raw_fields!(GrantData: user, role, room);
 
 /// Reads the data of the op; `None`: the op is not an action.
@@ -101,6 +127,7 @@ pub(super) fn read(op: &str, data: Raw<'_>) -> Option<Result<Action, Refusal>> {
         "UNBAN" => against(data, false).map(|against| Action::Unban(against.map(Banned::User))),
         "ROOM" => room(data),
         "GRANT" => grant(data),
+        "REDACT" => redact(data),
         _ => return None,
     })
 }
@@ -130,7 +157,41 @@ pub fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
 
 fn room(data: Raw<'_>) -> Result<Action, Refusal> {
     let parts = object::<RoomSetData<'_>>(data)?;
-    Ok(Action::Room { room: place(parts.room, "room")?, private: field(parts.private, "private")? })
+    let room = place(parts.room, "room")?;
+    let topic = optional::<String>(parts.topic, "topic")?;
+    match (optional(parts.private, "private")?, topic) {
+        (Some(private), None) => Ok(Action::Room { room, private }),
+        (None, Some(topic)) => {
+            check_topic(&topic).map_err(bad)?;
+            Ok(Action::Topic { room, topic })
+        }
+        (None, None) => Err(bad("`private` or `topic` is missing")),
+        (Some(_), Some(_)) => Err(bad("`private` and `topic` exclude each other")),
+    }
+}
+
+/// Checks a topic: at most [`TOPIC_CHARS`], and no NUL. It may be empty.
+///
+/// # Errors
+/// The first rule that it breaks, as a sentence.
+pub fn check_topic(topic: &str) -> Result<(), String> {
+    let chars = topic.chars().count();
+    if chars > TOPIC_CHARS {
+        return Err(format!("`topic`: it has {chars} characters, and {TOPIC_CHARS} are allowed"));
+    }
+    if !topic.is_empty() {
+        text::check(topic, usize::MAX).map_err(|e| format!("`topic`: {e}"))?;
+    }
+    Ok(())
+}
+
+fn redact(data: Raw<'_>) -> Result<Action, Refusal> {
+    let parts = object::<RedactData<'_>>(data)?;
+    let of = conversation(parts.room, parts.with)?;
+    let seq = field(parts.seq, "seq")?;
+    let reason = optional::<String>(parts.reason, "reason")?.unwrap_or_default();
+    check(None, &reason).map_err(bad)?;
+    Ok(Action::Redact(Redact { of, seq, reason }))
 }
 
 fn grant(data: Raw<'_>) -> Result<Action, Refusal> {

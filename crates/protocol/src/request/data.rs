@@ -1,11 +1,11 @@
-//! Owns the parsing of the data of MSG, LOGIN, HISTORY and SEARCH. Called by [`super::parse`]. Never knows
+//! Owns the parsing of the data of MSG, LOGIN, HISTORY, SEARCH and MARK. Called by [`super::parse`]. Never knows
 //! whether a request is allowed.
 
 use super::fields::{
     Raw, Str, bad, field, invalid, limit, name, object, optional, place, present, raw_fields,
 };
 use super::{
-    Bounds, Conversation, HISTORY_LIMIT, History, Login, Refusal, Request, SEARCH_LIMIT, Search, Target,
+    Bounds, Conversation, HISTORY_LIMIT, History, Login, Mark, Refusal, Request, SEARCH_LIMIT, Search, Target,
 };
 use crate::{Name, text};
 use zeroize::Zeroizing;
@@ -68,18 +68,29 @@ raw_fields!(HistoryData: room, with, before, after, limit);
 
 pub(super) fn history(data: Raw<'_>) -> Result<History, Refusal> {
     let parts = object::<HistoryData<'_>>(data)?;
-    let of = match (present(parts.room), present(parts.with)) {
-        (Some(room), None) => Conversation::Room(place(Some(room), "room")?),
-        (None, Some(user)) => Conversation::With(place(Some(user), "with")?),
-        (None, None) => return Err(bad("`room` or `with` is missing")),
-        (Some(_), Some(_)) => return Err(bad("`room` and `with` exclude each other")),
-    };
     Ok(History {
-        of,
+        of: conversation(parts.room, parts.with)?,
         before: optional(parts.before, "before")?,
         after: optional(parts.after, "after")?,
         limit: limit(parts.limit, HISTORY_LIMIT, 500)?,
     })
+}
+
+/// Reads the conversation of a request from its `room` and `with`.
+pub(super) fn conversation(room: Raw<'_>, with: Raw<'_>) -> Result<Conversation, Refusal> {
+    Ok(match (present(room), present(with)) {
+        (Some(room), None) => Conversation::Room(place(Some(room), "room")?),
+        (None, Some(user)) => Conversation::With(place(Some(user), "with")?),
+        (None, None) => return Err(bad("`room` or `with` is missing")),
+        (Some(_), Some(_)) => return Err(bad("`room` and `with` exclude each other")),
+    })
+}
+
+raw_fields!(MarkData: room, with, seq);
+
+pub(super) fn mark(data: Raw<'_>) -> Result<Mark, Refusal> {
+    let parts = object::<MarkData<'_>>(data)?;
+    Ok(Mark { of: conversation(parts.room, parts.with)?, seq: field(parts.seq, "seq")? })
 }
 
 raw_fields!(SearchData: query, room, user, before, after, limit);

@@ -88,6 +88,34 @@ fn every_op() {
             r#"{"op":"GRANT","data":{"user":"bo","role":"none"}}"#,
             action(Action::Grant { user: name("bo"), role: None, room: None }),
         ),
+        (
+            r#"{"op":"ROOM","data":{"room":"ops","topic":"On call: bo"}}"#,
+            action(Action::Topic { room: room("ops"), topic: "On call: bo".into() }),
+        ),
+        (
+            r#"{"op":"ROOM","data":{"room":"ops","private":null,"topic":""}}"#,
+            action(Action::Topic { room: room("ops"), topic: String::new() }),
+        ),
+        (
+            r#"{"op":"REDACT","data":{"room":"ops","seq":7,"reason":"a password"}}"#,
+            action(Action::Redact(Redact {
+                of: Conversation::Room(room("ops")),
+                seq: 7,
+                reason: "a password".into(),
+            })),
+        ),
+        (
+            r#"{"op":"REDACT","data":{"with":"bo","seq":7}}"#,
+            action(Action::Redact(Redact {
+                of: Conversation::With(room("bo")),
+                seq: 7,
+                reason: String::new(),
+            })),
+        ),
+        (
+            r#"{"op":"MARK","data":{"room":"ops","seq":7}}"#,
+            Request::Mark(Mark { of: Conversation::Room(room("ops")), seq: 7 }),
+        ),
     ] {
         assert_eq!(ok(line).1, want, "{line}");
     }
@@ -193,6 +221,10 @@ fn texts() -> impl Strategy<Value = String> {
     "(?s).{1,60}".prop_map(|text| text.replace('\0', " "))
 }
 
+fn conversations() -> impl Strategy<Value = Conversation> {
+    prop_oneof![places().prop_map(Conversation::Room), places().prop_map(Conversation::With)]
+}
+
 fn actions() -> impl Strategy<Value = Action> {
     let for_s = || option::of(1..=MOST_SECONDS);
     let reason = || prop_oneof![Just(String::new()), texts()];
@@ -216,6 +248,15 @@ fn actions() -> impl Strategy<Value = Action> {
         against(Just(None).boxed()).prop_map(move |of| Action::Unban(ban(of))),
         (places(), any::<bool>()).prop_map(|(room, private)| Action::Room { room, private }),
         grants.prop_map(|(user, role, room)| Action::Grant { user, role, room }),
+        (places(), "(?s).{0,400}").prop_map(|(room, topic)| {
+            let topic = topic.replace('\0', " ");
+            Action::Topic { room, topic }
+        }),
+        (conversations(), any::<Seq>(), reason()).prop_map(|(of, seq, reason)| Action::Redact(Redact {
+            of,
+            seq,
+            reason
+        })),
     ]
 }
 
@@ -254,8 +295,7 @@ fn requests() -> impl Strategy<Value = Request<'static>> {
     let enrols = (names(), any::<String>(), option::of(texts()), any::<String>());
     let to =
         prop_oneof![Just(Target::Default), places().prop_map(Target::Room), places().prop_map(Target::User)];
-    let of = prop_oneof![places().prop_map(Conversation::Room), places().prop_map(Conversation::With)];
-    let histories = (of, seq(), seq(), 1..=500_usize);
+    let histories = (conversations(), seq(), seq(), 1..=500_usize);
     let query = texts().prop_filter("blank", |query| !query.trim().is_empty());
     let searches = (query, option::of(places()), option::of(places()), seq(), seq(), 1..=100_usize);
     prop_oneof![
@@ -275,6 +315,7 @@ fn requests() -> impl Strategy<Value = Request<'static>> {
             Request::Search(Box::new(Search { query, room, user, before, after, limit }))
         }),
         actions().prop_map(|action| Request::Action(Box::new(action))),
+        (conversations(), any::<Seq>()).prop_map(|(of, seq)| Request::Mark(Mark { of, seq })),
         prop_oneof![Just(Request::Rooms), Just(Request::Ping), Just(Request::Quit)],
     ]
 }

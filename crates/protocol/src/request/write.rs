@@ -41,6 +41,7 @@ impl Request<'_> {
             Self::History(_) => "HISTORY",
             Self::Search(_) => "SEARCH",
             Self::Action(action) => action.op(),
+            Self::Mark(_) => "MARK",
             Self::Ping => "PING",
             Self::Quit => "QUIT",
         }
@@ -92,10 +93,7 @@ impl Serialize for Data<'_> {
             }
             Request::Who(room) => optional(&mut data, "room", room.as_ref())?,
             Request::History(history) => {
-                match &history.of {
-                    Conversation::Room(room) => data.serialize_entry("room", room)?,
-                    Conversation::With(user) => data.serialize_entry("with", user)?,
-                }
+                conversation(&mut data, &history.of)?;
                 optional(&mut data, "before", history.before.as_ref())?;
                 optional(&mut data, "after", history.after.as_ref())?;
                 data.serialize_entry("limit", &history.limit)?;
@@ -109,9 +107,20 @@ impl Serialize for Data<'_> {
                 data.serialize_entry("limit", &search.limit)?;
             }
             Request::Action(of) => action(&mut data, of)?,
+            Request::Mark(mark) => {
+                conversation(&mut data, &mark.of)?;
+                data.serialize_entry("seq", &mark.seq)?;
+            }
             Request::Rooms | Request::Ping | Request::Quit => {}
         }
         data.end()
+    }
+}
+
+fn conversation<M: SerializeMap>(data: &mut M, of: &Conversation) -> Result<(), M::Error> {
+    match of {
+        Conversation::Room(room) => data.serialize_entry("room", room),
+        Conversation::With(user) => data.serialize_entry("with", user),
     }
 }
 
@@ -125,6 +134,15 @@ fn action<M: SerializeMap>(data: &mut M, action: &Action) -> Result<(), M::Error
         Action::Room { room, private } => {
             data.serialize_entry("room", room)?;
             data.serialize_entry("private", private)
+        }
+        Action::Topic { room, topic } => {
+            data.serialize_entry("room", room)?;
+            data.serialize_entry("topic", topic)
+        }
+        Action::Redact(redact) => {
+            conversation(data, &redact.of)?;
+            data.serialize_entry("seq", &redact.seq)?;
+            optional(data, "reason", Some(&redact.reason).filter(|reason| !reason.is_empty()))
         }
         Action::RemoveRoom(room) => data.serialize_entry("room", room),
         Action::Grant { user, role, room } => {

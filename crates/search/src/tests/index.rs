@@ -138,3 +138,137 @@ fn what_the_index_does_not_have_yet_is_read_from_the_log_if_it_is_little() {
     assert_eq!(world.seqs(&ask), [5, 3, 1], "now it has them");
     assert_eq!(world.search_all(&ask).indexed, 5);
 }
+
+/// A folder of its own, removed at the end.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tcp-chat-search-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Whether a file in it has these bytes.
+    fn has(&self, bytes: &[u8]) -> bool {
+        let files = std::fs::read_dir(&self.0).unwrap();
+        files.into_iter().any(|file| {
+            let file = std::fs::read(file.unwrap().path()).unwrap();
+            file.windows(bytes.len()).any(|window| window == bytes)
+        })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn add(index: &mut Index, seqs: std::ops::Range<u64>, text: impl Fn(u64) -> String) {
+    let to = seqs.end - 1;
+    let mut batch = index.batch().unwrap();
+    for seq in seqs {
+        let text = &text(seq);
+        batch.add(&Message { seq, conversation: 1, participants: None, author: "ana", text }).unwrap();
+    }
+    batch.commit(to).unwrap();
+}
+
+#[test]
+fn words_of_redacted_messages_leave_the_files() {
+    let folder = Folder::new("purge");
+    let path = folder.0.join("index");
+    let mut index = Index::create(Connection::open(&path).unwrap(), b"log").unwrap();
+    // Many segments of several levels, with merges between them.
+    for batch in 0..60 {
+        let text = |seq: u64| match seq {
+            500 => "the password is hunter2zx".to_owned(),
+            3_001 => "zx9passw0rd".to_owned(),
+            n => format!("message {n} of {}", n * 7919 % 1000),
+        };
+        add(&mut index, batch * 100 + 1..batch * 100 + 101, text);
+    }
+    index.truncate_wal().unwrap();
+    assert!(folder.has(b"hunter2zx") && folder.has(b"zx9passw0rd"));
+    assert!(!index.must_purge() && !index.purge().unwrap());
+
+    index.redact(&[500, 9_999], 2).unwrap();
+    assert!(index.must_purge() && index.redactions() == 2);
+    // Another one after the merge has begun, and new messages meanwhile.
+    assert!(index.purge().unwrap());
+    index.redact(&[3_001], 3).unwrap();
+    add(&mut index, 6_001..6_010, |n| format!("later {n}"));
+    let mut parts = 0;
+    while index.purge().unwrap() {
+        parts += 1;
+    }
+    assert!(parts > 1 && !index.must_purge());
+    for word in [&b"hunter2zx"[..], b"zx9passw0rd"] {
+        assert!(!folder.has(word), "{}", String::from_utf8_lossy(word));
+    }
+    assert!(folder.has(b"later"));
+    drop(index);
+    let index = Index::open(Connection::open(&path).unwrap(), b"log").unwrap().unwrap();
+    assert!(index.redactions() == 3 && !index.must_purge());
+}
+
+#[test]
+fn a_purge_that_was_cut_short_begins_again() {
+    let folder = Folder::new("purge-again");
+    let path = folder.0.join("index");
+    let open = || Index::open(Connection::open(&path).unwrap(), b"log").unwrap().unwrap();
+    let mut index = Index::create(Connection::open(&path).unwrap(), b"log").unwrap();
+    // More than one part.
+    add(&mut index, 1..30_000, |n| if n == 7 { "hunter2zx".into() } else { format!("word{n} of {n}x") });
+    index.redact(&[7], 1).unwrap();
+    assert!(index.purge().unwrap());
+    drop(index);
+
+    let mut index = open();
+    assert!(index.must_purge());
+    // A search that is under way holds the write-ahead log.
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT mark FROM about").unwrap();
+    while index.purge().unwrap() {}
+    assert!(index.must_purge());
+    reader.execute_batch("COMMIT").unwrap();
+    while index.purge().unwrap() {}
+    assert!(!index.must_purge() && !folder.has(b"hunter2zx") && folder.has(b"word8"));
+}
+
+/// Run by hand: `cargo test --release -p tcp-chat-search measure_secure_delete -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures, and decides nothing"]
+fn measure_secure_delete() {
+    for secure in ["ON", "FAST", "OFF", "ON", "OFF"] {
+        let folder = Folder::new("measure");
+        let path = folder.0.join("index");
+        let mut index = Index::create(Connection::open(&path).unwrap(), b"log").unwrap();
+        index.run(&format!("PRAGMA secure_delete = {secure}"));
+        let began = Instant::now();
+        for batch in 0..100_u64 {
+            add(&mut index, batch * 2_000 + 1..batch * 2_000 + 2_001, |seq| {
+                (0..12).map(|n| format!("w{:x} ", (seq * 2_654_435_761 + n * 40_503) % 60_000)).collect()
+            });
+        }
+        let added = began.elapsed();
+        index.redact(&[7], 1).unwrap();
+        let began = Instant::now();
+        let (mut parts, mut longest) = (0, Duration::ZERO);
+        loop {
+            let part = Instant::now();
+            let more = index.purge().unwrap();
+            longest = longest.max(part.elapsed());
+            parts += 1;
+            if !more {
+                break;
+            }
+        }
+        println!(
+            "secure_delete = {secure}: 200,000 messages in {added:?}; purged in {:?}, {parts} parts, the longest {longest:?}; {} bytes",
+            began.elapsed(),
+            path.metadata().unwrap().len()
+        );
+    }
+}

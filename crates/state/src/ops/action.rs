@@ -5,7 +5,7 @@
 use crate::permissions::authorize::{Permission, Rank, authorize};
 use crate::permissions::checks::Actor;
 use crate::sweeps::queue::Sweep;
-use crate::{Answer, Audit, Caller, Done, Refusal, Scope, State, refusal};
+use crate::{Answer, Audit, Caller, Done, Past, Refusal, Scope, State, refusal};
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Place};
@@ -22,20 +22,21 @@ const OVER_AT_ONCE: usize = 16;
 
 impl State {
     /// A user moderates.
-    pub(crate) fn act_as_user(&mut self, caller: Caller<'_>, action: &Action) -> Answer<Done> {
-        self.act(Actor::Session(caller.session), action).map(|data| Done::Acted(Box::new(data)))
+    pub(crate) fn act_as_user(&mut self, caller: Caller<'_>, action: &Action, past: Past) -> Answer<Done> {
+        let done = self.act(Actor::Session(caller.session), action, past);
+        done.map(|data| Done::Acted(Box::new(data)))
     }
 
     /// An operator moderates: the system's user of that number.
     ///
     /// # Errors
     /// The refusal; nothing was changed.
-    pub(crate) fn operate(&mut self, uid: u32, action: &Action) -> Result<ActReply, Refusal> {
+    pub(crate) fn operate(&mut self, uid: u32, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         self.seal();
-        self.act(Actor::Operator(uid), action)
+        self.act(Actor::Operator(uid), action, past)
     }
 
-    fn act(&mut self, actor: Actor, action: &Action) -> Result<ActReply, Refusal> {
+    fn act(&mut self, actor: Actor, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time);
         self.turn.writes.rights.extend(over);
         if self.permissions.is_over(self.turn.time) {
@@ -48,6 +49,8 @@ impl State {
             Action::Ban(against) => self.ban(actor, against),
             Action::Unban(against) => self.unban(actor, against),
             Action::Room { room, private } => self.set_room(actor, room, *private),
+            Action::Topic { room, topic } => self.set_topic(actor, room, topic),
+            Action::Redact(redact) => self.redact(actor, redact, past),
             Action::RemoveRoom(room) => self.remove_room(actor, room),
             Action::Grant { user, role, room } => self.grant_role(actor, user, *role, room.as_ref()),
         }

@@ -124,6 +124,8 @@ impl State {
             head: self.turn.before(room).unwrap_or(conversation.head),
             members: self.members(room, &conversation.members, JOIN_MEMBERS),
             member_count: self.member_count(room, &conversation.members),
+            topic: conversation.topic.as_deref().map(str::to_owned),
+            mark: self.mark_of(session, room),
         };
         self.announce(before, self.face(session));
         Ok(Done::Joined(Box::new(reply)))

@@ -95,6 +95,7 @@ impl State {
             head: self.turn.head_before(),
             log: Some(self.log.id.clone()),
             log_from: Some(self.log.common_with(log)),
+            marks: self.marks_of(session),
             server: ServerInfo {
                 name: "tcp-chatd".into(),
                 version: env!("CARGO_PKG_VERSION").into(),

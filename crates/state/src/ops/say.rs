@@ -44,11 +44,12 @@ impl State {
         if let Some(id) = id {
             held.used.add(id);
         }
-        let (user, color) = (held.row.name.clone(), held.row.color);
+        let (author, user, color) = (held.row.user, held.row.name.clone(), held.row.color);
         if let Some(id) = id {
             self.turn.note_unsealed(session, id);
         }
-        self.gather(conversation, Said { at: origin, session, id: id.cloned(), user, color, to, json });
+        let said = Said { at: origin, session, id: id.cloned(), author, user, color, to, json };
+        self.gather(conversation, said);
         Ok(Done::Said)
     }
 

@@ -189,6 +189,7 @@ impl State {
         self.note_removed(&user.name);
         let ended = self.end_sessions_of(user.id, "an operator has removed you from this server");
         Arc::make_mut(&mut self.users).remove(user.id);
+        self.remove_marks(user.id);
         self.turn.writes.users.push(UserChange::Put(User::removed(user.id, user.name.clone())));
         self.sweep_later(Sweep::directs_of(user.id));
         self.sweep_later(Sweep::Grants(user.id, user.name.clone()));

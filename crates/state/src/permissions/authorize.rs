@@ -58,6 +58,13 @@ pub(crate) enum Permission {
     Open,
     /// KICK, MUTE, UNMUTE, BAN, UNBAN of a user of that rank.
     Moderate(Rank),
+    /// REDACT of a message of any author.
+    Redact,
+    /// ROOM with a topic, by moderators, or also by members.
+    SetTopic {
+        /// Also members that may write there.
+        by_members: bool,
+    },
     /// ROOM.
     Administer,
     /// GRANT a role to a user of that rank.
@@ -95,7 +102,9 @@ pub(crate) fn authorize(who: Subject, permission: Permission) -> Result<(), Deni
         Permission::Know => Ok(()),
         Permission::Enter => unless(who.is_banned, Denial::Banned),
         Permission::Leave | Permission::Read => unless(!who.is_in, Denial::NotIn),
-        Permission::Write => {
+        Permission::SetTopic { .. } if role >= Role::Moderator => Ok(()),
+        Permission::SetTopic { by_members: false } => Err(Denial::ForModerators),
+        Permission::Write | Permission::SetTopic { by_members: true } => {
             unless(!who.is_in, Denial::NotIn)?;
             unless(role < Role::Member, Denial::ReadOnly)?;
             unless(who.is_muted, Denial::Muted)
@@ -109,6 +118,7 @@ pub(crate) fn authorize(who: Subject, permission: Permission) -> Result<(), Deni
             unless(role < Role::Moderator, Denial::ForModerators)?;
             unless(whom >= who.rank, Denial::NotAbove)
         }
+        Permission::Redact => unless(role < Role::Moderator, Denial::ForModerators),
         Permission::Administer => unless(role < Role::Owner, Denial::ForOwners),
         Permission::Grant(whom, new) => {
             unless(role < Role::Moderator, Denial::ForModerators)?;
@@ -260,6 +270,17 @@ mod tests {
             (owner, Permission::Moderate(ServerModerator), Err(NotAbove)),
             (server_moderator, Permission::Moderate(RoomOwner), Ok(())),
             (Subject::OPERATOR, Permission::Moderate(ServerOwner), Ok(())),
+            (stranger, Permission::Redact, Err(Unknown)),
+            (member, Permission::Redact, Err(ForModerators)),
+            (moderator, Permission::Redact, Ok(())),
+            (Subject::OPERATOR, Permission::Redact, Ok(())),
+            (stranger, Permission::SetTopic { by_members: true }, Err(Unknown)),
+            (reader, Permission::SetTopic { by_members: true }, Err(ReadOnly)),
+            (outside, Permission::SetTopic { by_members: true }, Err(NotIn)),
+            (muted, Permission::SetTopic { by_members: true }, Err(Muted)),
+            (member, Permission::SetTopic { by_members: true }, Ok(())),
+            (member, Permission::SetTopic { by_members: false }, Err(ForModerators)),
+            (moderator, Permission::SetTopic { by_members: false }, Ok(())),
             (moderator, Permission::Administer, Err(ForOwners)),
             (owner, Permission::Administer, Ok(())),
             (member, grant(Nobody, Role::ReadOnly), Err(ForModerators)),

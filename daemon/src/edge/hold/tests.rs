@@ -16,7 +16,9 @@ fn ends(sessions: std::ops::Range<i64>) -> Writes {
 
 fn said(first: Seq) -> Outcome {
     let conversation = ConversationId(1);
-    let chunk = Chunk { conversation, first, last: first, prev: first - 1, ts: 0, lines: b"{}\n".to_vec() };
+    let lines = b"{}\n".to_vec();
+    let chunk =
+        Chunk { conversation, first, last: first, prev: first - 1, ts: 0, lines, authors: Vec::new() };
     let own = vec![Own { at: Origin { node: NodeId::LOCAL, connection: ANA }, seq: first, id: None }];
     let effects = vec![Effect::Chunk { index: 0, to: vec![ANA].into(), own }];
     Outcome { writes: Writes { chunks: vec![chunk], ..Writes::default() }, effects }

@@ -100,6 +100,7 @@ pub(super) fn bytes_of(effect: &Effect) -> usize {
             Effect::Read(_, Read::Again(resent)) => resent.json.len(),
             Effect::Read(_, Read::Gap(_, ranges)) => ranges.len() * size_of::<Range>(),
             Effect::Chunk { own, .. } => own.len() * 64,
+            Effect::Told { line, .. } => line.len(),
             _ => 0,
         }
 }

@@ -278,7 +278,7 @@ fn a_banned_user_cannot_use_a_code() {
     world.grants(UserCommand::Add(name("cy"), code("c1", until)));
     world.operator(|state| {
         let ban = Against { for_s: Some(50), ..Against::new(Banned::User(name("CY"))) };
-        state.operate(0, &Action::Ban(ban)).unwrap();
+        state.operate(0, &Action::Ban(ban), Past::Absent).unwrap();
     });
     let who = world.connect();
     world.sends(who, &enrol("c2", "pw"));

@@ -2,8 +2,8 @@
 //! does. Never writes a file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tcp_chat_protocol::event::{seq_of, write_with_id};
-use tcp_chat_protocol::{RequestId, Seq};
+use tcp_chat_protocol::event::{redact, seq_of, write_with_id};
+use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chat_state::*;
 
 /// The model of the store.
@@ -14,6 +14,9 @@ pub(super) struct Disk {
     default_rooms: Vec<(Seq, ConversationId)>,
     sessions: BTreeMap<SessionId, (SessionRow, Vec<(ConversationId, Seq)>)>,
     pub(super) chunks: Vec<Chunk>,
+    redacted: BTreeSet<Seq>,
+    topics: BTreeMap<ConversationId, Box<str>>,
+    marks: BTreeMap<(UserId, ConversationId), Seq>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     lost: BTreeSet<(SessionId, ConversationId)>,
     leaving: BTreeMap<SessionId, EndedSession>,
@@ -52,6 +55,34 @@ impl Disk {
             );
             self.head = chunk.last;
             self.chunks.push(chunk);
+        }
+        for Redaction { seq, by, reason } in writes.redactions {
+            assert!(self.redacted.insert(seq), "a message is redacted once");
+            let Some(at) = self.chunk_of(seq) else { continue };
+            let lines = self.chunks[at].lines.split_inclusive(|b| *b == b'\n');
+            let by = by.as_ref().map(Name::as_str);
+            let redacted = lines.flat_map(|line| match seq_of(line) {
+                Some(of) if of == seq => redact(line, by, &reason).expect("a message"),
+                _ => line.to_vec(),
+            });
+            self.chunks[at].lines = redacted.collect();
+        }
+        for change in writes.marks {
+            match change {
+                MarkChange::Put { user, conversation, seq } => {
+                    let before = self.marks.insert((user, conversation), seq);
+                    assert!(before < Some(seq), "a mark never moves back");
+                }
+                MarkChange::Remove { user, conversation } => drop(self.marks.remove(&(user, conversation))),
+                MarkChange::RemoveUser(gone) => self.marks.retain(|(user, _), _| *user != gone),
+            }
+        }
+        for (room, topic) in writes.topics {
+            assert!(self.conversations.contains_key(&room), "a room");
+            match topic {
+                Some(topic) => drop(self.topics.insert(room, topic)),
+                None => drop(self.topics.remove(&room).expect("a topic")),
+            }
         }
         for sent in writes.sent {
             let (session, id) = (sent.session, sent.id);
@@ -127,6 +158,8 @@ impl Disk {
             mutes.retain(|(scope, ..)| *scope != Some(id));
             bans.retain(|(scope, ..)| *scope != Some(id));
             self.conversations.remove(&id);
+            self.topics.remove(&id);
+            self.marks.retain(|(_, conversation), _| *conversation != id);
             self.opened.remove(&id);
             self.chunks.retain(|c| c.conversation != id);
         }
@@ -159,7 +192,12 @@ impl Disk {
             conversations: self
                 .conversations
                 .iter()
-                .map(|(id, (kind, head))| StoredConversation { id: *id, kind: kind.clone(), head: *head })
+                .map(|(id, (kind, head))| StoredConversation {
+                    id: *id,
+                    kind: kind.clone(),
+                    head: *head,
+                    topic: self.topics.get(id).cloned(),
+                })
                 .collect(),
             sessions: self
                 .sessions
@@ -174,6 +212,15 @@ impl Disk {
             rights: self.rights.clone(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
+            marks: self
+                .marks
+                .iter()
+                .map(|((user, conversation), seq)| StoredMark {
+                    user: *user,
+                    conversation: *conversation,
+                    seq: *seq,
+                })
+                .collect(),
             removed: self.removed.values().cloned().collect(),
             sent: self.window(),
             head: self.head,
@@ -206,14 +253,34 @@ impl Disk {
     /// The message that the session has sent under this id, if it still exists.
     pub(super) fn sent(&self, session: SessionId, id: &RequestId) -> Option<(ConversationId, Seq)> {
         let found @ (_, seq) = *self.sent.get(&(session, id.clone()))?;
-        let at = self.chunks.partition_point(|chunk| chunk.last < seq);
-        self.chunks.get(at).filter(|chunk| chunk.first <= seq).map(|_| found)
+        self.chunk_of(seq).map(|_| found)
     }
 
-    /// The proposer's answer about an earlier message.
-    pub(super) fn past(&self, asked: Option<(SessionId, RequestId)>) -> Past {
-        let found = asked.and_then(|(session, id)| self.sent(session, &id));
-        found.map_or(Past::Absent, |(conversation, seq)| Past::Kept(conversation, seq))
+    /// Where the chunk is that has a message.
+    fn chunk_of(&self, seq: Seq) -> Option<usize> {
+        let at = self.chunks.partition_point(|chunk| chunk.last < seq);
+        self.chunks.get(at).filter(|chunk| chunk.first <= seq).map(|_| at)
+    }
+
+    fn message(&self, seq: Seq) -> Option<StoredMessage> {
+        let chunk = &self.chunks[self.chunk_of(seq)?];
+        Some(StoredMessage {
+            conversation: chunk.conversation,
+            author: chunk.authors.get(usize::try_from(seq - chunk.first).expect("a small number")).copied(),
+            ts: chunk.ts,
+            is_redacted: self.redacted.contains(&seq),
+        })
+    }
+
+    /// What a proposer finds here.
+    pub(super) fn past(&self, sought: Option<Sought>) -> Past {
+        let found = sought.and_then(|sought| match sought {
+            Sought::Sent(session, id) => {
+                self.sent(session, &id).map(|(conversation, seq)| Past::Kept(conversation, seq))
+            }
+            Sought::Message(seq) => self.message(seq).map(Past::Message),
+        });
+        found.unwrap_or(Past::Absent)
     }
 
     /// Retention: removes the messages below this number.

@@ -33,7 +33,8 @@ fn op(ask: Ask) -> Op {
         Ask::Join(room) => Op::Join(room, Box::new(allowance)),
         Ask::Leave(place) => Op::Leave(place),
         Ask::Say(target, json) => Op::Say(target, json, Past::Absent),
-        Ask::Action(action) => Op::Action(action),
+        Ask::Action(action) => Op::Action(action, Past::Absent),
+        Ask::Mark(mark) => Op::Mark(Box::new(mark)),
         Ask::Quit => Op::Quit,
         Ask::Enrol(_) | Ask::Query(_) | Ask::Ping => panic!("{ask:?} is not asked here"),
     }

@@ -17,7 +17,11 @@ pub(super) fn short(line: &[u8]) -> String {
                 .room
                 .as_ref()
                 .map_or_else(|| format!("@{}", m.to.as_deref().unwrap_or("?")), |r| r.to_string());
-            format!("MSG{} {}<{} {place} {}: {}", with(id), m.seq, m.prev, m.user, m.msg)
+            let text = match (m.redacted, m.by) {
+                (false, _) => m.msg.into_owned(),
+                (true, by) => format!("(redacted by {})", by.as_deref().unwrap_or("an operator")),
+            };
+            format!("MSG{} {}<{} {place} {}: {text}", with(id), m.seq, m.prev, m.user)
         }
         Incoming::Presence(p) => {
             format!("PRESENCE {} {} {}", p.room, p.user, format!("{:?}", p.state).to_lowercase())
@@ -27,6 +31,24 @@ pub(super) fn short(line: &[u8]) -> String {
             let wait = n.retry_after_ms.map_or(String::new(), |ms| format!(" {ms} ms"));
             let room = n.room.map_or(String::new(), |room| format!(" {room}"));
             format!("NOTICE {}{room}{wait}", kind.trim_matches('"'))
+        }
+        Incoming::Redacted(r) => {
+            let place = match (&r.room, &r.user, &r.to) {
+                (Some(room), ..) => room.to_string(),
+                (None, user, to) => {
+                    format!("{} @{}", user.as_deref().unwrap_or("?"), to.as_deref().unwrap_or("?"))
+                }
+            };
+            let by = r.by.as_deref().unwrap_or("an operator");
+            let reason = r.reason.map_or(String::new(), |reason| format!(": {reason}"));
+            format!("REDACTED {place} {} by {by}{reason}", r.seq)
+        }
+        Incoming::Room(r) => {
+            format!("ROOM {} {:?} by {}", r.room, r.topic, r.user.as_deref().unwrap_or("an operator"))
+        }
+        Incoming::Mark(m) => {
+            let with = m.with.map(|with| format!("@{with}"));
+            format!("MARK {} {}", m.room.map(String::from).or(with).unwrap_or_default(), m.seq)
         }
         Incoming::Error(id, e) => {
             let wait = e.retry_after_ms.map_or(String::new(), |ms| format!(" {ms} ms"));
@@ -42,12 +64,17 @@ pub(super) fn short(line: &[u8]) -> String {
                 }
                 "JOIN" => {
                     let r: JoinReply = serde_json::from_str(data).unwrap();
-                    format!(" {} head {} {} of {}", r.room, r.head, members(&r.members), r.member_count)
+                    let topic = r.topic.map_or(String::new(), |topic| format!(" {topic:?}"));
+                    let mark = r.mark.map_or(String::new(), |mark| format!(" read {mark}"));
+                    let all = members(&r.members);
+                    format!(" {} head {} {all} of {}{topic}{mark}", r.room, r.head, r.member_count)
                 }
                 "LEAVE" => format!(" {}", serde_json::from_str::<LeaveReply>(data).unwrap().room),
                 "WHO" => {
                     let r: WhoReply = serde_json::from_str(data).unwrap();
-                    format!(" {} {} of {}", r.room.unwrap_or("*".into()), members(&r.members), r.member_count)
+                    let topic = r.topic.map_or(String::new(), |topic| format!(" {topic:?}"));
+                    let room = r.room.unwrap_or("*".into());
+                    format!(" {room} {} of {}{topic}", members(&r.members), r.member_count)
                 }
                 "ROOMS" => serde_json::from_str::<RoomsReply>(data)
                     .unwrap()
@@ -55,7 +82,8 @@ pub(super) fn short(line: &[u8]) -> String {
                     .iter()
                     .map(|r| {
                         let private = if r.private { ",private" } else { "" };
-                        format!(" {}({},{}{private})", r.room, r.members, r.head)
+                        let topic = r.topic.as_ref().map_or(String::new(), |topic| format!(",{topic:?}"));
+                        format!(" {}({},{}{private}{topic})", r.room, r.members, r.head)
                     })
                     .collect(),
                 _ => String::new(),

@@ -218,7 +218,7 @@ impl World {
         match effect {
             Effect::Line(to, line) | Effect::IfKept(to, _, line) => self.tell(to, line),
             Effect::Refused(refused) => self.tell(refused.to, reply::error(&refused.refusal)),
-            Effect::Event { to, except, line } => {
+            Effect::Event { to, except, line } | Effect::Told { to, except, line, .. } => {
                 for c in to.iter().filter(|c| Some(**c) != except) {
                     self.tell(*c, line.to_vec());
                 }

@@ -12,7 +12,15 @@ const BOUND: usize = 1000;
 fn chunk(conversation: i64, first: Seq, count: u64, prev: Seq) -> Arc<Kept> {
     let lines = (0..count).flat_map(|_| [b'x'; 100]).collect();
     let conversation = ConversationId(conversation);
-    Arc::new(Kept::for_tests(Chunk { conversation, first, last: first + count - 1, prev, ts: 0, lines }))
+    Arc::new(Kept::for_tests(Chunk {
+        conversation,
+        first,
+        last: first + count - 1,
+        prev,
+        ts: 0,
+        lines,
+        authors: Vec::new(),
+    }))
 }
 
 fn take(outbox: &Outbox, bytes: usize) -> Vec<Item> {

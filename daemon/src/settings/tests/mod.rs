@@ -104,6 +104,7 @@ fn all_sections_read() {
         default = ["ops", "Lobby"]
         create = false
         presence_limit = 0
+        topic_by_members = false
         [sessions]
         ttl = "0s"
         [history]
@@ -116,6 +117,7 @@ fn all_sections_read() {
         line_bytes = 1_000_000
         msg_bytes = "100 KiB"
         messages_per_second = 0
+        redact = "0"
         stall = "1h"
         [log]
         level = "warn,tcp_chatd::net=debug"
@@ -155,6 +157,7 @@ fn all_sections_read() {
         rooms: Rooms {
             default: vec!["ops".parse().unwrap(), "Lobby".parse().unwrap()],
             create: false,
+            topic_by_members: false,
             presence_limit: 0,
         },
         sessions: Sessions { ttl: Duration::ZERO },
@@ -169,6 +172,7 @@ fn all_sections_read() {
             line_bytes: 1_000_000,
             msg_bytes: 102_400,
             messages_per_second: 0,
+            redact: None,
             stall: Duration::from_secs(3600),
             ..Limits::default()
         },

@@ -15,6 +15,7 @@ mod open_files;
 mod opening;
 mod overwritten_files;
 mod permissions;
+mod redactions;
 mod request_ids;
 mod restored;
 mod retention;
@@ -89,6 +90,11 @@ fn session_row(n: i64) -> SessionRow {
     }
 }
 
+/// The id of an author in the model.
+fn user_id(user: &str) -> UserId {
+    UserId(user.bytes().fold(1_000, |id, byte| id * 31 + i64::from(byte)))
+}
+
 /// A message in the model.
 #[derive(Debug, Clone)]
 struct Message {
@@ -138,7 +144,8 @@ impl Model {
             self.messages.push(Message { conversation, seq: self.head, line });
         }
         self.heads.insert(conversation, self.head);
-        Chunk { conversation, first, last: self.head, prev, ts, lines }
+        let authors = texts.iter().map(|(user, _)| user_id(user)).collect();
+        Chunk { conversation, first, last: self.head, prev, ts, lines, authors }
     }
 
     /// A turn with messages in rooms.
@@ -202,8 +209,17 @@ impl Store {
         rows::write_turn(self.log(), writes).unwrap();
     }
 
+    /// Makes the store what version 17 left: without redactions, topics and read marks.
+    fn make_version_17(&mut self) {
+        let older = "ALTER TABLE chunks DROP COLUMN authors; DROP TABLE redacted; DROP TABLE marks;
+                     ALTER TABLE totals DROP COLUMN redactions; ALTER TABLE conversations DROP COLUMN topic;
+                     PRAGMA user_version = 17";
+        self.log().execute_batch(older).unwrap();
+    }
+
     /// Makes the store what version 15 left: without the ids of removed messages and the origins of sessions.
     fn make_version_15(&mut self) {
+        self.make_version_17();
         let older = "DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
                      ALTER TABLE sessions DROP COLUMN connection; ALTER TABLE leaving DROP COLUMN node;
                      ALTER TABLE leaving DROP COLUMN connection; PRAGMA user_version = 15";

@@ -2,8 +2,8 @@
 
 use super::*;
 use tcp_chat_state::{
-    Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, Removed, Revocation, Sweep,
-    User, UserChange, WorkChange,
+    Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, MarkChange, Removed,
+    Revocation, StoredMark, Sweep, User, UserChange, WorkChange,
 };
 
 #[test]
@@ -93,6 +93,23 @@ fn check_restart(in_file: InFile) {
         UserChange::Removed(removed("di", 4)),
         UserChange::ForgetRemoved(name("Cy")),
     ];
+    writes.topics =
+        vec![(room(1), Some("old".into())), (room(9), Some("x".into())), (room(1), Some("t".into()))];
+    let put = |user, conversation, seq| MarkChange::Put {
+        user: UserId(user),
+        conversation: room(conversation),
+        seq,
+    };
+    writes.marks = vec![
+        put(30, 1, 1),
+        put(30, 1, 2),
+        put(30, 9, 2),
+        put(31, 1, 1),
+        put(31, 2, 1),
+        MarkChange::Remove { user: UserId(31), conversation: room(1) },
+        put(33, 1, 1),
+        MarkChange::RemoveUser(UserId(33)),
+    ];
     writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
     writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
     if in_file == InFile::Already {
@@ -105,7 +122,12 @@ fn check_restart(in_file: InFile) {
     store.commit(&mut Writes { work: change, ..Writes::default() }).unwrap();
     drop(store); // as a crash does: nothing is closed in order
 
-    let conversation = |id, kind, head| StoredConversation { id, kind, head };
+    let conversation = |id, kind, head| {
+        let topic = (id == room(1)).then(|| "t".into());
+        StoredConversation { id, kind, head, topic }
+    };
+    let mark =
+        |user, conversation, seq| StoredMark { user: UserId(user), conversation: room(conversation), seq };
     let wanted = Snapshot {
         opened: vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())],
         default_rooms: vec![(0, room(1)), (2, room(9))],
@@ -124,6 +146,7 @@ fn check_restart(in_file: InFile) {
         sent: vec![],
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
+        marks: vec![mark(30, 1, 2), mark(31, 2, 1)],
         removed: vec![removed("di", 4)],
         head: 2,
         oldest: 0,

@@ -55,8 +55,9 @@ impl World {
 
     pub(in crate::edge::tests) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
+        let past = self.disk.past(State::redacts(&action).map(Sought::Message));
         let done = self.edge.takes_action(&action).and_then(|()| {
-            let at = self.edge.propose(Intent::Operate(0, Box::new(action)));
+            let at = self.edge.propose(Intent::Operate(0, Box::new(action), past));
             self.finish();
             self.results.swap_remove(at)
         });

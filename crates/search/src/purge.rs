@@ -1,0 +1,84 @@
+//! Owns the removal of redacted words from the file of the index. A deleted row of FTS5 is only marked: its words stay
+//! in their segment until that is merged. So all segments are merged into a new one, a part at a time, and the pages of the
+//! old ones are overwritten with zeros (`secure_delete`). Called by [`crate::Index`]. Never decides when.
+
+use crate::{seq, signed};
+use rusqlite::{Connection, params};
+
+/// A part of the work writes about so many pages of 4 KiB.
+const PAGES: i64 = 256;
+
+/// How far the removal is.
+#[derive(Debug, Default)]
+pub(crate) struct Purge {
+    /// How many redactions the index has taken in.
+    pub(crate) redactions: u64,
+    /// Words of redacted messages may still be in the file.
+    pub(crate) is_needed: bool,
+    /// The merge has begun.
+    has_begun: bool,
+    /// A message was redacted after the merge had begun: its words may have been copied already.
+    again: bool,
+}
+
+impl Purge {
+    /// Reads how far it was when the index was closed. A merge that had begun begins again.
+    pub(crate) fn read(index: &Connection) -> rusqlite::Result<Self> {
+        index.query_row("SELECT redactions, purging FROM about", [], |row| {
+            Ok(Self { redactions: seq(row)?, is_needed: row.get(1)?, ..Self::default() })
+        })
+    }
+
+    pub(crate) fn redact(
+        &mut self,
+        index: &Connection,
+        seqs: &[u64],
+        redactions: u64,
+    ) -> rusqlite::Result<()> {
+        let turn = index.unchecked_transaction()?;
+        let mut removed = 0;
+        let mut delete = turn.prepare_cached("DELETE FROM words WHERE rowid = ?1")?;
+        for seq in seqs {
+            removed += delete.execute([signed(*seq)])?;
+        }
+        drop(delete);
+        let purging = self.is_needed || removed > 0;
+        turn.prepare_cached("UPDATE about SET redactions = ?1, purging = ?2")?
+            .execute(params![signed(redactions), purging])?;
+        turn.commit()?;
+        (self.redactions, self.is_needed) = (redactions, purging);
+        self.again |= removed > 0;
+        Ok(())
+    }
+}
+
+/// Does a part of the work. True: there is more.
+pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<bool> {
+    if !purge.is_needed {
+        return Ok(false);
+    }
+    // The first part puts all segments into one merge, which the next parts continue.
+    let pages = if purge.has_begun { PAGES } else { -PAGES };
+    let before = index.total_changes();
+    let turn = index.unchecked_transaction()?;
+    turn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?.execute([pages])?;
+    turn.commit()?;
+    if !purge.has_begun {
+        (purge.has_begun, purge.again) = (true, false);
+    }
+    // The documentation of FTS5: fewer than two changes mean that nothing was left to merge.
+    if index.total_changes() - before >= 2 {
+        return Ok(true);
+    }
+    purge.has_begun = false;
+    if purge.again {
+        return Ok(true);
+    }
+    // First the truncation: if this process ends in between, the next one repeats it.
+    if index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))? {
+        return Ok(false);
+    }
+    index.prepare_cached("UPDATE about SET purging = 0")?.execute([])?;
+    purge.is_needed = false;
+    Ok(false)
+}

@@ -1,0 +1,205 @@
+//! Removes the text of stored messages, and finds what decides about that. Called by the writer. The line of the message is
+//! replaced in its chunk, so all readers get the redacted line at its place. SQLite overwrites the old row with zeros; the
+//! write-ahead log is truncated soon after (`checkpoint`), and the search index removes the words (`indexing`). Never
+//! decides who may redact: the state does.
+
+use super::Store;
+use super::StoreError;
+use super::history_size::chunk_bytes;
+use super::rows::{int, number};
+use rusqlite::{Connection, OptionalExtension, params};
+use tcp_chat_protocol::{Name, Seq, event};
+use tcp_chat_state::{ConversationId, Redaction, StoredMessage, UserId};
+
+impl Store {
+    /// What decides about the redaction of a message. `None`: there is no such message.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn find_message(&mut self, seq: Seq) -> Result<Option<StoredMessage>, StoreError> {
+        self.with_connection("read", |log, _| find(log, seq))
+    }
+}
+
+fn find(log: &Connection, seq: Seq) -> rusqlite::Result<Option<StoredMessage>> {
+    log.prepare_cached(
+        "SELECT first, conversation, ts, authors, EXISTS (SELECT 1 FROM redacted WHERE seq = ?1)
+             FROM chunks WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
+    )?
+    .query_row([int(seq)], |row| {
+        let authors = row.get_ref(3)?.as_blob_or_null()?.map(decode_authors);
+        let at = usize::try_from(seq - number(row, 0)?).unwrap_or(usize::MAX);
+        Ok(StoredMessage {
+            conversation: ConversationId(row.get(1)?),
+            author: authors.and_then(|authors| authors.get(at).copied()),
+            ts: number(row, 2)?,
+            is_redacted: row.get(4)?,
+        })
+    })
+    .optional()
+}
+
+/// Removes the text of messages, inside the turn's transaction. Returns by how many bytes the history grew.
+pub(super) fn write(log: &Connection, redactions: &[Redaction]) -> rusqlite::Result<i64> {
+    if redactions.is_empty() {
+        return Ok(0);
+    }
+    let _erasing = Erasing::begin(log)?;
+    let mut grown = 0;
+    for Redaction { seq, by, reason } in redactions {
+        let by = by.as_ref().map(Name::as_str);
+        grown += rewrite(log, *seq, |line| event::redact(line, by, reason))?;
+    }
+    Ok(grown)
+}
+
+/// Replaces the line of a message by what `redact` makes of it, and tells the search index. Returns by how many bytes the
+/// history grew. A message that retention has removed is no error.
+fn rewrite(
+    log: &Connection,
+    seq: Seq,
+    redact: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> rusqlite::Result<i64> {
+    let chunk = log
+        .prepare_cached(
+            "SELECT first, last, lines FROM chunks
+             WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
+        )?
+        .query_row([int(seq)], |row| Ok((number(row, 0)?, number(row, 1)?, row.get::<_, Vec<u8>>(2)?)))
+        .optional()?;
+    let Some((first, last, lines)) = chunk else { return Ok(0) };
+    let mut redact = Some(redact);
+    let mut new = Vec::with_capacity(lines.len());
+    for (line, at) in super::lines(&lines, first) {
+        let redacted = (at == seq).then(|| redact.take()?(line)).flatten();
+        new.extend_from_slice(redacted.as_deref().unwrap_or(line));
+    }
+    log.prepare_cached("UPDATE chunks SET lines = ?2 WHERE first = ?1")?.execute(params![int(first), new])?;
+    let noted = log
+        .prepare_cached("INSERT OR IGNORE INTO redacted (seq, n) SELECT ?1, redactions + 1 FROM totals")?
+        .execute([int(seq)])?;
+    if noted > 0 {
+        log.prepare_cached("UPDATE totals SET redactions = redactions + 1")?.execute([])?;
+    }
+    let size =
+        |lines: &[u8]| i64::try_from(chunk_bytes(lines.len() as u64, last - first + 1)).unwrap_or(i64::MAX);
+    Ok(size(&new) - size(&lines))
+}
+
+/// While it lives, SQLite overwrites what it deletes with zeros. Only redactions need that: for the removal of old messages
+/// it would double what is written.
+struct Erasing<'l>(&'l Connection);
+
+impl<'l> Erasing<'l> {
+    fn begin(log: &'l Connection) -> rusqlite::Result<Self> {
+        set_secure_delete(log, true)?;
+        Ok(Self(log))
+    }
+}
+
+impl Drop for Erasing<'_> {
+    fn drop(&mut self) {
+        // It only sets a flag, and costs time if it stays.
+        let _ = set_secure_delete(self.0, false);
+    }
+}
+
+fn set_secure_delete(log: &Connection, on: bool) -> rusqlite::Result<()> {
+    log.query_row(if on { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" }, [], |_| Ok(()))
+}
+
+/// How many redactions there were.
+pub(super) fn count(log: &Connection) -> rusqlite::Result<u64> {
+    log.prepare_cached("SELECT redactions FROM totals")?.query_row([], |row| number(row, 0))
+}
+
+/// The numbers of messages that were redacted after the first `after` redactions, `most` at most, and how many redactions
+/// there were with the last one of them.
+pub(super) fn read_after(log: &Connection, after: u64, most: usize) -> rusqlite::Result<(Vec<Seq>, u64)> {
+    let mut rows = log.prepare_cached("SELECT seq, n FROM redacted WHERE n > ?1 ORDER BY n LIMIT ?2")?;
+    let rows =
+        rows.query_map(params![int(after), int(most as u64)], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
+    let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+    // Rows of messages that were removed since are missing.
+    let to = match rows.last() {
+        Some((_, n)) if rows.len() == most => *n,
+        _ => count(log)?,
+    };
+    Ok((rows.into_iter().map(|(seq, _)| seq).collect(), to))
+}
+
+/// Removes the rows of removed messages.
+pub(super) fn remove_rows(log: &Connection, (first, last): (Seq, Seq)) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM redacted WHERE seq BETWEEN ?1 AND ?2";
+    log.prepare_cached(sql)?.execute([int(first), int(last)]).map(drop)
+}
+
+/// The authors of a chunk as a column.
+pub(super) fn encode_authors(authors: &[UserId]) -> Option<Vec<u8>> {
+    if authors.is_empty() {
+        return None;
+    }
+    let mut column = Vec::with_capacity(8);
+    for run in authors.chunk_by(|a, b| a == b) {
+        put_varint(&mut column, run.len() as u64);
+        put_varint(&mut column, run[0].0.cast_unsigned());
+    }
+    Some(column)
+}
+
+fn decode_authors(mut column: &[u8]) -> Vec<UserId> {
+    let mut authors = Vec::new();
+    while let (Some(run), Some(user)) = (take_varint(&mut column), take_varint(&mut column)) {
+        // A chunk has at most as many messages as a turn takes commands.
+        let run = usize::try_from(run).unwrap_or(0).min(1 << 16);
+        authors.extend(std::iter::repeat_n(UserId(user.cast_signed()), run));
+    }
+    authors
+}
+
+fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take_varint(from: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn authors_are_read_as_they_were_written(users in proptest::collection::vec(0..4_i64, 1..50), far in any::<i64>()) {
+            let authors: Vec<_> = users.into_iter().map(|n| UserId(if n == 3 { far } else { n })).collect();
+            let column = encode_authors(&authors).unwrap();
+            prop_assert_eq!(decode_authors(&column), authors);
+        }
+
+        #[test]
+        fn any_column_is_read(column in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = decode_authors(&column);
+        }
+    }
+
+    #[test]
+    fn a_chunk_of_one_author_takes_few_bytes() {
+        assert_eq!(encode_authors(&[UserId(7); 100]).unwrap(), [100, 7]);
+        assert_eq!(encode_authors(&[]), None);
+    }
+}
