@@ -86,8 +86,9 @@ fn an_idle_websocket_takes_little_more_memory_than_a_tls_connection() {
     let with_pages = daemon.resident();
     let (line, web) = ((with_lines - start) / COUNT, (with_pages - with_lines) / COUNT);
     println!("an idle connection: {line} bytes as a line, {web} bytes as a page");
-    // The bound is 1.5 KiB. Resident memory grows in pages, so this test allows a little more.
-    assert!(web < line + 1536 + 1024, "{web} against {line}");
+    // About 6,600 bytes with the C library's allocator. Resident memory grows in pages, so a little more is allowed.
+    assert!(line < 7_000, "{line}");
+    assert!(web < line + 1024, "{web} against {line}");
     drop((warm, lines, pages));
 }
 
