@@ -1,6 +1,6 @@
-//! Owns the turn as a value, and the one way to apply it: all that decides stands in a [`Turn`], so all states that apply
-//! the same turns are the same. Called by the hub with the turns that the order hands back, and by the proof that states
-//! stay equal. Never reads a clock, a setting or a store, and never fails: a request is refused, a turn is not.
+//! Owns the turn as a value, and the only way to apply it. A [`Turn`] contains everything that decides, so all states
+//! that apply the same turns are equal. Called by the hub with the turns that the order hands back, and by the test that
+//! states stay equal. Never reads a clock, a setting or a store. Never fails: a request can be refused, a turn cannot.
 
 use super::{Answer, Change, Done, Intent, NodeId, State, Writes};
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
@@ -10,49 +10,49 @@ use tcp_chat_protocol::{Refusal, RequestId, Seq};
 pub struct Turn {
     /// The node that proposes it.
     pub node: NodeId,
-    /// Its moment, in milliseconds since 1970.
+    /// Its time, in milliseconds since 1970.
     pub time: u64,
-    /// Before anything else, retention takes all messages below this number. 0: only certificates and removed users that
-    /// are too old are forgotten.
+    /// Applied first: all messages below this number are removed, and old certificates and removed users are forgotten.
+    /// 0: no messages. `None`: no retention in this turn.
     pub retain: Option<Seq>,
-    /// What happens, in this order.
+    /// The intents, applied in this order.
     pub intents: Vec<Intent>,
-    /// At most this many steps of slow work are done after them. `usize::MAX`: all.
+    /// The number of steps of slow work after the intents, or fewer if the work ends. `usize::MAX`: all.
     pub steps: usize,
 }
 
 impl Turn {
-    /// A turn in which nothing happens.
+    /// A turn without intents, retention and slow work.
     #[must_use]
     pub fn empty(time: u64) -> Self {
         Self { node: NodeId::LOCAL, time, retain: None, intents: Vec::new(), steps: 0 }
     }
 }
 
-/// A place in a turn at which its observer looks at the state.
+/// A place in a turn at which the observer reads the state.
 #[derive(Debug)]
 pub enum Place {
     /// Before the first intent.
     Begin,
     /// Right after an intent.
     Intent {
-        /// Its place in [`Turn::intents`].
+        /// Its index in [`Turn::intents`].
         index: usize,
-        /// What the client calls its request.
+        /// The id that the client gave to its request.
         id: Option<RequestId>,
-        /// What it came to.
+        /// Its result.
         result: Result<Done, Box<Refusal>>,
     },
-    /// After all intents: what was said is numbered. Slow work comes next.
+    /// After all intents, when all messages have their numbers. Slow work comes next.
     Sealed,
-    /// After everything.
+    /// After slow work.
     End,
 }
 
 impl State {
-    /// Applies a turn: what is to be written, all or nothing. `observe` is called at each [`Place`], in order, with the
-    /// state as it is there and with what has happened since the last place. What it leaves in the list is there again at
-    /// the next place. What it does decides nothing.
+    /// Applies a turn. Returns its writes, to be stored all or nothing. Calls `observe` at each [`Place`], in order, with
+    /// the state at that place and the changes since the last one. Changes that `observe` leaves in the list are passed
+    /// again at the next place. `observe` cannot change the state.
     pub fn apply(&mut self, turn: Turn, mut observe: impl FnMut(&Self, &mut Vec<Change>, Place)) -> Writes {
         self.begin(turn.time);
         if let Some(oldest) = turn.retain {
@@ -78,32 +78,25 @@ impl State {
         self.turn.changes = changes;
     }
 
-    /// Applies one intent. Anything but a message is seen by all at its place, so what was said before it is numbered
-    /// first; and a message that is refused is refused behind the messages before it.
+    /// Applies one intent. Any intent other than a message first seals the messages before it, so that all users see the
+    /// same order. A refused message also seals them: its author gets them before the refusal.
     pub(super) fn apply_intent(&mut self, intent: Intent) -> (Option<RequestId>, Answer<Done>) {
-        let (id, result) = match intent {
-            Intent::Request(source, id, op) => {
-                let result = self.apply_op(source, id.as_ref(), op);
-                (id, result)
-            }
-            other => {
-                self.seal();
-                (None, self.apply_other(other))
-            }
-        };
-        if result.is_err() {
+        if !matches!(intent, Intent::Request(..)) {
             self.seal();
         }
-        (id, result)
-    }
-
-    fn apply_other(&mut self, intent: Intent) -> Answer<Done> {
+        let mut request = None;
+        let mut result = Ok(Done::Other);
         match intent {
-            Intent::Request(source, id, op) => return self.apply_op(source, id.as_ref(), op),
-            Intent::Operate(uid, action, past) => {
-                return self.operate(uid, &action, past).map(|data| Done::Acted(Box::new(data)));
+            Intent::Request(source, id, op) => {
+                result = self.apply_op(source, id.as_ref(), op);
+                request = id;
             }
-            Intent::Grant(uid, wish) => return Ok(Done::Granted(Box::new(self.run_user_command(uid, wish)))),
+            Intent::Operate(uid, action, past) => {
+                result = self.operate(uid, &action, past).map(|data| Done::Acted(Box::new(data)));
+            }
+            Intent::Grant(uid, command) => {
+                result = Ok(Done::Granted(Box::new(self.run_user_command(uid, command))));
+            }
             Intent::Away(origin, session) => self.away(origin, session),
             Intent::NodeUp(node) => self.node_up(node),
             Intent::EvictBanned { sessions, who, reason } => {
@@ -111,9 +104,12 @@ impl State {
             }
             Intent::Expire(sessions) => sessions.into_iter().for_each(|session| self.end_away(session)),
             Intent::Policy(rules) => self.set_rules(*rules),
-            // It was done before this was called.
+            // The messages before it have their numbers now.
             Intent::Seal => {}
         }
-        Ok(Done::Other)
+        if result.is_err() {
+            self.seal();
+        }
+        (request, result)
     }
 }

@@ -1,5 +1,5 @@
-//! Owns what the edge proposes to the state, and what a request comes to: plain data. The edge makes intents after it has
-//! applied its limits; every state that applies the same intents is the same. Never decides anything.
+//! Owns [`Intent`], a change that the edge proposes to the state, and [`Done`], the result of a request: plain data. The
+//! edge makes intents after it has applied its limits. Never decides anything.
 
 use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
 use std::collections::VecDeque;
@@ -15,73 +15,75 @@ impl NodeId {
     pub const LOCAL: Self = Self(0);
 }
 
-/// Where a session is connected, or was: a connection of a node. It is part of the state, so that all nodes know who is here.
+/// The connection of a session: a node, and one of its connections. It is part of the state, so that all nodes know which
+/// sessions are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The node.
     pub node: NodeId,
-    /// One of its connections. After a restart the node gives out the same numbers again: [`Intent::NodeUp`] comes first.
+    /// One of its connections. After a restart the node assigns the same numbers again, so it first proposes
+    /// [`Intent::NodeUp`].
     pub connection: ConnectionId,
 }
 
-/// Where a request comes from.
+/// The connection and the session of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     /// The connection.
     pub origin: Origin,
-    /// The session on it, as its node knows. The state checks that it still is.
+    /// The session on that connection, as its node knows it. The state checks whether it is still there.
     pub session: Option<SessionId>,
 }
 
-/// Whose request it is: made once, where it is known that the connection has a session.
+/// The sender of a request that needs a session. Made once, where the state has found the session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller<'a> {
     /// The connection.
     pub(crate) origin: Origin,
-    /// The session that is on it.
+    /// The session on that connection.
     pub(crate) session: SessionId,
-    /// What the client calls its request.
+    /// The id that the client gave to its request.
     pub(crate) id: Option<&'a RequestId>,
 }
 
-/// What changes the state, as the edge proposes it.
+/// A change of the state that an edge proposes.
 #[derive(Debug, Clone)]
 pub enum Intent {
     /// A request of a client, under the id that the client gave it.
     Request(Source, Option<RequestId>, Op),
-    /// The connection is gone: the session that was on it is away.
+    /// The connection is lost: its session is away from now on.
     Away(Origin, SessionId),
-    /// The process of the node begins: none of the connections of the process before it is there any more, so its sessions
-    /// are away.
+    /// The process of the node starts. The connections of its previous process no longer exist, so their sessions are
+    /// away.
     NodeUp(NodeId),
-    /// These sessions came from a range of addresses that is banned: they end, one after the other.
+    /// Ends these sessions one after the other: their peer addresses are in a banned range.
     EvictBanned {
         /// In the order of their connections.
         sessions: VecDeque<SessionId>,
         /// The moderator or operator, as the sessions are told.
         who: Box<str>,
-        /// Why; may be empty.
+        /// The reason; may be empty.
         reason: Box<str>,
     },
-    /// The time of these sessions is over. One that was resumed in between stays.
+    /// Ends these sessions, which were away for too long. A session that was resumed meanwhile stays.
     Expire(Vec<SessionId>),
-    /// An operator moderates: the system's user of that number. And what the proposer's store has of the message that is
+    /// A moderation action of an operator, with the operator's user id in the operating system. And what the proposer's store has of the message that is
     /// to be redacted.
     Operate(u32, Box<Action>, Past),
-    /// An operator wants something done to a user or a certificate: the system's user of that number.
+    /// An operator's change of a user or a certificate, with the operator's user id in the operating system.
     Grant(u32, UserCommand),
-    /// Another policy is in force from here on.
+    /// Another policy applies from now on.
     Policy(Box<Rules>),
-    /// What was said so far is numbered before what comes next.
+    /// Seals the messages so far: they get their numbers before the next intent.
     Seal,
 }
 
-/// What a request came to, if it was not refused.
+/// The result of a request that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// A session began, or goes on.
+    /// A session began, or was resumed.
     LoggedIn(Box<LoggedIn>),
-    /// A code was turned into a password or a certificate. True only if the turn is kept.
+    /// A code was exchanged for a password or a certificate. True only if the turn is kept.
     Enrolled(Box<EnrolReply>),
     /// The session is in the room.
     Joined(Box<JoinReply>),
@@ -89,43 +91,43 @@ pub enum Done {
     Left(Box<LeaveReply>),
     /// A moderation action was carried out.
     Acted(Box<ActReply>),
-    /// An operator's wish was carried out: how many certificates or sessions it touched. Or it was not granted.
+    /// The result of an operator's command: the number of changed certificates or sessions, or the reason why not.
     Granted(Box<Result<usize, UserCommandError>>),
     /// The read mark as it is now. True only if the turn is kept.
     Marked(Box<ReadMark<'static>>),
-    /// A message will be kept.
+    /// A message is part of this turn.
     Said,
     /// The message was kept before.
     Resent(Box<Resent>),
-    /// Something else.
+    /// Any other request was done.
     Other,
 }
 
-/// A session that began, or goes on.
+/// A session that began, or was resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedIn {
-    /// Which.
+    /// The session.
     pub session: SessionId,
     /// Its user's name.
     pub name: Name,
     /// The reply, without the token, which the state does not know.
     pub reply: LoginReply,
-    /// What a resumed session has missed.
+    /// The messages that a resumed session has missed.
     pub missed: Vec<Range>,
-    /// How it was resumed; `None`: it began.
+    /// How it was resumed; `None`: it is new.
     pub resumed: Option<ResumeOutcome>,
 }
 
-/// How an attempt to go on with a session ended.
+/// The result of an attempt to resume a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResumeOutcome {
-    /// It was away, and goes on.
+    /// It was away, and was resumed.
     Resumed,
-    /// It was taken over from a connection that still looked alive.
+    /// It was taken over from a connection that was still open.
     TakenOver,
-    /// There is no such session any more.
+    /// The session no longer exists.
     Expired,
-    /// It is there, and whoever asked may not have it.
+    /// The session exists, but this client must not resume it.
     Refused,
 }
 

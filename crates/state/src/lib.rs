@@ -1,15 +1,15 @@
 //! The state of a chat server: rooms, sessions, users and permissions, as pure code. It knows no socket, runtime, clock,
-//! disk or setting: the time is an argument, and so are the results of checks and searches.
+//! disk or setting: the time is an argument, and so are the results of password checks and searches in the store.
 //!
 //! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its time, and
-//! the [`Intent`]s that change the state. It gives two things:
+//! the [`Intent`]s that change the state. The call has two results:
 //!
-//! * [`Writes`]: the changes of the store, all of them in one transaction;
+//! * [`Writes`]: the changes to the store, all to be written in one transaction;
 //! * [`Change`]s: the events of the turn, in order. The edge of each node turns them into lines for its connections, once
 //!   the turn is stored.
 //!
 //! So the state never delivers a line, and never knows the recipients of a message. [`State::restore`] makes a state from
-//! a [`Snapshot`], and [`State::snapshot`] gives it back. [`State::query`] and [`State::list`] read, and change nothing.
+//! a [`Snapshot`], and [`State::snapshot`] is the reverse. [`State::query`] and [`State::list`] read, and change nothing.
 //!
 //! | folder or file | content |
 //! | --- | --- |
@@ -19,10 +19,10 @@
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `sweeps.rs` | slow work, a slice in each turn |
-//! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form, the changes of it, and its digest for tests |
+//! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
-//! Only a check of the daemon makes a proof of a LOGIN; the state reads its [`Evidence`] and decides. The feature
-//! `test-support` counts steps and opens parts of the state to the daemon's tests. No program has it.
+//! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
+//! `test-support` counts steps and opens parts of the state to the daemon's tests. No shipped program enables it.
 
 mod apply;
 mod capacity;
@@ -72,7 +72,9 @@ pub use listings::{
     Connected, Cursor, ListedPenalty, ListedRoom, ListedSession, ListedTarget, Listing, Page, Row,
 };
 pub use network::{is_this_host, network};
-pub use op::{Allowance, ConnectionId, EnrolOp, IdMap, LoginOp, Op, Past, Query, Sought, StoredMessage};
+pub use op::{
+    Allowance, ConnectionId, EnrolOp, IdMap, LoginOp, Op, Past, Query, Resumes, Sought, StoredMessage,
+};
 pub use ops::enrol::NewCredential;
 pub use ops::user::{UserCommand, UserCommandError};
 pub use permissions::records::{
@@ -113,34 +115,34 @@ pub struct State {
     rules: Rules,
     conversations: Conversations,
     sessions: Sessions,
-    /// The openers of rooms. The store keeps them.
+    /// Which user or network opened each room. Also in the store.
     openers: RoomOpeners,
-    /// The default room, for the messages after which number. The store keeps it.
+    /// The default rooms, each with the number after which it was the default. Also in the store.
     defaults: Vec<(Seq, ConversationId)>,
     /// The grants, private rooms, mutes and bans.
     permissions: Permissions,
-    /// The registered users. Shared with the checks of passwords, and copied when it changes.
+    /// The registered users. Shared with the password checks, and copied on each change.
     users: Arc<Users>,
     /// The removed users: their earlier certificates do not count.
     removed: RemovedUsers,
     /// How far users have read. The store keeps it.
     marks: Marks,
-    /// The ids of the newest messages. The store keeps them.
+    /// The ids of the newest messages. Also in the store.
     deduplication: Deduplication,
     /// The newest number on the server.
     head: Seq,
-    /// Which log the numbers are of.
+    /// The log that the numbers belong to.
     log: LogId,
     /// Retention has removed every message below this number.
     oldest: Seq,
     turn: turn::Turn,
     /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
-    /// Conversations that this process has not checked since its start,
+    /// Conversations that this process must still check after its start: an empty one is removed.
     unchecked: std::vec::IntoIter<ConversationId>,
-    /// ended sessions that are still noted in rooms,
+    /// Ended sessions that are still members of rooms.
     ended_sessions: EndedSessions,
-    /// and the number of rooms that they leave in the turn of their end.
+    /// The number of rooms that ended sessions leave in the turn of their end.
     left_at_once: usize,
 }
 
@@ -155,7 +157,7 @@ impl State {
     /// Applies a request that the edge has admitted.
     ///
     /// # Errors
-    /// It is refused.
+    /// The reason why the request is refused.
     fn apply_op(&mut self, source: Source, id: Option<&RequestId>, op: Op) -> Result<Done, Refusal> {
         if !matches!(op, Op::Say(..)) {
             self.seal();
@@ -185,12 +187,12 @@ impl State {
         }
     }
 
-    /// The session of a request, if it still exists and is connected where its node says.
+    /// The session of a request, if it still exists and is still on the connection that its node names.
     fn session_of(&self, source: Source) -> Option<SessionId> {
         source.session.filter(|session| self.is_at(*session, source.origin))
     }
 
-    /// Is the session connected there?
+    /// Is the session on this connection?
     fn is_at(&self, session: SessionId, origin: Origin) -> bool {
         self.sessions.get(session).is_some_and(|held| held.row.origin == Some(origin))
     }

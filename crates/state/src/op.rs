@@ -1,96 +1,134 @@
-//! Owns [`Op`]: a request of a client that changes the state, with all that its node has found out for it; and [`Query`], which
-//! changes nothing. Plain data: the edge makes it after it has applied its limits. Never decides anything.
+//! Owns [`Op`], a client's request that changes the state, with the facts that its node has added; and [`Query`], a request
+//! that changes nothing. Plain data: the edge makes both after it has applied its limits. Never decides anything.
 
 use super::steps::counted_id;
 use super::{ConversationId, Digest, Evidence, NewCredential, SessionId, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Action, History, Login, Mark, Place, Search, Target};
-use tcp_chat_protocol::{Name, RequestId, Seq};
+use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
-    /// A connection, from its handshake to its end. Never used again.
+    /// A connection, from its handshake to its end. A process never uses the same id again.
     ConnectionId(u64)
 }
 
-/// A table by numbers that the daemon gives out itself: nobody can choose them to collide, so
-/// hashing may be cheap. Names keep the standard hasher.
+/// A map whose keys are numbers that the daemon assigns. No client can choose them to collide, so a fast hash is safe.
+/// Maps with names as keys use the standard hasher.
 pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A request that changes the state. The parts that only few requests need are boxed, because most are messages.
 #[derive(Debug, Clone)]
 pub enum Op {
-    /// Begin a session, or resume one.
+    /// LOGIN: begins a session, or resumes one.
     Login(Box<LoginOp>),
-    /// Turn a code into a password or a certificate.
+    /// ENROL: exchanges a code for a password or a certificate.
     Enrol(Box<EnrolOp>),
-    /// Enter a room.
+    /// JOIN
     Join(Name, Box<Allowance>),
-    /// Leave a room.
+    /// LEAVE
     Leave(Place),
-    /// Send a message; the text as a JSON string, quotes included. And what the proposer's store has of an earlier one under
-    /// its id.
+    /// MSG: the target, the text as a JSON string with its quotes, and whether the proposer's store has an earlier message
+    /// under the same id.
     Say(Target, Box<str>, Past),
-    /// Moderate. And what the proposer's store has of the message that is to be redacted.
+    /// A moderation action. And what the proposer's store has of the message that is to be redacted.
     Action(Box<Action>, Past),
     /// Tell how far the user has read.
     Mark(Box<Mark>),
-    /// End the session.
+    /// QUIT: ends the session.
     Quit,
 }
 
-/// A LOGIN, without its secrets.
+/// A LOGIN. Contains only hashes of its secrets.
 #[derive(Debug, Clone)]
 pub struct LoginOp {
-    /// What the client sent.
-    pub login: Login,
+    /// The requested name. `None` only if it resumes a session.
+    pub name: Option<Name>,
+    /// The colour of the name.
+    pub color: Option<Colour>,
+    /// Rooms to join; `None`: the default rooms.
+    pub rooms: Option<Vec<Name>>,
+    /// The last `seq` that the client has seen,
+    pub after: Option<Seq>,
+    /// and the log of that number.
+    pub log: Option<String>,
     /// SHA-256 of the token for a new session.
     pub token_hash: [u8; 32],
-    /// SHA-256 of the token that the client sent, if it was one.
-    pub resumes: Option<[u8; 32]>,
-    /// What a check has shown about the sender.
+    /// The session that it resumes.
+    pub resumes: Resumes,
+    /// The result of the check of the sender.
     pub evidence: Evidence,
-    /// What its network may still take.
+    /// The sessions and rooms that its network may still use.
     pub allowance: Allowance,
 }
 
-/// An ENROL, without its secrets.
+/// The session that a LOGIN resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumes {
+    /// None: it begins one.
+    No,
+    /// The session whose token has this SHA-256.
+    Token([u8; 32]),
+    /// The client sent a text that cannot be a token.
+    NoToken,
+}
+
+impl LoginOp {
+    /// The op of a request, without its password and its token. `token`: SHA-256 of its token, if it can be one.
+    #[must_use]
+    pub fn new(
+        login: Login,
+        (token_hash, token): ([u8; 32], Option<[u8; 32]>),
+        evidence: Evidence,
+        allowance: Allowance,
+    ) -> Self {
+        let Login { name, color, rooms, password: _, session, after, log } = login;
+        let resumes = match (session, token) {
+            (None, _) => Resumes::No,
+            (Some(_), Some(hash)) => Resumes::Token(hash),
+            (Some(_), None) => Resumes::NoToken,
+        };
+        Self { name, color, rooms, after, log, token_hash, resumes, evidence, allowance }
+    }
+}
+
+/// An ENROL. Contains only hashes of its secrets.
 #[derive(Debug, Clone)]
 pub struct EnrolOp {
     /// The user of the code.
     pub name: Name,
-    /// SHA-256 of the code, if it can be one.
+    /// SHA-256 of the code. `None`: the text cannot be a code.
     pub code: Option<Digest>,
-    /// What was made for it.
+    /// The password hash or the certificate that the daemon made for it.
     pub made: NewCredential,
 }
 
-/// What a network may still take. Its node counts it, and reserves it until the turn ends.
+/// The sessions and rooms that a network may still use. The node counts them, and reserves them until the turn ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// The network, as [`super::network`] makes it.
     pub network: IpAddr,
-    /// Sessions that it may still begin.
+    /// The number of sessions that it may still begin.
     pub sessions: usize,
-    /// Rooms that it may still open.
+    /// The number of rooms that it may still open.
     pub rooms: usize,
 }
 
-/// A request that changes nothing. The edge answers it at its place among the requests of its connection.
+/// A request that changes nothing. The edge answers it in the order of the requests of its connection.
 #[derive(Debug, Clone)]
 pub enum Query {
-    /// The members of a room, or the users on the server.
+    /// WHO: the members of a room, or the users on the server.
     Who(Option<Place>),
-    /// Which rooms are there.
+    /// ROOMS: the visible rooms.
     Rooms,
-    /// A page of a conversation.
+    /// HISTORY: a page of a conversation.
     History(History),
-    /// Messages that contain words.
+    /// SEARCH: the messages that contain some words.
     Search(Box<Search>),
 }
 
 impl Query {
-    /// The word for it on the wire.
+    /// The name of the op on the wire.
     #[must_use]
     pub fn op(&self) -> &'static str {
         match self {
@@ -109,13 +147,13 @@ pub enum Past {
     /// There is none, or nothing was asked because none can be there.
     #[default]
     Absent,
-    /// There is one, in that conversation under that number.
+    /// It has one, in this conversation and with this number.
     Kept(ConversationId, Seq),
     /// The message that is to be redacted.
     Message(StoredMessage),
-    /// The store could not be asked: nothing may be kept under that id now.
+    /// The store could not be read. A message that the state does not know is refused: it may be a resend.
     Unknown,
-    /// There is none, and the store cannot be written: nothing new may be kept now.
+    /// It has none, and the store cannot be written. A new message is refused.
     Unwritable,
 }
 

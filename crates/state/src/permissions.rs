@@ -74,7 +74,7 @@ impl Permissions {
         self.private.contains(&room)
     }
 
-    /// The standing of a user in a room.
+    /// The role and penalties of a user in a room.
     pub(super) fn in_room(
         &self,
         room: ConversationId,
@@ -91,7 +91,7 @@ impl Permissions {
         Subject { role, rank, is_in, is_banned, is_muted }
     }
 
-    /// The standing of a user on the server.
+    /// The role and penalties of a user on the server.
     pub(super) fn on_server(&self, user: &NameKey, is_proven: bool, now: u64) -> Subject {
         let (role, rank) = authorize::on_server(self.granted(None, user), is_proven);
         let is_muted = self.mute(None, user, now).is_some();

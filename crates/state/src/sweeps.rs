@@ -1,6 +1,6 @@
 //! Owns slow work: the direct messages of an ended user, the members of a room that must be evicted, the grants of a
-//! removed user. The sweeps do it in slices: the hub proposes as many steps as a turn has time for. The ops add to it.
-//! Never decides about one of these entries.
+//! removed user. A sweep does it in slices: the hub proposes as many steps as a turn has time for. The ops add sweeps.
+//! The ops decide what becomes slow work.
 
 pub(super) mod queue;
 
@@ -25,25 +25,25 @@ impl State {
         !self.sweeps.is_empty() || self.ended_sessions.first().is_some() || self.unchecked.len() > 0
     }
 
-    /// Is slow work for a removed user or room left?
+    /// Is a user or a room still being removed?
     #[must_use]
     pub fn is_removing(&self) -> bool {
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
-    /// Does exactly `most` steps, or all that are left. The number is part of the turn: nothing that only this process
-    /// knows may end the work earlier. True: there is more for this turn.
+    /// Does `most` steps, or all that are left. The number is part of the turn: nothing that only this process knows must
+    /// end the work earlier. True: work is left.
     pub(super) fn sweep_on(&mut self, most: usize) -> bool {
         for _ in 0..most {
             if self.unchecked.len() == 0 && !self.has_sweep() {
                 return false;
             }
             self.seal();
-            // Work of this process alone takes no step from the work of all states.
+            // This work exists only in this process, so it must not use up steps that all states count.
             if let Some(id) = self.unchecked.next() {
                 self.drop_if_empty(id);
             }
-            // The two kinds alternate, so that none waits for the whole of the other.
+            // Sweeps and ended sessions alternate, so that neither waits until the other is complete.
             if let Some(mut sweep) = self.sweeps.pop()
                 && self.sweep_one(&mut sweep)
             {
@@ -155,15 +155,16 @@ impl State {
         }
     }
 
-    /// Begins the removal of a room: no user joins it, writes or reads in it any longer, and its members are told one
-    /// after the other.
+    /// Begins the removal of a room. From now on no user can join, write or read in it; its members are evicted one after
+    /// the other.
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.mark_removing(room);
         self.tell(Change::Silent(room));
         self.sweep_later(Sweep::room(room));
     }
 
-    /// Is no room of that name, or a look-alike, being removed? Only a user who could join it is told of it.
+    /// Refuses a name if a room of that name, or of a name that looks alike, is being removed. Only a user who could join
+    /// that room learns of it.
     pub(super) fn ensure_not_being_removed(
         &self,
         name: &Name,
@@ -202,7 +203,7 @@ impl State {
         }
     }
 
-    /// The same for one user whose role has changed, in a room or everywhere.
+    /// The same as [`State::sweep_members`] for one user whose role has changed, in one room or in all.
     pub(super) fn sweep_user(&mut self, user: &Name, scope: Scope) {
         let mut out = Vec::new();
         for session in self.sessions_there(user, scope) {
@@ -249,8 +250,8 @@ impl State {
         false
     }
 
-    /// May a member be in the room? A member who may not has lost the right, if only for a moment, and is evicted. A
-    /// banned user has left already.
+    /// May a member be in the room? If not, the member has lost the right, perhaps only for a moment, and is evicted. A
+    /// banned user has already left.
     pub(super) fn may_be_in(&self, session: SessionId, room: ConversationId) -> bool {
         if !self.permissions.is_private(room) {
             return !self.must_be_evicted(session, room);
@@ -264,8 +265,8 @@ impl State {
         self.conversations.get(room).is_some_and(|c| c.members.is_lost(session))
     }
 
-    /// Evicts a session from a room that it lost the right to be in, even if it has the right again: it has received
-    /// nothing since then. It may have left already, and joined again.
+    /// Evicts a session from a room if it lost the right to be in it, even if it has the right again: it has received
+    /// nothing since then. Does nothing for a session that has left and joined again.
     pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
         if self.must_be_evicted(session, room) {
             self.evict_without_right(session, room);

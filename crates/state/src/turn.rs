@@ -38,12 +38,12 @@ pub(super) struct Turn {
     pub(super) changes: Vec<Change>,
     /// The messages that are not sealed yet, by conversation, in the order of their first message.
     open: Vec<(ConversationId, Vec<Said>)>,
-    /// An empty list for the messages of the next conversation, so that a busy room needs no new one in each turn.
+    /// An empty list that the next conversation reuses, so that a busy room allocates none in each turn.
     spare: Vec<Said>,
-    /// The place of a conversation in `open`. Few conversations have messages between two seals.
+    /// The index of a conversation in `open`.
     at: IdMap<ConversationId, usize>,
-    /// Ids of messages that are not sealed yet. They move to `unsealed` at the first search for an id: most turns
-    /// search for none.
+    /// Ids of messages that are not sealed yet. They move to `unsealed` when an id is searched for, because most turns
+    /// search for no id.
     noted: Vec<(SessionId, RequestId)>,
     unsealed: BTreeSet<(SessionId, RequestId)>,
     /// The heads before this turn, of the conversations with messages in it.
@@ -81,7 +81,7 @@ impl Turn {
 }
 
 impl State {
-    /// Begins a turn at that moment, in milliseconds since 1970.
+    /// Begins a turn at this time, in milliseconds since 1970.
     pub(super) fn begin(&mut self, time: u64) {
         self.turn.time = time;
         self.turn.noted.clear();
@@ -100,7 +100,7 @@ impl State {
         std::mem::take(&mut self.turn.writes)
     }
 
-    /// Ends a session if it is away. It may have been resumed after its end was proposed.
+    /// Ends a session if it is still away: it may have been resumed after its end was proposed.
     pub(super) fn end_away(&mut self, session: SessionId) {
         if self.sessions.get(session).is_some_and(|held| held.row.origin.is_none()) {
             self.seal();

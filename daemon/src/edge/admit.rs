@@ -1,6 +1,6 @@
-//! Owns what is let into the turn that is gathered. What it needs of the state it reads before that turn is applied. A
-//! request becomes an intent; a query, a PING and a refusal are answered at their place ([`super::settle`]). Called by the
-//! hub for each thing that happened on a connection. Never changes the state.
+//! Owns the admission of commands to the next turn. Reads the state as it is before that turn. An accepted request becomes
+//! an intent; a query, a PING and a refusal become tasks, which [`super::settle`] answers in order. Called by the hub for
+//! each command of a connection. Never changes the state.
 
 use super::ask::{Ask, LoginAsk};
 use super::gathering::Task;
@@ -18,12 +18,12 @@ pub(super) struct Peer {
     pub(super) connection: ConnectionId,
     session: Option<SessionId>,
     pub(super) address: IpAddr,
-    /// For how long what it asks is refused, in milliseconds.
+    /// How long its requests are refused, in milliseconds.
     pub(super) owes: u64,
 }
 
 impl Peer {
-    /// Where a request comes from.
+    /// The source of its requests.
     fn source(self, node: NodeId) -> Source {
         let Self { connection, session, .. } = self;
         Source { origin: Origin { node, connection }, session }
@@ -31,12 +31,12 @@ impl Peer {
 }
 
 impl Edge {
-    /// Takes one thing that happened on a connection into the turn. Not while [`Edge::must_wait`] says that it must wait.
+    /// Adds one command of a connection to the turn. The caller first asks [`Edge::must_wait`].
     pub fn admit(&mut self, state: &mut State, connection: ConnectionId, command: Command, past: Past) {
         match command {
             Command::Open(address) => {
                 self.connections.insert(connection, Connection::new(address, self.now));
-                // It was let in before the ban, and was not known yet when those from there were cut.
+                // The listener accepted it before the ban, and the edge did not know it when the ban ended the others.
                 if state.is_banned_address(address) {
                     self.gathering.add(Task::Close(connection, Closing::Kicked));
                     self.ignore(connection);
@@ -81,8 +81,9 @@ impl Edge {
         }
     }
 
-    /// Does this wait for the next turn, with all that comes behind it on its connection? A LOGIN decides what the
-    /// requests behind it may do; and of what a network may still have, requests of one turn may need more than there is.
+    /// Must this command, and all later ones of its connection, wait for the next turn? There are two reasons. The LOGIN
+    /// before it decides which permissions it has. Or the earlier requests of this turn have reserved the sessions or rooms
+    /// that its network may still use.
     #[must_use]
     pub fn must_wait(&self, state: &State, connection: ConnectionId, command: &Command) -> bool {
         let Some(entry) = self.connections.get(&connection) else { return false };
@@ -99,12 +100,12 @@ impl Edge {
         if is_in_vain(left, needs) {
             return false;
         }
-        // Where nothing is left, the next turn would have no more for it.
+        // If nothing is left at all, waiting would not help.
         let is_short = |left: usize, reserved, needs| left > 0 && left.saturating_sub(reserved) < needs;
         is_short(left.0, reserved.0, needs.0) || is_short(left.1, reserved.1, needs.1)
     }
 
-    /// A message: what most requests are, so it goes the shortest way.
+    /// Admits a message. Most requests are messages, so this path is the shortest.
     fn admit_message(
         &mut self,
         state: &mut State,
@@ -143,7 +144,7 @@ impl Edge {
         Ok((charge, past))
     }
 
-    /// Any other request.
+    /// Admits any other request.
     fn admit_request(
         &mut self,
         state: &mut State,
@@ -188,7 +189,7 @@ impl Edge {
         Ok(())
     }
 
-    /// May this be asked now?
+    /// Applies the rate limits, and the limits of a store that fails.
     fn passes(&mut self, state: &mut State, peer: Peer, ask: &Ask) -> Answer {
         let Peer { connection, session, .. } = peer;
         let lines = limits::lines(state, session, ask);
@@ -217,25 +218,23 @@ impl Edge {
         state: &State,
         peer: Peer,
         id: Option<RequestId>,
-        LoginAsk { mut login, fresh, resumes, proof }: LoginAsk,
+        LoginAsk { login, fresh, resumes, proof }: LoginAsk,
     ) {
         let allowance = self.allowance(state, peer, needs_of_login(&login));
         let evidence = Evidence::from(proof);
         let is_let_in = !matches!(evidence, Evidence::Refused | Evidence::Unusable(_));
         let is_resumed = login.session.is_some() && is_let_in && peer.session.is_none();
-        // No secret gets into the state.
-        login.password = None;
-        let token = login.session.as_mut().map_or(fresh.token, std::mem::take);
+        let token = login.session.clone().unwrap_or(fresh.token);
         let connection = peer.connection;
         let turn = self.gathering.turn;
         self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.logs_in = turn);
-        let op = LoginOp { login, token_hash: fresh.hash, resumes, evidence, allowance };
+        let op = LoginOp::new(login, (fresh.hash, resumes), evidence, allowance);
         let intent = Intent::Request(peer.source(self.node), id, Op::Login(Box::new(op)));
         self.gathering.propose_for(intent, Task::Login { connection, resumes: is_resumed, token });
     }
 
-    /// Refuses a request at its place. Where it is certain that the connection is closed for it, nothing that comes behind
-    /// it is heard.
+    /// Refuses a request, in the order of its connection. If this error certainly closes the connection, its later commands
+    /// in this turn are ignored.
     fn refuse(
         &mut self,
         state: &State,
@@ -257,13 +256,13 @@ impl Edge {
         self.gathering.add(Task::Refuse { connection, op, refusal: Box::new(refusal) });
     }
 
-    /// What comes behind this on its connection is not heard.
+    /// Ignores the later commands of the connection in this turn.
     fn ignore(&mut self, connection: ConnectionId) {
         let turn = self.gathering.turn;
         self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.ignored_in = turn);
     }
 
-    /// What the network of a request may still take, of which it reserves what the request needs.
+    /// The sessions and rooms that the network of a request may still use. Reserves those that the request needs.
     fn allowance(&mut self, state: &State, peer: Peer, needs: (usize, usize)) -> Allowance {
         let left = self.left(state, peer.address);
         let reserved = self.gathering.reserved(peer.address);
@@ -277,14 +276,14 @@ impl Edge {
         }
     }
 
-    /// How many sessions and rooms the network may still have.
+    /// The number of sessions and rooms that the network may still have.
     fn left(&self, state: &State, address: IpAddr) -> (usize, usize) {
         let rules = state.rules();
         (self.sessions.left(address, rules.sessions), self.rooms.left(address, rules.rooms))
     }
 }
 
-/// What a request takes at most of the sessions and rooms of its network.
+/// The largest number of sessions and rooms that a request can use.
 fn needs(ask: &Ask) -> (usize, usize) {
     match ask {
         Ask::Login(ask) => needs_of_login(&ask.login),
@@ -300,12 +299,12 @@ fn needs_of_login(login: &Login) -> (usize, usize) {
     }
 }
 
-/// Is it refused whatever comes before it? Then it takes nothing from others either.
+/// Is the request refused in any case, because no session is left? Then it needs no reservation.
 fn is_in_vain(left: (usize, usize), needs: (usize, usize)) -> bool {
     needs.0 > 0 && left.0 == 0
 }
 
-/// What is left of a number that may be no limit.
+/// Subtracts the reserved ones. `usize::MAX` means no limit, and stays.
 fn minus(left: usize, reserved: usize) -> usize {
     if left == usize::MAX { left } else { left.saturating_sub(reserved) }
 }

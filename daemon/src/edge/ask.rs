@@ -1,5 +1,5 @@
-//! Owns what a client asks, with all that the net has found out for it, and the word for it on the wire: plain data. Made by
-//! the net of what connections read; the edge makes an [`tcp_chat_state::Op`] of what changes the state. Never decides
+//! Owns [`Ask`], the request of a client with the facts that `net` has added: plain data. `net` makes it from a line that
+//! a connection has read. The edge turns a request that changes the state into a [`tcp_chat_state::Op`]. Never decides
 //! anything.
 
 use crate::auth::Proof;
@@ -9,12 +9,12 @@ use tcp_chat_protocol::request::{Action, Enrol, Login, Mark, Place, Request, Tar
 use tcp_chat_state::{EnrolOp, Query};
 use zeroize::Zeroizing;
 
-/// A fresh secret for a session, in case this login begins one.
+/// The token of a new session, made before it is known whether this LOGIN begins one.
 #[derive(Clone)]
 pub struct Secret {
-    /// What the client is told.
+    /// The token, for the reply to the client.
     pub token: Zeroizing<String>,
-    /// What is kept.
+    /// SHA-256 of the token. Only this is stored.
     pub hash: [u8; 32],
 }
 
@@ -24,58 +24,58 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A LOGIN, with what the net has made and found out for it.
+/// A LOGIN, with the token and the proof that `net` has added.
 #[derive(Debug, Clone)]
 pub struct LoginAsk {
-    /// What the client sent.
+    /// The fields that the client sent, with its secrets.
     pub login: Login,
-    /// A secret for a new session.
+    /// The token, if this LOGIN begins a session.
     pub fresh: Secret,
-    /// SHA-256 of the token that the client sent, if it was one.
+    /// SHA-256 of the token that the client sent. `None`: it sent none, or a text that cannot be a token.
     pub resumes: Option<[u8; 32]>,
-    /// What a check has shown about the sender.
+    /// The result of the check of the sender.
     pub proof: Proof,
 }
 
-/// A request. A LOGIN has a proof, which only a check makes.
+/// A request of a client. A LOGIN contains a proof, which only a check makes.
 #[derive(Debug, Clone)]
 pub enum Ask {
-    /// Begin a session, or resume one.
+    /// LOGIN: begins a session, or resumes one.
     Login(Box<LoginAsk>),
-    /// Turn a code into a password or a certificate.
+    /// ENROL: exchanges a code for a password or a certificate.
     Enrol(Box<EnrolOp>),
-    /// Enter a room.
+    /// JOIN
     Join(Name),
-    /// Leave a room.
+    /// LEAVE
     Leave(Place),
-    /// Say something; the text as a JSON string, quotes included.
+    /// MSG: the text is a JSON string with its quotes.
     Say(Target, Box<str>),
-    /// Read something, and change nothing.
+    /// WHO, ROOMS, HISTORY or SEARCH.
     Query(Query),
-    /// Moderate.
+    /// A moderation action.
     Action(Box<Action>),
     /// Tell how far the user has read.
     Mark(Mark),
-    /// Are you there.
+    /// PING
     Ping,
-    /// Goodbye.
+    /// QUIT
     Quit,
 }
 
-/// What a request asks that needs more than was sent: secrets, and proofs.
+/// A request that needs a check, or a secret that the client did not send.
 #[derive(Debug)]
 pub enum Proving {
-    /// It becomes an [`Ask::Login`].
+    /// Becomes an [`Ask::Login`].
     Login(Box<Login>),
-    /// It becomes an [`Ask::Enrol`].
+    /// Becomes an [`Ask::Enrol`].
     Enrol(Box<Enrol>),
 }
 
 impl Ask {
-    /// A request, its text encoded as it will be stored.
+    /// Makes an `Ask` of a request, with the text of a message encoded as it will be stored.
     ///
     /// # Errors
-    /// It proves something, and more is needed.
+    /// The request is a LOGIN or an ENROL, which needs a check first.
     pub fn of(request: Request<'_>) -> Result<Self, Proving> {
         Ok(match request {
             Request::Login(login) => return Err(Proving::Login(login)),
@@ -94,7 +94,7 @@ impl Ask {
         })
     }
 
-    /// The word for it on the wire.
+    /// The name of the op on the wire.
     #[must_use]
     pub fn op(&self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Owns the turn that is gathered: the intents so far, and what the edge does at which place while they are applied. Called by
-//! the edge: [`super::admit`] adds, [`super::settle`] takes. Never reads the state.
+//! Owns the next turn while it is gathered: the intents so far, and the edge's tasks between them. Called by the edge:
+//! [`super::admit`] adds, [`super::settle`] takes. Never reads the state.
 
 use super::limits::Charge;
 use super::{Closing, Edge};
@@ -13,18 +13,18 @@ use zeroize::Zeroizing;
 /// The moment at which a turn begins to be gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
-    /// Milliseconds that only ever go forward. Rates, and the time of sessions that are away, are counted in them.
+    /// Milliseconds of a monotonic clock, for rate limits and for the time that a session has been away.
     pub mono: u64,
-    /// Milliseconds since 1970, as the system's clock has them: the time of the turn.
+    /// Milliseconds since 1970 of the system clock: the time of the turn.
     pub wall: u64,
 }
 
-/// What the edge does at a place of the turn.
+/// A task of the edge at a place of the turn.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Takes in what a message came to.
+    /// Handles the result of a message.
     Message { connection: ConnectionId, session: SessionId, charge: Charge },
-    /// Replies to a LOGIN. Was a session to be resumed; and the token, which the state does not know.
+    /// Replies to a LOGIN. `resumes`: it names a session. `token`: of the session; the state does not know it.
     Login { connection: ConnectionId, resumes: bool, token: Zeroizing<String> },
     /// Replies to another request that became an intent.
     Reply { connection: ConnectionId, op: &'static str },
@@ -34,19 +34,19 @@ pub(super) enum Task {
     Ping { connection: ConnectionId, id: Option<RequestId> },
     /// Answers a QUIT, and closes the connection.
     Quit { connection: ConnectionId, id: Option<RequestId> },
-    /// Refuses what did not become an intent.
+    /// Refuses a request that did not become an intent.
     Refuse { connection: ConnectionId, op: Option<&'static str>, refusal: Box<Refusal> },
-    /// Forgets a connection that is gone.
+    /// Removes a lost connection.
     Forget(ConnectionId),
     /// Closes a connection.
     Close(ConnectionId, Closing),
-    /// Says something to all who are logged in.
+    /// Sends a line to all logged-in connections.
     Notice(Arc<[u8]>),
-    /// Tells all connections that the daemon is going, and closes them.
+    /// Tells all connections that the daemon ends, and closes them.
     Shutdown,
 }
 
-/// What the requests of one network may take in this turn, besides what it has.
+/// The sessions and rooms that the requests of one network have reserved in this turn.
 #[derive(Debug)]
 struct Reserved {
     network: IpAddr,
@@ -57,35 +57,35 @@ struct Reserved {
 /// The turn that is gathered.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
-    /// Which one, for what holds in one turn only.
+    /// The number of this turn, for marks that are valid in one turn only.
     pub(super) turn: u64,
     intents: Vec<Intent>,
-    /// What is done when so many intents were applied, in order.
+    /// The tasks in order, each with the number of intents that are applied before it.
     tasks: VecDeque<(usize, Task)>,
-    /// What this turn has found out that the next one proposes first.
+    /// Intents that this turn adds to the beginning of the next turn.
     next: Vec<Intent>,
     reserved: Vec<Reserved>,
-    /// Users who write to each other for the first time, in this turn, the one with the smaller id first.
+    /// Pairs of users with their first direct message in this turn; the smaller id is first.
     strangers: Vec<(UserId, UserId)>,
     /// The steps of slow work of this turn.
     pub(super) steps: usize,
 }
 
 impl Gathering {
-    /// Adds an intent. Its place.
+    /// Adds an intent. Returns its index.
     pub(super) fn propose(&mut self, intent: Intent) -> usize {
         self.intents.push(intent);
         self.intents.len() - 1
     }
 
-    /// Adds an intent, and what is done with what it comes to.
+    /// Adds an intent, and the task that handles its result.
     pub(super) fn propose_for(&mut self, intent: Intent, task: Task) {
         self.intents.push(intent);
         self.tasks.push_back((self.intents.len(), task));
     }
 
-    /// Adds what is done at this place, behind what was said before it: that is numbered first, so that everyone sees the
-    /// order in which things happened.
+    /// Adds a task at this place. It first seals the messages before it, so that all users see events in the order in which
+    /// they happened.
     pub(super) fn add(&mut self, task: Task) {
         if matches!(self.intents.last(), Some(Intent::Request(_, _, Op::Say(..)))) {
             self.intents.push(Intent::Seal);
@@ -93,18 +93,18 @@ impl Gathering {
         self.tasks.push_back((self.intents.len(), task));
     }
 
-    /// The next thing to do once so many intents were applied.
+    /// Takes the next task that is due after this number of applied intents.
     pub(super) fn task(&mut self, applied: usize) -> Option<Task> {
         let (at, _) = self.tasks.front()?;
         (*at <= applied).then(|| self.tasks.pop_front()).flatten().map(|(_, task)| task)
     }
 
-    /// The next turn begins with this.
+    /// Adds an intent to the beginning of the next turn.
     pub(super) fn propose_next(&mut self, intent: Intent) {
         self.next.push(intent);
     }
 
-    /// What the requests of a network may already take of sessions and rooms.
+    /// The number of sessions and rooms that the requests of a network have reserved.
     pub(super) fn reserved(&self, address: IpAddr) -> (usize, usize) {
         if self.reserved.is_empty() {
             return (0, 0);
@@ -122,7 +122,7 @@ impl Gathering {
         }
     }
 
-    /// Do the two write to each other in this turn, for the first time?
+    /// Do these users have their first direct message in this turn?
     pub(super) fn are_met(&self, a: UserId, b: UserId) -> bool {
         self.strangers.contains(&(a.min(b), a.max(b)))
     }
@@ -131,15 +131,15 @@ impl Gathering {
         self.strangers.push((a.min(b), a.max(b)));
     }
 
-    /// What they were to meet by is not kept.
+    /// Their first direct message is not kept.
     pub(super) fn part(&mut self, a: UserId, b: UserId) {
         self.strangers.retain(|pair| *pair != (a.min(b), a.max(b)));
     }
 }
 
 impl Edge {
-    /// The process begins: the connections of the process before it are gone, so the sessions on them are away from the
-    /// next turn on. Those that were away before have their whole time again.
+    /// Called when the process starts. The connections of the previous process no longer exist, so their sessions are away
+    /// from the next turn on. The time of sessions that were already away begins again.
     pub fn start(&mut self, state: &State, now: Now) {
         self.now = now.mono;
         let node = self.node;

@@ -1,9 +1,9 @@
 //! Owns this node's side of the chat: its connections, their limits, and the recipients of messages. It works in two
-//! halves. [`Edge::admit`] accepts or refuses a request, and adds an accepted one to the turn that is gathered.
-//! [`Edge::observe`] is called while that turn is applied: it makes effects of the state's changes, which the hub
+//! halves. [`Edge::admit`] accepts or refuses a request, and adds an accepted one to the next turn.
+//! [`Edge::observe`] is called while that turn is applied: it turns the state's changes into effects, which the hub
 //! delivers. Called by the hub. The state is an argument: the edge reads it, and never changes it except by intents.
-//! Rate limits, quotas, errors in a row and peer addresses exist only in the edge, so a restart or another node begins
-//! with none of them.
+//! Rate limits, quotas, errors in a row and peer addresses exist only in the edge: a restart forgets them, and another
+//! node does not have them.
 
 mod admit;
 mod ask;
@@ -67,9 +67,9 @@ pub struct Edge {
     /// The end of each session that is away.
     away: Away,
     counters: Counters,
-    /// The connections of each room and user,
+    /// The connections of each room and user.
     listeners: Listeners,
-    /// and the presence lines that they get later.
+    /// The presence lines that they get in later turns.
     pending_presence: PendingPresence,
     /// The effects of the turn so far.
     effects: Vec<Effect>,
@@ -78,13 +78,13 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The origin of a connection, as the state knows it.
+    /// The [`Origin`] of a connection of this node.
     fn at(&self, connection: ConnectionId) -> Origin {
         Origin { node: self.node, connection }
     }
 
-    /// Observes the application of a turn that this edge has gathered. Called at each place of it, with the state as
-    /// it is there and the changes since the last place.
+    /// Observes how the state applies a turn that this edge has gathered. Called at each [`Place`], with the state at that
+    /// place and the changes since the last one.
     pub fn observe(&mut self, state: &State, changes: &mut Vec<Change>, place: Place) {
         match place {
             Place::Begin => {
@@ -100,7 +100,7 @@ impl Edge {
         }
     }
 
-    /// The turn is over: the effects to deliver once it is kept.
+    /// Ends the turn. Returns its effects, to be delivered once it is kept.
     #[must_use]
     pub fn finish(&mut self) -> Vec<Effect> {
         self.pending_presence.next_turn();

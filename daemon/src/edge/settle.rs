@@ -1,5 +1,5 @@
-//! Owns what becomes of requests while their turn is applied: at the place of each, with the state as it is there, it is
-//! answered. Called by [`Edge::observe`]. Never adds to the turn, and never changes the state.
+//! Owns the answers to requests while their turn is applied: each is answered at its place, from the state at that place.
+//! Called by [`Edge::observe`]. Never adds to this turn, and never changes the state.
 
 use super::gathering::Task;
 use super::{Closing, Edge, Effect};
@@ -7,11 +7,11 @@ use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
 use tcp_chat_state::{Change, ConnectionId, Done, Intent, ResumeOutcome, SessionId, State, shrink};
 use zeroize::Zeroizing;
 
-/// What an intent came to, and what the client calls its request.
+/// The request id and the result of an intent.
 type Settled = (Option<RequestId>, Result<Done, Box<Refusal>>);
 
 impl Edge {
-    /// An intent was applied: answers it, and then what comes before the next one.
+    /// Answers an intent that was applied, then does the tasks before the next intent.
     pub(super) fn settle(
         &mut self,
         state: &State,
@@ -31,7 +31,7 @@ impl Edge {
         self.settle_local(state, index + 1);
     }
 
-    /// Does the first thing after an intent: of a request that became the intent, it is the answer.
+    /// Does the first task after an intent. If the intent was a request, this task is its answer.
     fn settle_first(&mut self, state: &State, task: Task, (id, result): Settled, away_ms: u64) {
         match (task, result) {
             (Task::Message { connection, session, charge }, Ok(Done::Said)) => {
@@ -60,7 +60,7 @@ impl Edge {
         }
     }
 
-    /// Does what is to be done before any intent is applied.
+    /// Does the tasks up to this number of applied intents.
     pub(super) fn settle_local(&mut self, state: &State, applied: usize) {
         while let Some(task) = self.gathering.task(applied) {
             self.do_task(state, task);
@@ -87,7 +87,7 @@ impl Edge {
         if !self.is_open(connection) {
             return self.abandon(connection, logged_in.session, logged_in.resumed);
         }
-        // A client goes on after this number: it must not be one that may yet be another message's.
+        // A client later resumes after this number, so it must not be a number that another message can still get.
         logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
         match logged_in.resumed {
             Some(outcome) => self.counters.resume(outcome, away_ms),
@@ -100,8 +100,8 @@ impl Edge {
         self.reply_to_login(connection, id, *logged_in, token);
     }
 
-    /// Something before its LOGIN in the same turn has closed the connection, and its client hears nothing of the session. One
-    /// that began is nobody's, and ends; one that was resumed is away.
+    /// Gives up a session whose connection was closed by an earlier command of the same turn, so that its client never
+    /// learns of it. A new session ends; a resumed session is away.
     fn abandon(&mut self, connection: ConnectionId, session: SessionId, resumed: Option<ResumeOutcome>) {
         self.gathering.propose_next(Intent::Away(self.at(connection), session));
         if resumed.is_none() {
@@ -133,17 +133,17 @@ impl Edge {
             Task::Close(connection, why) => self.shut(connection, why),
             Task::Notice(line) => self.notify_all(line),
             Task::Shutdown => self.shut_all(state),
-            // The turn ended before the intent of this one: nothing was decided.
+            // A query of a closed connection gets no answer. The other tasks are done with their intents.
             Task::Query { .. } | Task::Message { .. } | Task::Login { .. } | Task::Reply { .. } => {}
         }
     }
 
-    /// Is the connection there, and heard?
+    /// Is the connection open, and not being closed?
     pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
         self.connections.get(&connection).is_some_and(|entry| !entry.closing)
     }
 
-    /// Adds an effect for a connection that still hears.
+    /// Adds an effect for a connection, unless it is being closed.
     pub(super) fn push(&mut self, connection: ConnectionId, effect: Effect) {
         if self.is_open(connection) {
             self.effects.push(effect);

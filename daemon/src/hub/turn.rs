@@ -1,5 +1,5 @@
 //! Owns one turn: gather the waiting commands, let the edge admit them, order the turn, apply it, commit it, deliver
-//! its effects. Called by the hub's loop. Never waits, and never decides about a request: the state does.
+//! its effects. Called by the hub's loop. Waits only for the commit. Never decides about a request: the state does.
 
 use super::gather::Taken;
 use super::waiting::Waiting;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tcp_chat_state::{Place, Turn};
 
 impl Hub {
-    /// One turn.
+    /// Does one turn.
     pub(super) fn turn(&mut self, waiting: &mut Waiting) {
         let now = self.now();
         let taken = self.gather(now, waiting);
@@ -29,8 +29,8 @@ impl Hub {
         self.answer();
     }
 
-    /// The state applies a turn, and the edge answers its requests. Measures the time of each part, for the size of
-    /// the next turns.
+    /// Applies a turn: the state changes, and the edge answers the requests. Measures the time of each part, to set the size
+    /// of the next turns.
     fn apply(&mut self, turn: Turn, taken: &Taken) -> Outcome {
         let Self { state, edge, operators, .. } = self;
         let mut done = Vec::new();
@@ -79,7 +79,7 @@ impl Hub {
         match self.store.commit(&mut writes) {
             Ok(kept) => {
                 self.metrics.hub.committed(began.elapsed());
-                // Before the delivery, so that a user who is told of a new right to log in can use it at once.
+                // Before the delivery, so that a user can use a new password or certificate as soon as the reply arrives.
                 self.directory.publish(self.state.users());
                 self.deliver(effects, &kept);
             }
@@ -95,8 +95,9 @@ impl Hub {
 
 /// The time of the parts of a turn.
 struct Laps {
-    /// The first intent that is not a message, and the first of slow work.
+    /// The index of the first intent that is not a message.
     heavy_at: usize,
+    /// The index of the first intent of slow work.
     slow_at: usize,
     /// The beginning of the current part.
     began: Instant,
@@ -114,14 +115,14 @@ impl Laps {
         }
     }
 
-    /// So many intents were applied. The tasks before the next one come now.
+    /// Called when this number of intents is applied, before the edge's tasks at that place.
     fn before(&mut self, applied: usize) {
         if applied == self.heavy_at {
             self.began = Instant::now();
         }
     }
 
-    /// These tasks are done.
+    /// Called after those tasks.
     fn after(&mut self, applied: usize) {
         if applied == self.slow_at {
             self.heavy = self.began.elapsed();

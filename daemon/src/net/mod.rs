@@ -1,6 +1,6 @@
 //! Owns the path from a socket to the hub and back: accept, handshake, received lines, sent items. The daemon
 //! binds the sockets and decides when to stop. `admin` and `http` use the accept loop. Never decides what a
-//! request means: `chat` does.
+//! request means: the edge and the state do.
 //!
 //! A transport is a [`Link`]; [`serve`] needs nothing else. Only the proof step between the reader and the hub
 //! makes the command of a LOGIN, so no transport can leave it out.

@@ -1,7 +1,7 @@
 //! Owns the step from an unproven LOGIN or ENROL to a command. `parse` makes [`Unproven`]; `reader` collects the
 //! lines of one read in a [`Batch`] and passes it through here to the hub. A LOGIN has no other way to the hub:
 //! its command needs a [`Proof`]. Slow checks run off the async threads, few at a time. Never logs a user in:
-//! `chat` does, and checks again.
+//! the state does, and checks again.
 
 mod enrol;
 
@@ -21,7 +21,7 @@ use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
 use tcp_chat_state::{ConnectionId, Digest, EnrolOp, NewCredential, UserId};
 use tracing::{debug, warn};
 
-/// Logins that are checked in one read; `chat` closes the connection after as many failures.
+/// Logins that are checked in one read; the edge closes the connection after as many failures.
 const CHECKS_PER_READ: usize = 3;
 
 /// The peer of the connection.
@@ -34,7 +34,7 @@ pub(super) struct Peer<'a> {
     pub(super) outbox: &'a Outbox,
 }
 
-/// A password that an ENROL on this connection sets, if `chat` agrees. A later LOGIN is checked against it:
+/// A password that an ENROL on this connection sets, if the state accepts it. A later LOGIN is checked against it:
 /// the directory has the hash only after the turn is committed.
 #[derive(Clone)]
 pub(super) struct Enrolled {
@@ -90,7 +90,7 @@ impl Unproven {
     /// Runs the fast checks. `Err`: a slow check remains.
     fn prove_at_once(self, state: &mut ReadState, gate: &Gate, peer: Peer<'_>) -> Result<Command, Self> {
         let Claim { id, kind } = *self.0;
-        // A connection that is logged in is refused by `chat`, so no check is spent on it.
+        // A connection that is logged in is refused by the state, so it needs no check.
         let is_logged_in = peer.outbox.is_logged_in();
         match kind {
             ClaimKind::Login { login, fresh, resumes } => {

@@ -1,10 +1,10 @@
-//! Owns the order of a daemon that is alone: each turn comes back at once. Called by the hub. Never waits, and never
-//! allocates. It leaves the time of a turn as it is: where an operator sets a clock back, messages have the right time again.
+//! Owns the order of a daemon without a cluster: each turn comes back at once. Called by the hub. Never waits, and never
+//! allocates. Never changes the time of a turn: after an operator sets a clock back, new messages have the corrected time.
 
 use super::Order;
 use tcp_chat_state::Turn;
 
-/// The order of a daemon that is alone.
+/// The order of a daemon without a cluster.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Local;
 

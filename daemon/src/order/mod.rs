@@ -1,5 +1,5 @@
-//! Owns the order of turns: a node hands its turn in, and gets back what all nodes apply next. Called by the hub. Never
-//! looks into a turn, and never applies one.
+//! Owns the order of turns: a node hands in its turn, and gets back the turns that all nodes apply next. Called by the
+//! hub. Never reads or applies a turn.
 
 mod local;
 
@@ -9,9 +9,10 @@ use tcp_chat_state::Turn;
 
 /// Puts turns into one order.
 pub trait Order {
-    /// The turns of one call.
+    /// The turns that one call returns.
     type Ordered: IntoIterator<Item = Turn>;
 
-    /// Hands in a turn of this node. The turns that come next in the order, of this node or of others: none, one or many.
+    /// Hands in a turn of this node. Returns the turns that are next in the order, of this node or of others: none, one or
+    /// many.
     fn put(&mut self, turn: Turn) -> Self::Ordered;
 }

@@ -70,7 +70,7 @@ struct Worker {
     told: bool,
 }
 
-/// A damaged index is made anew at the next try.
+/// Handles an error of the index: a damaged index is rebuilt at the next try.
 fn spoiled(shared: &Shared, error: StoreError) -> StoreError {
     if matches!(error, StoreError::Corrupt { .. } | StoreError::Foreign { .. }) {
         shared.tell(|work| work.rebuild = true);

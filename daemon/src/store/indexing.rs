@@ -75,7 +75,7 @@ impl Open {
                     .and_then(|mut index| index.redact(&[], done).map(|()| index))
                     .map_err(|e| StoreError::sqlite("write", &shared.index, &e))?;
                 if head > 0 {
-                    tracing::info!(event = "index_made_anew", index = %shared.index, messages_to = head, "the search index is being made anew");
+                    tracing::info!(event = "index_made_anew", index = %shared.index, messages_to = head, "the search index is being rebuilt");
                 }
                 index
             }

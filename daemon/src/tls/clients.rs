@@ -1,6 +1,6 @@
 //! Owns the certificates of clients: the CAs that may sign them, the facts in one, and the signing of a client's
 //! request. Called by the handshake configuration and by `net`. Never decides whether a valid certificate is
-//! still accepted: `chat` knows the revoked ones.
+//! still accepted: the state knows the revoked ones.
 
 use super::files::CA_CERTIFICATE;
 use super::pair::{self, content};

@@ -151,13 +151,12 @@ fn op(entry: &Value) -> Op {
     let line = entry["request"].to_string();
     let (_, request) = parse(line.as_bytes(), &BOUNDS).unwrap_or_else(|why| panic!("{line}: {}", why.msg));
     match request {
-        Request::Login(login) => Op::Login(Box::new(LoginOp {
-            login: *login,
-            token_hash: digest(&entry["fresh"]).0,
-            resumes: entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0),
-            evidence: evidence(&entry["proof"]),
-            allowance: allowance(entry),
-        })),
+        Request::Login(login) => {
+            let resumes = entry["resumes"].is_string().then(|| digest(&entry["resumes"]).0);
+            let hashes = (digest(&entry["fresh"]).0, resumes);
+            let evidence = evidence(&entry["proof"]);
+            Op::Login(Box::new(LoginOp::new(*login, hashes, evidence, allowance(entry))))
+        }
         Request::Join(room) => Op::Join(room, Box::new(allowance(entry))),
         Request::Leave(room) => Op::Leave(room),
         Request::Msg { to, text } => Op::Say(to, json_text(&text), past(&entry["past"])),

@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 use tcp_chat_protocol::RequestId;
-use tcp_chat_protocol::request::{Request, write};
+use tcp_chat_protocol::request::{Login, Request, write};
 use tcp_chat_state::{
     Allowance, Certificate, Code, CodePurpose, Digest, EnrolOp, Evidence, Intent, LoginOp, NewCredential, Op,
-    Origin, Past, Presented, Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
+    Origin, Past, Presented, Resumes, Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -42,9 +42,11 @@ fn encode_intent(intent: &Intent) -> Value {
             });
             match op {
                 Op::Login(login) => {
-                    let LoginOp { login: _, token_hash, resumes, evidence, allowance } = &**login;
+                    let LoginOp { token_hash, resumes, evidence, allowance, .. } = &**login;
                     entry["fresh"] = json!(hex(token_hash));
-                    entry["resumes"] = json!(resumes.map(|hash| hex(&hash)));
+                    if let Resumes::Token(hash) = resumes {
+                        entry["resumes"] = json!(hex(hash));
+                    }
                     entry["proof"] = encode_evidence(evidence);
                     encode_allowance(allowance, &mut entry);
                 }
@@ -158,7 +160,12 @@ fn encode_allowance(allowance: &Allowance, entry: &mut Value) {
 /// A request as on the wire. An ENROL is secret there, so only its user's name is written.
 fn request(op: &Op) -> Value {
     let request = match op.clone() {
-        Op::Login(login) => Request::Login(Box::new(login.login)),
+        Op::Login(login) => {
+            // All fields: those that are missing here stand beside the request.
+            let LoginOp { name, color, rooms, after, log, resumes, .. } = *login;
+            let session = (resumes != Resumes::No).then(|| String::new().into());
+            Request::Login(Box::new(Login { name, color, rooms, password: None, session, after, log }))
+        }
         Op::Enrol(enrol) => return json!({"op": "ENROL", "name": enrol.name}),
         Op::Join(room, _) => Request::Join(room),
         Op::Leave(room) => Request::Leave(room),

@@ -13,12 +13,12 @@ use tcp_chat_protocol::reply::JoinReply;
 use tcp_chat_protocol::request::Place;
 use tcp_chat_protocol::{ErrorKind, Name};
 
-/// Members that the reply to JOIN lists at most.
+/// The largest number of members that the reply to JOIN lists.
 const JOIN_MEMBERS: usize = 100;
 
 impl State {
-    /// The rooms of a new login. If it names rooms: all of them or none, opened if necessary. Otherwise the configured
-    /// rooms that it may join.
+    /// The rooms of a new session. If the LOGIN names rooms, the session joins all of them, or the LOGIN is refused; missing
+    /// rooms are opened. Otherwise it joins the default rooms that it may enter.
     pub(crate) fn rooms_of_login(
         &mut self,
         asked: Option<Vec<Name>>,
@@ -50,8 +50,8 @@ impl State {
         Ok(rooms)
     }
 
-    /// Could a login join these rooms, opened if necessary? It is asked before any room is opened: a refused login
-    /// must not cost as much as many rooms.
+    /// Could a LOGIN join all of these rooms, with missing ones opened? This is checked before any room is opened, so that
+    /// a refused LOGIN stays cheap.
     fn may_enter_all(
         &self,
         names: &[Name],
@@ -80,7 +80,7 @@ impl State {
     pub(crate) fn join(&mut self, caller: Caller<'_>, name: &Name, allowance: &Allowance) -> Answer<Done> {
         let session = caller.session;
         if let Some(room) = self.conversations.room(name) {
-            // It may have lost the right to be there a moment ago, and have it again.
+            // The session may have lost its right and got it again. Then it first leaves.
             self.sweep(session, room);
         }
         let known = self.conversations.room(name);
@@ -95,7 +95,7 @@ impl State {
         }
         let room = match (known, self.sessions.get(session)) {
             (Some(_), _) => {
-                // A hidden room is answered like a room that cannot be opened.
+                // The reply must not reveal a hidden room: it is the reply for a room that cannot be opened.
                 let place = Place(Some(name.clone()));
                 self.room_for(session, &place, Permission::Know).map_err(|_| {
                     let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));

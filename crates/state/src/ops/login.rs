@@ -3,8 +3,8 @@
 
 use crate::sessions::{Session, UsedIds};
 use crate::{
-    Answer, Change, ConversationId, Done, Evidence, LoggedIn, LoginOp, SessionChange, SessionId, SessionRow,
-    Source, State, UserId, refusal,
+    Answer, Change, ConversationId, Done, Evidence, LoggedIn, LoginOp, Resumes, SessionChange, SessionId,
+    SessionRow, Source, State, UserId, refusal,
 };
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::{ErrorKind, VERSION};
@@ -13,7 +13,7 @@ impl State {
     pub(crate) fn login(
         &mut self,
         source: Source,
-        LoginOp { login, token_hash, resumes, evidence, allowance }: LoginOp,
+        LoginOp { name, color, rooms, after, log, token_hash, resumes, evidence, allowance }: LoginOp,
     ) -> Answer<Done> {
         if self.session_of(source).is_some() {
             return Err(refusal(ErrorKind::AlreadyLoggedIn, "this connection is logged in already"));
@@ -23,11 +23,11 @@ impl State {
             Evidence::Unusable(why) => return Err(Self::certificate_names_no_user(why)),
             _ => {}
         }
-        if login.session.is_some() {
+        if resumes != Resumes::No {
             let session = self.resumable(resumes, &evidence)?;
-            return Ok(self.resume(source.origin, session, login));
+            return Ok(self.resume(source.origin, session, color, (after, log.as_deref())));
         }
-        let Some(name) = login.name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
+        let Some(name) = name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, evidence.certificate())?;
         let who = self.identify(name, evidence)?;
         self.leave_before_name_is_reused(&who.name, who.user)?;
@@ -42,7 +42,7 @@ impl State {
             return Err(refusal(ErrorKind::ServerFull, msg));
         }
         let proven = who.user.is_some();
-        let rooms = self.rooms_of_login(login.rooms, &who.name, proven, &allowance)?;
+        let rooms = self.rooms_of_login(rooms, &who.name, proven, &allowance)?;
 
         self.sessions.last += 1;
         let session = SessionId(self.sessions.last);
@@ -52,7 +52,7 @@ impl State {
             token_hash,
             user,
             name: who.name,
-            color: login.color.unwrap_or_default(),
+            color: color.unwrap_or_default(),
             origin: Some(source.origin),
         };
         let before = self.seen(user, &rooms);
@@ -62,7 +62,7 @@ impl State {
         for room in &rooms {
             self.enter(session, *room);
         }
-        let logged_in = self.logged_in(session, login.log.as_deref());
+        let logged_in = self.logged_in(session, log.as_deref());
         self.announce(before, self.face(session));
         Ok(logged_in.map_or(Done::Other, |logged_in| Done::LoggedIn(Box::new(logged_in))))
     }
@@ -91,7 +91,7 @@ impl State {
                 .iter()
                 .filter_map(|(room, _)| Some(self.conversations.get(*room)?.room()?.to_string()))
                 .collect(),
-            // It is not known yet whether the changes of this turn will be kept.
+            // The head before this turn, because this turn is not kept yet.
             head: self.turn.head_before(),
             log: Some(self.log.id.clone()),
             log_from: Some(self.log.common_with(log)),

@@ -2,20 +2,19 @@
 //! [`State::login`]. Never reads a message: it returns the ranges that the connection reads.
 
 use crate::{
-    Change, ConversationId, Done, Evidence, LoggedIn, Origin, Range, Refusal, ResumeOutcome, SessionId,
-    State, UserId, refusal,
+    Change, ConversationId, Done, Evidence, LoggedIn, Origin, Range, Refusal, ResumeOutcome, Resumes,
+    SessionId, State, UserId, refusal,
 };
-use tcp_chat_protocol::request::Login;
-use tcp_chat_protocol::{ErrorKind, Seq};
+use tcp_chat_protocol::{Colour, ErrorKind, Seq};
 
 impl State {
     /// The session of a token, if the client may resume it.
-    pub(crate) fn resumable(
-        &mut self,
-        token: Option<[u8; 32]>,
-        proof: &Evidence,
-    ) -> Result<SessionId, Refusal> {
-        let Some(session) = token.and_then(|hash| self.sessions.by_token(&hash)) else {
+    pub(crate) fn resumable(&mut self, resumes: Resumes, proof: &Evidence) -> Result<SessionId, Refusal> {
+        let session = match resumes {
+            Resumes::Token(hash) => self.sessions.by_token(&hash),
+            Resumes::No | Resumes::NoToken => None,
+        };
+        let Some(session) = session else {
             let msg = "there is no such session any more: log in without `session`";
             return Err(refusal(ErrorKind::SessionExpired, msg));
         };
@@ -26,9 +25,14 @@ impl State {
         Ok(session)
     }
 
-    pub(crate) fn resume(&mut self, origin: Origin, session: SessionId, login: Login) -> Done {
-        let Login { color, after, log, .. } = login;
-        let after = after.map(|after| self.goes_on_after(after, log.as_deref()));
+    pub(crate) fn resume(
+        &mut self,
+        origin: Origin,
+        session: SessionId,
+        color: Option<Colour>,
+        (after, log): (Option<Seq>, Option<&str>),
+    ) -> Done {
+        let after = after.map(|after| self.goes_on_after(after, log));
         if let (Some(color), Some(held)) = (color, self.sessions.get_mut(session)) {
             held.row.color = color;
         }
@@ -36,7 +40,7 @@ impl State {
         let old = self.arrive(origin, session);
         self.put_row(session);
         let outcome = if old.is_some() { ResumeOutcome::TakenOver } else { ResumeOutcome::Resumed };
-        let logged_in = self.logged_in(session, log.as_deref()).map(|logged_in| {
+        let logged_in = self.logged_in(session, log).map(|logged_in| {
             let missed = after.map_or_else(Vec::new, |after| self.missed(session, after));
             Box::new(LoggedIn { missed, resumed: Some(outcome), ..logged_in })
         });

@@ -1,4 +1,4 @@
-//! Owns MSG: its conversation, and whether it was sent before (`deduplication`). Called by [`State::apply`]. Never
+//! Owns MSG: finds its conversation, and recognises a resend (`deduplication`). Called by [`State::apply`]. Never
 //! numbers or encodes: the turn does when it is sealed.
 
 use crate::permissions::authorize::Permission;
@@ -17,12 +17,12 @@ enum Goes {
     Room(ConversationId),
     /// To a user, with the name as that user has typed it.
     User(UserId, Name),
-    /// To none: it was kept under this id before, in that conversation and with that number.
+    /// A resend: this id was used before, for this message of this conversation.
     Again(RequestId, ConversationId, Seq),
 }
 
 impl State {
-    /// Takes a message into the turn.
+    /// Adds a message to the turn, or answers a resend.
     pub(crate) fn say(
         &mut self,
         caller: Caller<'_>,
@@ -98,8 +98,8 @@ impl State {
         Ok(goes)
     }
 
-    /// The target of a message whose id names a message of that conversation. Its name may belong to another room or
-    /// user now: then the target is another one. No name means the default room of that time.
+    /// The target of a resend, to be compared with the target of the message that was kept. If the name now belongs to
+    /// another room or user, the targets differ. No name means the default room at the time of that message.
     fn resent_to(
         &self,
         target: &Target,
@@ -130,7 +130,7 @@ impl State {
     fn addressee(&self, session: SessionId, place: &Place) -> Result<(UserId, Name), Refusal> {
         let (theirs, name) = self.user(place)?;
         let is_proven = self.sessions.get(session).is_some_and(|me| me.proven);
-        // A direct message of an unregistered user to an absent user would end with the author's session.
+        // An unregistered user cannot write to an absent user: the conversation would end with the author's session.
         if !is_proven && self.sessions.of(theirs).is_empty() {
             return Err(no_such_user(place));
         }

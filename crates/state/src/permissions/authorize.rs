@@ -15,7 +15,7 @@ pub(crate) enum Rank {
     Operator,
 }
 
-/// The standing of a user in a room, or on the server as a whole.
+/// The role, rank and penalties of a user in a room, or on the whole server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subject {
     /// `None`: the user may not know that the room exists.

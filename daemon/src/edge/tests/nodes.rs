@@ -27,8 +27,8 @@ fn op(ask: Ask) -> Op {
     match ask {
         Ask::Login(ask) => {
             let LoginAsk { login, fresh, resumes, proof } = *ask;
-            let (token_hash, evidence) = (fresh.hash, Evidence::from(proof));
-            Op::Login(Box::new(LoginOp { login, token_hash, resumes, evidence, allowance }))
+            let (hashes, evidence) = ((fresh.hash, resumes), Evidence::from(proof));
+            Op::Login(Box::new(LoginOp::new(login, hashes, evidence, allowance)))
         }
         Ask::Join(room) => Op::Join(room, Box::new(allowance)),
         Ask::Leave(place) => Op::Leave(place),

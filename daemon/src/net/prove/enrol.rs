@@ -1,5 +1,5 @@
 //! Owns the check of an ENROL: checks the code, and makes the password hash or the certificate that the request
-//! asks for, off the async threads. Called by [`super::Unproven`]. Never changes a user: `chat` does, and checks
+//! asks for, off the async threads. Called by [`super::Unproven`]. Never changes a user: the state does, and checks
 //! the code again.
 
 use super::{Enrolled, Gate, Peer, ReadState, check_wait, note_refusal, too_many_logins};
