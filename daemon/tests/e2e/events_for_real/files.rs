@@ -69,7 +69,9 @@ pub(super) fn store() -> BTreeSet<String> {
                    ALTER TABLE members DROP COLUMN joined; ALTER TABLE totals DROP COLUMN oldest;
                    ALTER TABLE members DROP COLUMN lost; DROP TABLE leaving; DROP TABLE work;
                    DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
-                   ALTER TABLE sessions DROP COLUMN connection;
+                   ALTER TABLE sessions DROP COLUMN connection; DROP TABLE redacted; DROP TABLE marks;
+                   ALTER TABLE chunks DROP COLUMN authors; ALTER TABLE totals DROP COLUMN redactions;
+                   ALTER TABLE conversations DROP COLUMN topic;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();
