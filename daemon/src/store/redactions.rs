@@ -22,23 +22,21 @@ impl Store {
 }
 
 fn find(log: &Connection, seq: Seq) -> rusqlite::Result<Option<StoredMessage>> {
-    let found = log
-        .prepare_cached(
-            "SELECT first, conversation, ts, authors, EXISTS (SELECT 1 FROM redacted WHERE seq = ?1)
+    log.prepare_cached(
+        "SELECT first, conversation, ts, authors, EXISTS (SELECT 1 FROM redacted WHERE seq = ?1)
              FROM chunks WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
-        )?
-        .query_row([int(seq)], |row| {
-            let authors = row.get_ref(3)?.as_blob_or_null()?.map(decode_authors);
-            let at = usize::try_from(seq - number(row, 0)?).unwrap_or(usize::MAX);
-            Ok(StoredMessage {
-                conversation: ConversationId(row.get(1)?),
-                author: authors.and_then(|authors| authors.get(at).copied()),
-                ts: number(row, 2)?,
-                is_redacted: row.get(4)?,
-            })
+    )?
+    .query_row([int(seq)], |row| {
+        let authors = row.get_ref(3)?.as_blob_or_null()?.map(decode_authors);
+        let at = usize::try_from(seq - number(row, 0)?).unwrap_or(usize::MAX);
+        Ok(StoredMessage {
+            conversation: ConversationId(row.get(1)?),
+            author: authors.and_then(|authors| authors.get(at).copied()),
+            ts: number(row, 2)?,
+            is_redacted: row.get(4)?,
         })
-        .optional();
-    found
+    })
+    .optional()
 }
 
 /// Removes the text of messages, inside the turn's transaction. Returns by how many bytes the history grew.
