@@ -38,6 +38,8 @@ enum Step {
     Reply,
     /// The connection takes up to so many bytes, and reads the ranges from the store.
     Take(usize),
+    /// The text of one of the newest messages is removed.
+    Redact(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -45,6 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         7 => (0i64..3, 1u64..4, prop::bool::weighted(0.9)).prop_map(|(c, n, heard)| Step::Say(c, n, heard)),
         1 => Just(Step::Reply),
         2 => (1usize..2000).prop_map(Step::Take),
+        1 => (0u64..12).prop_map(Step::Redact),
     ]
 }
 
@@ -102,6 +105,18 @@ proptest! {
                     let _ = outbox.push(Item::Line(vec![b'r'; 10]));
                 }
                 Step::Take(bytes) => session.receive(take(&outbox, bytes)),
+                Step::Redact(back) => {
+                    let Some(seq) = head.checked_sub(back) else { continue };
+                    let Some(&of) = session.log.get(&seq) else { continue };
+                    outbox.redact(of, seq);
+                    let is_it = |chunk: &Chunk| chunk.conversation == of && (chunk.first..=chunk.last).contains(&seq);
+                    let waits = outbox.lock().items.iter().any(|item| match item {
+                        Item::Kept(kept) | Item::Own(kept, _) => is_it(kept.chunk()),
+                        _ => false,
+                    });
+                    prop_assert!(!waits, "its text is in memory");
+                    replies += 1; // A gap may take more than a short message.
+                }
             }
             // A gap between replies counts for little, and replies are bounded by the read side.
             prop_assert!(outbox.lock().bytes <= BOUND + replies * (10 + 64) + 64, "bounded");
@@ -151,6 +166,16 @@ fn over_the_bound_no_request_is_read_and_presence_is_dropped() {
     assert!(!outbox.push_unhurried(&Arc::from([0u8; 4])));
     assert_eq!(take(&outbox, usize::MAX).len(), 1);
     assert!(!outbox.is_over());
+}
+
+#[test]
+fn a_line_that_must_not_be_missed_is_kept_up_to_twice_the_bound() {
+    let outbox = Outbox::new(10);
+    let line = Arc::from([0u8; 11]);
+    for _ in 0..5 {
+        let _ = outbox.push_told(&line);
+    }
+    assert_eq!(take(&outbox, usize::MAX).len(), 2);
 }
 
 #[test]
