@@ -19,10 +19,13 @@ pub(crate) struct Purge {
     has_begun: bool,
     /// A message was redacted after the merge had begun: its words may have been copied already.
     again: bool,
+    /// This process has begun a merge of all segments. Before that, a merge may run already that has copied words: FTS5
+    /// continues it, and does not begin again. So the first one is done twice.
+    has_merged_before: bool,
 }
 
 impl Purge {
-    /// Reads how far it was when the index was closed. A merge that had begun begins again.
+    /// Reads how far it was when the index was closed. A merge that had begun is continued, and then repeated.
     pub(crate) fn read(index: &Connection) -> rusqlite::Result<Self> {
         index.query_row("SELECT redactions, purging FROM about", [], |row| {
             Ok(Self { redactions: seq(row)?, is_needed: row.get(1)?, ..Self::default() })
@@ -64,7 +67,8 @@ pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<bo
     turn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?.execute([pages])?;
     turn.commit()?;
     if !purge.has_begun {
-        (purge.has_begun, purge.again) = (true, false);
+        purge.again = !std::mem::replace(&mut purge.has_merged_before, true);
+        purge.has_begun = true;
     }
     // The documentation of FTS5: fewer than two changes mean that nothing was left to merge.
     if index.total_changes() - before >= 2 {

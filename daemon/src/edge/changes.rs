@@ -100,7 +100,7 @@ impl Edge {
     /// A line to all who hear a room or a user.
     fn tell_all(&mut self, audience: Audience, line: Vec<u8>, redacts: Option<(ConversationId, Seq)>) {
         let to = self.listeners.of(audience);
-        if !to.is_empty() {
+        if !to.is_empty() || redacts.is_some() {
             self.effects.push(Effect::Told { to, except: None, line: line.into(), redacts });
         }
     }

@@ -61,11 +61,12 @@ impl Hub {
                     }
                 }
                 Effect::Told { to, except, line, redacts } => {
+                    // In all outboxes: a connection that has left the room since may have the message waiting.
+                    if let Some((of, seq)) = redacts {
+                        self.outboxes.values().for_each(|outbox| outbox.redact(of, seq));
+                    }
                     for connection in to.iter().filter(|c| Some(**c) != except) {
-                        wakers.extend(self.with(*connection, |o| {
-                            redacts.into_iter().for_each(|(of, seq)| o.redact(of, seq));
-                            o.push_told(&line)
-                        }));
+                        wakers.extend(self.with(*connection, |o| o.push_told(&line)));
                     }
                 }
                 Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),

@@ -71,7 +71,7 @@ fn rewrite(
     let mut redact = Some(redact);
     let mut new = Vec::with_capacity(lines.len());
     for (line, at) in super::lines(&lines, first) {
-        let redacted = (at == seq).then(|| redact.take()?(line)).flatten();
+        let redacted = (at == seq).then(|| redact.take()?(line)).flatten().map(|new| padded(new, line.len()));
         new.extend_from_slice(redacted.as_deref().unwrap_or(line));
     }
     log.prepare_cached("UPDATE chunks SET lines = ?2 WHERE first = ?1")?.execute(params![int(first), new])?;
@@ -86,13 +86,27 @@ fn rewrite(
     Ok(size(&new) - size(&lines))
 }
 
-/// While it lives, SQLite overwrites what it deletes with zeros. Only redactions need that: for the removal of old messages
-/// it would double what is written.
+/// The redacted line, as long as the line was: then SQLite overwrites the row where it is. If the size of a row changes, it
+/// moves the rows beside it, and their old copies stay in the free part of a page. JSON allows blanks after a value. A line
+/// that is longer than before stays so.
+fn padded(mut line: Vec<u8>, len: usize) -> Vec<u8> {
+    const EMPTY: &[u8] = br#""msg":"""#;
+    // A quotation mark inside a text is escaped, so this is the field.
+    if let Some(at) = memchr::memmem::find(&line, EMPTY) {
+        let at = at + EMPTY.len();
+        let blanks = len.saturating_sub(line.len());
+        line.splice(at..at, std::iter::repeat_n(b' ', blanks));
+    }
+    line
+}
+
+/// While it lives, SQLite overwrites all that it deletes with zeros. At other times it does so only in pages that it writes
+/// anyway (`FAST`): for the removal of old messages the rest would double what is written.
 struct Erasing<'l>(&'l Connection);
 
 impl<'l> Erasing<'l> {
     fn begin(log: &'l Connection) -> rusqlite::Result<Self> {
-        set_secure_delete(log, true)?;
+        set_secure_delete(log, "ON")?;
         Ok(Self(log))
     }
 }
@@ -100,12 +114,17 @@ impl<'l> Erasing<'l> {
 impl Drop for Erasing<'_> {
     fn drop(&mut self) {
         // It only sets a flag, and costs time if it stays.
-        let _ = set_secure_delete(self.0, false);
+        let _ = set_secure_delete(self.0, "FAST");
     }
 }
 
-fn set_secure_delete(log: &Connection, on: bool) -> rusqlite::Result<()> {
-    log.query_row(if on { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" }, [], |_| Ok(()))
+/// Has SQLite overwrite the free part of each page that it writes: copies of rows that it has moved would stay there.
+pub(super) fn wipe_free_parts(log: &Connection) -> rusqlite::Result<()> {
+    set_secure_delete(log, "FAST")
+}
+
+fn set_secure_delete(log: &Connection, to: &str) -> rusqlite::Result<()> {
+    log.query_row(&format!("PRAGMA secure_delete = {to}"), [], |_| Ok(()))
 }
 
 /// How many redactions there were.

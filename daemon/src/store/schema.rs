@@ -3,6 +3,7 @@
 
 use super::error::StoreError;
 use super::location::Location;
+use super::redactions;
 use super::{Checked, snapshot};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
@@ -191,6 +192,7 @@ fn set_up_writer(log: &Connection, durability: Durability) -> rusqlite::Result<(
     log.busy_timeout(WRITER_BUSY)?;
     // A database in memory has its own journal and answers "memory".
     log.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
+    redactions::wipe_free_parts(log)?;
     // NORMAL: a commit survives the end of this process; after a power cut the file is consistent, but the
     // last commits can be lost. FULL: a commit also survives a power cut.
     log.pragma_update(

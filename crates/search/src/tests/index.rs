@@ -237,6 +237,34 @@ fn a_purge_that_was_cut_short_begins_again() {
     assert!(!index.must_purge() && !folder.has(b"hunter2zx") && folder.has(b"word8"));
 }
 
+#[test]
+fn a_word_that_was_redacted_during_a_purge_leaves_the_file_after_a_restart() {
+    let folder = Folder::new("purge-restart");
+    let path = folder.0.join("index");
+    let mut index = Index::create(Connection::open(&path).unwrap(), b"log").unwrap();
+    // The merge copies the words in their order: this one is among the first.
+    let text = |n: u64| match n {
+        7 => "zz9secret".to_owned(),
+        8 => "aa1secret".to_owned(),
+        n => format!("word{n} of {n}x"),
+    };
+    for batch in 0..60 {
+        add(&mut index, batch * 500 + 1..batch * 500 + 501, text);
+    }
+    index.redact(&[7], 1).unwrap();
+    assert!(index.purge().unwrap());
+    index.redact(&[8], 2).unwrap();
+    drop(index);
+
+    let mut index = Index::open(Connection::open(&path).unwrap(), b"log").unwrap().unwrap();
+    while index.purge().unwrap() {}
+    assert!(!index.must_purge());
+    for word in [&b"zz9secret"[..], b"aa1secret"] {
+        assert!(!folder.has(word), "{}", String::from_utf8_lossy(word));
+    }
+    assert!(folder.has(b"word9"));
+}
+
 /// Run by hand: `cargo test --release -p tcp-chat-search measure_secure_delete -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures, and decides nothing"]
