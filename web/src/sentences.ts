@@ -87,6 +87,8 @@ export const COMMAND_HELP: { [command: string]: string } = {
   unban: "let a user in again",
   role: "owner, moderator, member, read-only or none",
   private: "on: only users with a role here know of this room",
+  topic: "show or set what the room is for; - removes it",
+  redact: "remove your newest message here, or another one",
   unread: "go to the first message that you have not read",
   notify: "notifications of mentions and direct messages",
   sound: "a sound for mentions and direct messages",
@@ -103,6 +105,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ["Up, Down", "what you typed before"],
   ["Page Up, Page Down", "scroll the messages"],
   ["Ctrl-Home, Ctrl-End", "the oldest message that is here; the newest"],
+  ["Delete", "remove the message that the arrows have chosen"],
   ["Esc", "close what is open; go to the newest message"],
   ["Ctrl-K", "switch to another conversation"],
   ["Ctrl-Shift-F", "search"],
@@ -158,6 +161,15 @@ export const say = {
   draftInTheWay: "Send or clear what you are typing first.",
   announceMessage: (user: string, text: string) => `${user}: ${text.length > 200 ? `${text.slice(0, 200)} …` : text}`,
   ring: (user: string, title: string) => (title.startsWith("@") ? `${user} wrote to you` : `${user} mentioned you in ${title}`),
+  removed: (by: string | undefined, reason: string | undefined) =>
+    `message removed by ${by ?? "an operator"}${reason ? `: ${reason}` : ""}`,
+  wroteNothing: "You have written nothing here.",
+  noMessageOf: (user: string) => `There is no message of ${user} here.`,
+  topicChanged: (by: string | undefined, topic: string) =>
+    topic === "" ? `${by ?? "An operator"} has removed the topic` : `${by ?? "An operator"} has set the topic: ${topic}`,
+  noTopic: "This room has no topic.",
+  topicIs: (topic: string) => `Topic: ${topic}`,
+  topicTooLong: (chars: number, bound: number) => `The topic is too long: ${chars} characters; at most ${bound}.`,
   joined: (user: string) => `${user} has joined`,
   left: (user: string) => `${user} has left`,
   historyFailed: (title: string, why: string) => `The history of ${title} did not come. ${why}`,
@@ -192,7 +204,9 @@ export const say = {
       case "BAN": return `${user} is banned from ${place}${until}.`;
       case "UNBAN": return `${user} may join ${place} again.`;
       case "GRANT": return done.role === undefined ? `${user} has no role in ${place} now.` : `${user} is ${done.role} in ${place} now.`;
-      default: return done.private === true ? `${place} is private now.` : `${place} is public now.`;
+      default:
+        if (done.topic !== undefined) return done.topic === "" ? `${place} has no topic now.` : `The topic of ${place} is set.`;
+        return done.private === true ? `${place} is private now.` : `${place} is public now.`;
     }
   },
 };
@@ -209,6 +223,9 @@ export const ui = {
   menu: "Menu", close: "Close", cancel: "Cancel", back: "Back", more: "More", settings: "Settings", theme: "Theme",
   themes: { system: "as the system", light: "light", dark: "dark" }, notify: "Notifications", sound: "Sound",
   makePrivate: "Make private", makePublic: "Make public", privateRoom: "private", message: "Message",
+  remove: "Remove", removeText: "Its text is removed for everyone, and cannot be brought back. All see who removed it, and why.",
+  removeReason: "Reason (all see it)", editTopic: "Topic", topicField: "What the room is for; empty: no topic", save: "Save",
+  messageNumber: (seq: number) => `Message ${seq}`,
   kick: "Remove from room", mute: "Mute", unmute: "Unmute", ban: "Ban", unban: "Unban", role: "Role",
   write: (title: string) => `Write to ${title}`, send: "Send", splitInto: (n: number) => `Send as ${n} messages`,
   bytes: (bytes: number, bound: number) => `${bytes} of ${bound} bytes`,
@@ -234,7 +251,8 @@ export const ui = {
   quit: "Log out", keysTitle: "Keys", commandsTitle: "Commands",
   action: (op: string, user: string, title: string) =>
     ({ KICK: `Remove ${user} from ${title}?`, MUTE: `Mute ${user} in ${title}?`, BAN: `Ban ${user} from ${title}?`,
-      GRANT: `Change the role of ${user} in ${title}?` })[op] ?? `Change ${title}?`,
+      GRANT: `Change the role of ${user} in ${title}?`, REDACT: "Remove this message?",
+      TOPIC: `Topic of ${title}` })[op] ?? `Change ${title}?`,
   privateText: "Only users with a role in this room will know of it. Others are removed.",
   publicText: "Everybody on the server will be able to join this room.",
   actionsFor: (user: string) => `Actions for ${user}`, offered: "Completions", marks: (n: number) => `<+${n} marks>`,

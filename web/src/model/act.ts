@@ -9,8 +9,10 @@ import { COMMANDS, readCommand, readDuration, type Action, type Command } from "
 import type { Candidates } from "./complete.ts";
 import { newForm, readForm } from "./form.ts";
 import { PENDING, type Model } from "./model.ts";
+import { askRedact } from "./redact.ts";
 import { splitText } from "./split.ts";
 import type { Talk } from "./talk.ts";
+import { cleanTopic, onTopic, topicProblem } from "./topic.ts";
 import type { Effect } from "./words.ts";
 
 /** Enter: sends the message or does the command. If that fails, the text stays in the input. */
@@ -103,6 +105,10 @@ export function act(model: Model, command: Command): Effect[] | undefined {
       if (talk?.isRoom) return perform(model, command.action, talk.place);
       model.error(say.aboutARoom);
       return undefined;
+    case "topic":
+      return onTopic(model, command.topic);
+    case "redact":
+      return askRedact(model, command.which, command.reason);
     case "search":
       model.overlay = { kind: "search", text: command.what, query: "", hits: [], at: 0, more: false, loading: false };
       return search(model);
@@ -192,10 +198,15 @@ function leave(model: Model, which: string | undefined): Effect[] {
 
 /** Sends a moderator's action. Where it needs a question, the moderator has confirmed it. */
 export function perform(model: Model, action: Action, place: Place): Effect[] {
+  if (action.op === "REDACT") {
+    const { seq, reason } = action;
+    return [model.ask({ op: "REDACT", data: { ...place, seq, ...(reason ? { reason } : {}) } }, { for: "action", action, place })];
+  }
   if (!("room" in place)) return [];
   const { room } = place;
   const question: Question =
-    action.op === "ROOM" ? { op: "ROOM", data: { room, private: action.private } }
+    action.op === "TOPIC" ? { op: "ROOM", data: { room, topic: action.topic } }
+    : action.op === "ROOM" ? { op: "ROOM", data: { room, private: action.private } }
     : action.op === "GRANT" ? { op: "GRANT", data: { user: action.user, role: action.role, room } }
     : { op: action.op, data: against(action, room) };
   return [model.ask(question, { for: "action", action, place })];
@@ -212,7 +223,7 @@ export function confirmAction(model: Model): Effect[] {
   if (overlay?.kind !== "action") return [];
   const { action, place } = overlay;
   let filled = action;
-  if ("for_s" in action || action.op === "MUTE" || action.op === "BAN" || action.op === "KICK") {
+  if ("for_s" in action || action.op === "MUTE" || action.op === "BAN" || action.op === "KICK" || action.op === "REDACT") {
     const reason = wellFormed(overlay.reason.trim());
     const time = overlay.time.trim();
     const for_s = time === "" ? undefined : readDuration(time);
@@ -223,6 +234,15 @@ export function confirmAction(model: Model): Effect[] {
       return [];
     }
     filled = { ...action, ...(reason === "" ? {} : { reason }), ...(for_s === undefined ? {} : { for_s }) } as Action;
+  }
+  if (action.op === "TOPIC") {
+    const topic = cleanTopic(overlay.topic ?? action.topic);
+    const wrong = topicProblem(topic);
+    if (wrong !== undefined) {
+      model.overlay = { ...overlay, why: wrong };
+      return [];
+    }
+    filled = { op: "TOPIC", topic };
   }
   model.overlay = undefined;
   return perform(model, filled, place);

@@ -4,9 +4,11 @@
 import { problemText, say } from "../sentences.ts";
 import type { Problem, SessionAnswer } from "../session/words.ts";
 import { historyData } from "../wire/request.ts";
-import { conversationOf, type HistoryReply, type Place, type SearchReply } from "../wire/types.ts";
+import { conversationOf, placeOfMark, type HistoryReply, type Place, type SearchReply } from "../wire/types.ts";
 import { said, type Fate } from "./item.ts";
+import { takeMark } from "./marks.ts";
 import { SIDE, type Model } from "./model.ts";
+import { redactAgain } from "./redact.ts";
 import { isSamePart, type Part } from "./talk.ts";
 import type { Effect, Purpose } from "./words.ts";
 
@@ -44,11 +46,13 @@ function notKept(model: Model, tag: number, why: Problem): void {
 function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind: "answered" }): Effect[] {
   switch (answer.op) {
     case "JOIN": {
-      const { room, head, members, member_count } = answer.data;
+      const { room, head, members, member_count, topic = "", mark } = answer.data;
       const talk = model.open({ room });
       talk.setMembers(members, member_count);
+      talk.topic = topic;
       talk.loaded = false;
-      talk.readUpTo(head);
+      if (mark === undefined) talk.readUpTo(head);
+      else takeMark(model, { room }, mark);
       model.overlay = undefined;
       return model.show(talk);
     }
@@ -62,7 +66,9 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       if (purpose.for === "who" && purpose.show) {
         model.overlay = { kind: "who", members, count, ...(room === undefined ? {} : { room }) };
       }
-      if (room !== undefined) model.talks[model.find({ room })]?.setMembers(members, count);
+      const talk = room === undefined ? undefined : model.talks[model.find({ room })];
+      talk?.setMembers(members, count);
+      if (talk) talk.topic = answer.data.topic ?? "";
       return [];
     }
     case "ROOMS": {
@@ -70,21 +76,37 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       model.knownRooms = rooms.map((r) => r.room).slice(0, ROOMS);
       for (const info of rooms) {
         const talk = model.talks[model.find({ room: info.room })];
-        if (talk) talk.isPrivate = info.private === true;
+        if (!talk) continue;
+        talk.isPrivate = info.private === true;
+        talk.topic = info.topic ?? "";
       }
       if (model.overlay?.kind === "rooms") model.overlay = { ...model.overlay, rooms };
       return [];
     }
     case "HISTORY":
       if (purpose.for === "history") history(model, purpose.place, purpose.part, answer.data);
+      if (purpose.for === "removed") redactAgain(model, purpose.place, answer.data.messages);
       return purpose.for === "around" ? around(model, purpose, answer.data) : [];
     case "SEARCH":
       if (purpose.for === "search") found(model, purpose.query, answer.data);
       return [];
+    case "MARK": {
+      const { seq } = answer.data;
+      takeMark(model, placeOfMark(answer.data), seq);
+      return [];
+    }
+    case "REDACT": {
+      // The event has come before. Without one the text was removed while the page was away.
+      const { seq } = answer.data;
+      const talk = model.talks[model.find(placeOfMark(answer.data))];
+      const isHere = talk?.items.some((i) => i.kind === "said" && i.seq === seq && !i.redacted);
+      return talk && isHere ? model.readAgain(talk) : [];
+    }
     default: {
       if (purpose.for !== "action" || !answer.data) return [];
       const talk = model.talks[model.find(purpose.place)];
-      if (talk && answer.op === "ROOM") talk.isPrivate = answer.data.private === true;
+      if (talk && answer.data.private !== undefined) talk.isPrivate = answer.data.private;
+      if (talk && answer.data.topic !== undefined) talk.topic = answer.data.topic;
       model.hint(say.actionDone(answer.op, answer.data));
       const { place } = purpose;
       // Roles may have changed.
@@ -115,6 +137,15 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
     case "who":
       if (purpose.show) model.error(text);
       return [];
+    case "mark":
+      // The next one says more. Where the name proves nothing, there is no next one.
+      if (why.kind === "refused" && why.error === "FORBIDDEN") model.keepsMarks = false;
+      return [];
+    case "removed": {
+      const talk = model.talks[model.find(purpose.place)];
+      if (talk && why.kind === "timed-out") talk.mayHoldRemoved = true;
+      return [];
+    }
     case "search":
       if (model.overlay?.kind === "search" && model.overlay.query === purpose.query) {
         model.overlay = { ...model.overlay, loading: false, why: text };

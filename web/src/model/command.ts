@@ -2,13 +2,14 @@
 // for those that are about a terminal. Pure. Called by `act.ts`. Never acts.
 
 import { say } from "../sentences.ts";
-import { ROLES, type Role } from "../wire/types.ts";
+import { ROLES, type Role, type Seq } from "../wire/types.ts";
 
 /** The commands with their arguments; `sentences.ts` explains each one. */
 export const COMMANDS = [
   ["join", "ROOM"], ["leave", "[ROOM]"], ["room", "ROOM"], ["msg", "USER [TEXT]"], ["who", "[ROOM|*]"], ["rooms", ""],
   ["search", "WORDS"], ["kick", "USER [WHY]"], ["mute", "USER [TIME] [WHY]"], ["unmute", "USER"],
-  ["ban", "USER [TIME] [WHY]"], ["unban", "USER"], ["role", "USER ROLE"], ["private", "on|off"], ["unread", ""],
+  ["ban", "USER [TIME] [WHY]"], ["unban", "USER"], ["role", "USER ROLE"], ["private", "on|off"], ["topic", "[TEXT|-]"],
+  ["redact", "[USER|N] [WHY]"], ["unread", ""],
   ["notify", "on|off"], ["sound", "on|off"], ["theme", "light|dark|system"], ["connect", ""], ["help", ""], ["quit", ""],
 ] as const;
 export type CommandWord = (typeof COMMANDS)[number][0];
@@ -16,11 +17,16 @@ export type CommandWord = (typeof COMMANDS)[number][0];
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-/** An action of a moderator or owner in a room. The model adds the room. */
+/** An action of a moderator or owner in a room, or of an author. The model adds the conversation. */
 export type Action =
   | { op: "KICK" | "MUTE" | "UNMUTE" | "BAN" | "UNBAN"; user: string; for_s?: number; reason?: string }
   | { op: "GRANT"; user: string; role: Role | "none" }
-  | { op: "ROOM"; private: boolean };
+  | { op: "ROOM"; private: boolean }
+  | { op: "TOPIC"; topic: string }
+  | { op: "REDACT"; seq: Seq; reason?: string };
+
+/** The message that `/redact` is about: our newest one, that of a user, or the one of a number. */
+export type Which = { of: "own" } | { of: "user"; user: string } | { of: "seq"; seq: Seq };
 
 export type Command =
   | { do: "say"; text: string }
@@ -30,6 +36,9 @@ export type Command =
   | { do: "who"; room?: string }
   | { do: "everyone" | "rooms" | "unread" | "connect" | "help" | "quit" }
   | { do: "action"; action: Action }
+  /** Without a topic it is shown; the empty one removes it. */
+  | { do: "topic"; topic?: string }
+  | { do: "redact"; which: Which; reason: string }
   | { do: "notify" | "sound"; on: boolean }
   | { do: "theme"; theme: Theme };
 
@@ -74,6 +83,15 @@ function read(word: string, rest: string): Command | undefined {
     case "who":
       if (rest === "*") return { do: "everyone" };
       return room === "" ? { do: "who" } : { do: "who", room };
+    case "topic":
+      return rest === "" ? { do: "topic" } : { do: "topic", topic: rest === "-" ? "" : rest };
+    case "redact": {
+      const [name, reason] = splitWord(rest);
+      const user = name.replace(/^@/, "");
+      if (user === "") return { do: "redact", which: { of: "own" }, reason };
+      const isSeq = /^\d{1,15}$/.test(name);
+      return { do: "redact", which: isSeq ? { of: "seq", seq: Number(name) } : { of: "user", user }, reason };
+    }
     case "notify":
     case "sound":
       return rest === "on" || rest === "off" ? { do: word, on: rest === "on" } : undefined;

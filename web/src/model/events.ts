@@ -8,7 +8,10 @@ import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
 import { said } from "./item.ts";
 import { logReplaced, returnUnresolved } from "./keep.ts";
+import { takeMark, takeMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
+import { redacted } from "./redact.ts";
+import { topicChanged } from "./topic.ts";
 import type { Effect } from "./words.ts";
 
 /** How long "caught up" stands in the bar, in milliseconds. */
@@ -31,6 +34,15 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
       return [];
     case "notice":
       return notice(model, event.event);
+    case "redacted":
+      redacted(model, event.place, event.event);
+      return [];
+    case "topic":
+      topicChanged(model, event.event);
+      return [];
+    case "mark":
+      takeMark(model, event.place, event.seq);
+      return [];
     case "connected":
       model.link = { at: "up" };
       loggedIn(model, event.login);
@@ -40,7 +52,8 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
       if (model.notice?.error) model.notice = undefined;
       delete model.host.problem;
       model.announce(say.caughtUp(event.caughtUp));
-      return refresh(model, false);
+      for (const talk of model.talks) talk.mayHoldRemoved = talk.loaded;
+      return [...refresh(model, false), ...model.look()];
     case "connecting":
       if (model.link.at === "waiting") model.link = { ...model.link, until: model.now.up };
       return [];
@@ -103,6 +116,7 @@ function loggedIn(model: Model, login: LoginReply): void {
   model.me = login.name;
   model.color = login.color;
   model.limits = login.limits;
+  takeMarks(model, login.marks);
   for (const room of login.rooms) {
     const isNew = model.find({ room }) < 0;
     const talk = model.open({ room });
@@ -139,9 +153,10 @@ function message(model: Model, message: Message): Effect[] {
   if (talk.newest !== undefined && talk.newest >= event.seq) return [];
   const item = said(id, event, model.me);
   if (talk.fresh) talk.readUpTo(event.prev); // Earlier messages are not news.
+  const isRead = event.seq <= talk.read; // In another session of the user.
   if (reading || own) {
     talk.readUpTo(event.seq);
-  } else {
+  } else if (!isRead) {
     if (talk.unread === 0) talk.newFrom = event.seq;
     talk.unread += 1;
     if (item.mention) talk.mentions += 1;
@@ -149,9 +164,9 @@ function message(model: Model, message: Message): Effect[] {
   talk.push(item);
   const isNews = !own && model.link.at === "up";
   if (isNews && talk === model.talk && model.now.up >= model.announcedAt + ANNOUNCE) {
-    model.announce(say.announceMessage(event.user, event.msg));
+    model.announce(item.redacted ? say.removed(item.redacted.by, item.redacted.reason) : say.announceMessage(event.user, event.msg));
   }
-  return item.mention && !(reading && model.focus) ? ring(model, talk.title, talk.key, event.user, event.msg) : [];
+  return item.mention && !isRead && !(reading && model.focus) ? ring(model, talk.title, talk.key, event.user, event.msg) : [];
 }
 
 function ring(model: Model, title: string, key: string, user: string, text: string): Effect[] {
@@ -191,6 +206,7 @@ function ended(model: Model, why: Problem): void {
     model.talks = [];
     model.current = 0;
     model.reads.clear();
+    model.keepsMarks = false;
     model.again = undefined;
     model.notice = undefined;
     model.overlay = undefined;

@@ -26,7 +26,12 @@ export interface Said {
   /** It is ours. Being here means that it is in the store: the server sends a message only then. */
   own: boolean;
   mention: boolean;
+  /** Its text was removed; `text` is empty. */
+  redacted?: Removal;
 }
+
+/** Who removed a text, and why. Without `by` it was an operator. */
+export interface Removal { by?: string; reason?: string }
 
 export interface Note {
   kind: "note";
@@ -55,11 +60,22 @@ export function seqOf(item: Item): Seq | undefined {
 /** A message, as `me` reads it. */
 export function said(id: number, event: MsgEvent, me: string): Said {
   const own = event.user === me;
-  return {
+  const item: Said = {
     kind: "said", id, seq: event.seq, prev: event.prev, at: Date.parse(event.ts),
     user: event.user, color: event.color, text: event.msg, own,
     mention: !own && (event.room === undefined || mentions(event.msg, me)),
   };
+  return event.redacted === true ? withoutText(item, removalOf(event)) : item;
+}
+
+export function removalOf(event: Removal): Removal {
+  const { by, reason } = event;
+  return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
+}
+
+/** The message after its text was removed. It calls nobody any more. */
+export function withoutText(item: Said, redacted: Removal): Said {
+  return { ...item, text: "", mention: false, redacted };
 }
 
 const WITHIN = /[\p{L}\p{N}\p{M}_-]/u;

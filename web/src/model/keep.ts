@@ -64,6 +64,7 @@ export function returnUnresolved(model: Model): void {
 /** After that number the server has another log. The messages here belong to the old one; they are loaded again. */
 export function logReplaced(model: Model, from: Seq): void {
   for (const [key, seq] of model.reads) model.reads.set(key, Math.min(from, seq));
+  for (const [key, seq] of model.told) model.told.set(key, Math.min(from, seq));
   for (const talk of model.talks) {
     talk.reset();
     talk.read = Math.min(from, talk.read);

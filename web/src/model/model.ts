@@ -11,8 +11,9 @@ import type { Theme } from "./command.ts";
 import type { Completion } from "./complete.ts";
 import { newForm, type Form } from "./form.ts";
 import { said, type Item, type Note, type Said } from "./item.ts";
+import { nextMark } from "./marks.ts";
 import { Past } from "./past.ts";
-import { Talk, type Part } from "./talk.ts";
+import { KEEP, Talk, type Part } from "./talk.ts";
 import type { Effect, Host, Kept, Link, Notice, Now, Overlay, Purpose } from "./words.ts";
 
 /** Conversations that are kept; over it the direct messages that were silent longest go. */
@@ -67,6 +68,10 @@ export class Model {
   announcedAt = -Infinity;
   /** The read marks of an earlier page. */
   reads = new Map<string, Seq>();
+  /** Does the server keep the read marks? It does for a proven name. */
+  keepsMarks = false;
+  /** The read marks that the server has, or was told. */
+  readonly told = new Map<string, Seq>();
   /** Drafts of an earlier page, for conversations that are not open yet. */
   drafts = new Map<string, string>();
   /** Direct messages of an earlier page, to be opened once the session is there. */
@@ -178,7 +183,16 @@ export class Model {
     const { talk } = this;
     if (!talk) return [];
     if (this.isReading(talk) && talk.loaded) talk.wasRead();
+    if (talk.loaded && talk.mayHoldRemoved && this.link.at === "up") return this.readAgain(talk);
     return talk.loaded || this.link.at !== "up" ? [] : this.load(talk, { part: "newest" });
+  }
+
+  /** Reads the messages that are here again, for texts that were removed meanwhile. */
+  readAgain(talk: Talk): Effect[] {
+    talk.mayHoldRemoved = false;
+    if (talk.oldest === undefined) return [];
+    const data = historyData(talk.place, { after: Math.max(0, talk.oldest - 1), limit: KEEP });
+    return [this.ask({ op: "HISTORY", data }, { for: "removed", place: talk.place })];
   }
 
   /** Does the reader see new messages there at once? */
@@ -261,6 +275,8 @@ export class Model {
     }
     if (link.at === "up" && link.caughtUp) moments.push(link.caughtUp.until);
     if (this.notice?.until !== undefined) moments.push(this.notice.until);
+    const mark = nextMark(this);
+    if (mark !== undefined) moments.push(mark);
     return moments.length > 0 ? Math.min(...moments) : undefined;
   }
 

@@ -56,7 +56,12 @@ export function openOverlay(model: Model, which: "help" | "switcher" | "rooms" |
 }
 
 export function askAction(model: Model, action: Action, place: Place): Effect[] {
-  model.overlay = { kind: "action", action, place, reason: "", time: "" };
+  const talk = model.talks[model.find(place)];
+  const said = action.op === "REDACT" ? talk?.items.find((i) => i.kind === "said" && i.seq === action.seq) : undefined;
+  model.overlay = {
+    kind: "action", action, place, reason: "", time: "",
+    ...(said?.kind === "said" ? { said } : {}), ...(action.op === "TOPIC" ? { topic: action.topic } : {}),
+  };
   return [];
 }
 

@@ -4,7 +4,7 @@
 // by itself.
 
 import { placeKey, type Member, type MemberState, type Place, type Seq } from "../wire/types.ts";
-import { seqOf, type Item, type Note, type Pending, type Said } from "./item.ts";
+import { seqOf, withoutText, type Item, type Note, type Pending, type Removal, type Said } from "./item.ts";
 
 /** Entries that are kept of one conversation. */
 export const KEEP = 400;
@@ -48,6 +48,12 @@ export class Talk {
   members: Member[] = [];
   memberCount = 0;
   isPrivate = false;
+  /** What the room is for; empty: it has no topic. */
+  topic = "";
+  /** When the server was last told how far this was read, in milliseconds since some start. */
+  toldAt: number | undefined;
+  /** The connection was lost: texts may have been removed that are still here. */
+  mayHoldRemoved = false;
   /** Text that was typed here and not sent. */
   draft = "";
   /** When something was last said here, for giving up the oldest. */
@@ -169,7 +175,7 @@ export class Talk {
       // Notes stay last, and so do messages that are newer than the page.
       const rest = was.slice(from).filter((i) => i.kind !== "said" || last === undefined || i.seq > last);
       // An entry that is here already stays the same object: its row need not be drawn again.
-      this.items = [...before, ...page.map((i) => known.get(i.seq) ?? i), ...rest];
+      this.items = [...before, ...page.map((i) => (i.redacted ? i : known.get(i.seq)) ?? i), ...rest];
       if (!before.some((i) => i.kind === "said")) this.atStart = !more;
     } else {
       const rest = was.filter((i) => i.kind !== "said" || last === undefined || i.seq > last);
@@ -228,6 +234,27 @@ export class Talk {
   readUpTo(seq: Seq): void {
     this.read = Math.max(seq, this.read);
     this.fresh = false;
+  }
+
+  /** Another session of the user has read up to there. */
+  readElsewhere(seq: Seq): void {
+    if (seq <= this.read) return;
+    const seen = this.items.filter((i): i is Said => i.kind === "said" && !i.own && i.seq > this.read && i.seq <= seq);
+    this.readUpTo(seq);
+    if (this.atHead) return this.count();
+    // The window does not hold all that is unread.
+    this.unread = Math.max(0, this.unread - seen.length);
+    this.mentions = Math.max(0, this.mentions - seen.filter((i) => i.mention).length);
+    this.newFrom = this.unread > 0 ? seq + 1 : undefined;
+  }
+
+  /** The text of a message was removed. */
+  redact(seq: Seq, removal: Removal): void {
+    const at = this.items.findIndex((i) => seqOf(i) === seq);
+    const item = this.items[at];
+    if (item?.kind !== "said" || item.redacted) return;
+    if (item.mention && seq > this.read) this.mentions = Math.max(0, this.mentions - 1);
+    this.items[at] = withoutText(item, removal);
   }
 
   /** Counts unread messages by the read mark. */

@@ -7,6 +7,7 @@ import { onAnswer } from "./answers.ts";
 import { beginCompletion, stepCompletion } from "./complete.ts";
 import { onEvent } from "./events.ts";
 import { newForm, setField } from "./form.ts";
+import { tellMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
 import { askAction, onOverlay, openOverlay } from "./overlays.ts";
 import type { Saved } from "../session/words.ts";
@@ -15,6 +16,11 @@ import type { Effect, Host, Input, Now } from "./words.ts";
 /** Takes an input; returns the effects for the shell to carry out. */
 export function update(model: Model, input: Input, now: Now): Effect[] {
   model.now = now;
+  const effects = take(model, input, now);
+  return [...effects, ...tellMarks(model, input.kind === "focus" && !input.here)];
+}
+
+function take(model: Model, input: Input, now: Now): Effect[] {
   if (model.notice?.until !== undefined && model.notice.until <= now.up) model.notice = undefined;
   if (model.link.at === "up" && model.link.caughtUp && model.link.caughtUp.until <= now.up) model.link = { at: "up" };
   switch (input.kind) {

@@ -45,7 +45,7 @@ export type Input =
   | { kind: "overlay-text"; text: string }
   | { kind: "overlay-move"; by: number }
   | { kind: "overlay-pick"; at?: number }
-  | { kind: "action-field"; field: "reason" | "time"; value: string }
+  | { kind: "action-field"; field: "reason" | "time" | "topic"; value: string }
   | { kind: "scroll"; atFoot: boolean; nearTop: boolean; nearFoot: boolean }
   | { kind: "focus"; here: boolean }
   | { kind: "form"; field: Field; value: string }
@@ -78,7 +78,9 @@ export type Purpose =
   /** First the older side, then, with that in hand, the newer one. */
   | { for: "around"; place: Place; seq: Seq; older?: HistoryReply }
   | { for: "who"; room?: string; show: boolean }
-  | { for: "rooms" | "join" | "leave" }
+  | { for: "rooms" | "join" | "leave" | "mark" }
+  /** The messages that are here, again: texts may have been removed. */
+  | { for: "removed"; place: Place }
   | { for: "search"; query: string }
   | { for: "action"; action: Action; place: Place };
 
@@ -107,7 +109,9 @@ export type Overlay =
     notIndexed?: [Seq, Seq] }
   | { kind: "switcher"; text: string; at: number }
   | { kind: "paste"; text: string; caret: number; lines: number }
-  | { kind: "action"; action: Action; place: Place; reason: string; time: string; why?: string }
+  | { kind: "action"; action: Action; place: Place; reason: string; time: string; why?: string;
+    /** With REDACT: the message, where it is here. With TOPIC: the text of the field. */
+    said?: Said; topic?: string }
   /** The goodbye has to be asked for: messages are on their way. */
   | { kind: "quit"; waiting: number };
 

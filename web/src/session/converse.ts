@@ -5,7 +5,7 @@ import { fault } from "../sentences.ts";
 import { readLine } from "../wire/incoming.ts";
 import { replyData } from "../wire/read.ts";
 import { Misread } from "../wire/shape.ts";
-import { conversationOf, type ErrorData, type MsgEvent, type RequestId } from "../wire/types.ts";
+import { conversationOf, placeOfMark, type ErrorData, type MsgEvent, type RequestId } from "../wire/types.ts";
 import type { Life } from "./life.ts";
 import type { Entry } from "./outstanding.ts";
 import { checkCopy, pageHolds } from "./own.ts";
@@ -21,6 +21,14 @@ export function takeLine(life: Life, line: string, now: number): void {
       return life.tell({ kind: "presence", event: incoming.event });
     case "notice":
       return life.notice(incoming.event, now);
+    case "redacted": {
+      const { event } = incoming;
+      return life.tell({ kind: "redacted", event, place: conversationOf({ user: "", ...event }, life.name) });
+    }
+    case "topic":
+      return life.tell({ kind: "topic", event: incoming.event });
+    case "mark":
+      return life.tell({ kind: "mark", place: placeOfMark(incoming.event), seq: incoming.event.seq });
     case "error":
       // Without an id it is about the connection; the daemon closes it when it means to.
       return incoming.id === undefined ? undefined : refused(life, incoming.id, incoming.error, now);

@@ -3,7 +3,7 @@
 // by `session.ts`, `login.ts` and `converse.ts`. Never opens, reads or writes a socket.
 
 import type { Question } from "../wire/request.ts";
-import type { LoginReply, NoticeEvent, RequestId, Seq } from "../wire/types.ts";
+import { placeOfMark, type LoginReply, type NoticeEvent, type RequestId, type Seq } from "../wire/types.ts";
 import { fault } from "../sentences.ts";
 import { Backoff } from "./backoff.ts";
 import { Cursor, partedAt } from "./cursor.ts";
@@ -139,6 +139,8 @@ export class Life {
     if (resumed) {
       if (parted !== undefined) this.cursor = new Cursor(parted);
       this.cursor.reaches(login.head);
+      // Made by other sessions while this one was away. The program has those of the first login.
+      if (!isFirst) for (const mark of login.marks ?? []) this.tell({ kind: "mark", place: placeOfMark(mark), seq: mark.seq });
       this.#catchUp();
     } else {
       for (const entry of this.outstanding.sessionLost()) this.fail(entry, { kind: "unconfirmed" });

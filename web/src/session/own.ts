@@ -8,7 +8,8 @@ import type { MsgEvent, Place } from "../wire/types.ts";
 
 /** How the daemon's copy differs from the message that `me` sent; `undefined`: it does not. */
 export function checkCopy(to: Place | undefined, text: string, me: string, event: MsgEvent): string | undefined {
-  if (event.msg !== text) return fault.copy(event.seq, "text");
+  // A text that was redacted before the copy came back is nowhere any more.
+  if (event.msg !== text && event.redacted !== true) return fault.copy(event.seq, "text");
   if (!isThere(to, event)) return fault.copy(event.seq, "place");
   if (!isSameName(event.user, me)) return fault.copy(event.seq, "author");
   return undefined;

@@ -3,7 +3,7 @@
 
 import type { Question } from "../wire/request.ts";
 import type {
-  ErrorKind, LoginReply, MsgEvent, NoticeEvent, Op, Place, PresenceEvent, Replies, RequestId, Seq,
+  ErrorKind, LoginReply, MsgEvent, NoticeEvent, Op, Place, PresenceEvent, RedactedEvent, Replies, RequestId, Seq, TopicEvent,
 } from "../wire/types.ts";
 
 /** Why something was not done. A program branches on `kind`; `sentences.ts` has the sentence. */
@@ -54,6 +54,11 @@ export type SessionEvent =
   | { kind: "message"; message: Message }
   | { kind: "presence"; event: PresenceEvent }
   | { kind: "notice"; event: NoticeEvent }
+  /** The text of a message was removed. */
+  | { kind: "redacted"; event: RedactedEvent; place: Place }
+  | { kind: "topic"; event: TopicEvent }
+  /** Another session of the user has read up to there. */
+  | { kind: "mark"; place: Place; seq: Seq }
   /** A new session has begun: at the start, and after `session-lost`. */
   | { kind: "connected"; login: LoginReply }
   /** The connection is lost; the next attempt is made after `wait` ms. Repeated for each attempt. */

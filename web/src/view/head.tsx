@@ -2,10 +2,12 @@
 // with the connection. Drawn by `app.tsx`.
 
 import type { Model } from "../model/model.ts";
+import { canSetTopic } from "../model/topic.ts";
 import { count, ui } from "../sentences.ts";
 import { Badge, Icon, IconButton, Visible, type Send } from "./parts.tsx";
 import { linkText } from "./side.tsx";
 import { Trouble } from "./trouble.tsx";
+import { plainLine } from "./visible.ts";
 
 export function Head({ model, send, onSide, onMembers }: {
   model: Model; send: Send; onSide: () => void; onMembers: () => void;
@@ -18,9 +20,12 @@ export function Head({ model, send, onSide, onMembers }: {
         <IconButton label={ui.rooms} icon="menu" onClick={onSide} />
         <Badge unread={others.reduce((n, t) => n + t.unread, 0)} mentions={others.reduce((n, t) => n + t.mentions, 0)} />
       </span>
-      <h1><bdi><Visible text={talk?.title ?? model.host.server} /></bdi>
-        {talk?.isPrivate ? <span class="tag">{ui.privateRoom}</span> : null}
-      </h1>
+      <div class="place">
+        <h1><bdi><Visible text={talk?.title ?? model.host.server} /></bdi>
+          {talk?.isPrivate ? <span class="tag">{ui.privateRoom}</span> : null}
+        </h1>
+        {talk && talk.topic !== "" ? <p class="topic" dir="auto" title={plainLine(talk.topic)}><Visible text={talk.topic} /></p> : null}
+      </div>
       {talk?.isRoom ? (
         <button type="button" class="members-button" aria-label={count(talk.memberCount, "member")} title={ui.members} onClick={onMembers}>
           <Icon name="members" />{talk.memberCount}</button>
@@ -46,6 +51,8 @@ function More({ model, send }: { model: Model; send: Send }) {
       <div class="popup">
         {talk && isOwner ? item(talk.isPrivate ? ui.makePublic : ui.makePrivate,
           { kind: "ask-action", action: { op: "ROOM", private: !talk.isPrivate }, place: talk.place }) : null}
+        {talk && canSetTopic(model, talk) ? item(ui.editTopic,
+          { kind: "ask-action", action: { op: "TOPIC", topic: talk.topic }, place: talk.place }) : null}
         {talk ? item(talk.isRoom ? ui.leaveRoom : ui.closeTalk, { kind: "command", command: { do: "leave" } }) : null}
         {item(ui.browse, { kind: "open", overlay: "rooms" })}
         {item(ui.help, { kind: "open", overlay: "help" })}

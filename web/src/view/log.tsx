@@ -3,6 +3,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Model } from "../model/model.ts";
+import { canRedact } from "../model/redact.ts";
 import type { Talk } from "../model/talk.ts";
 import { ui } from "../sentences.ts";
 import type { Send } from "./parts.tsx";
@@ -75,7 +76,8 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
           {!talk.loaded || (talk.asked && !talk.following) ? <li class="start" key="loading">{ui.loading}</li> : null}
           {talk.items.map((item, n) => (
             <Row key={item.id} item={item} {...leadOf(talk.items[n - 1], item, talk.newFrom)} send={send}
-              me={model.me} color={model.color} isDirect={!talk.isRoom} marked={item.kind === "said" && item.seq === model.marked} />
+              me={model.me} color={model.color} isDirect={!talk.isRoom} marked={item.kind === "said" && item.seq === model.marked}
+              canRemove={item.kind === "said" && canRedact(model, talk, item)} place={talk.place} />
           ))}
         </ol>
       </section>
@@ -116,8 +118,12 @@ function rowOf(element: HTMLElement, id: string): HTMLElement | undefined {
   return [...element.querySelectorAll<HTMLElement>("[data-id]")].find((row) => row.dataset["id"] === id);
 }
 
-/** With the focus in the list, the arrows go from entry to entry; the entry that has the focus shows its full date. */
+/**
+ * With the focus in the list, the arrows go from entry to entry; the entry that has the focus shows its full date, and
+ * Delete asks to remove it.
+ */
 function moveFocus(e: KeyboardEvent): void {
+  if (e.key === "Delete") (e.target as HTMLElement).closest("li")?.querySelector<HTMLButtonElement>(".remove")?.click();
   if ((e.key !== "ArrowUp" && e.key !== "ArrowDown") || e.altKey || e.ctrlKey || e.metaKey) return;
   const box = e.currentTarget as HTMLElement;
   const rows = [...box.querySelectorAll<HTMLElement>("li[tabindex]")];

@@ -71,24 +71,43 @@ function ActionQuestion({ overlay, send }: { overlay: Overlay & { kind: "action"
   const { action, place } = overlay;
   const title = placeKey(place).startsWith("@") ? placeKey(place) : `#${placeKey(place)}`;
   const user = "user" in action ? action.user : "";
-  const hasReason = action.op === "KICK" || action.op === "MUTE" || action.op === "BAN";
+  const hasReason = action.op === "KICK" || action.op === "MUTE" || action.op === "BAN" || action.op === "REDACT";
   const hasTime = action.op === "MUTE" || action.op === "BAN";
   const yes = action.op === "KICK" ? ui.kick : action.op === "MUTE" ? ui.mute : action.op === "BAN" ? ui.ban
+    : action.op === "REDACT" ? ui.remove : action.op === "TOPIC" ? ui.save
     : action.op === "ROOM" ? (action.private ? ui.makePrivate : ui.makePublic) : ui.role;
   return (
     <Question title={ui.action(action.op, user, title)} yes={yes} send={send} bad={hasReason}>
       {overlay.why === undefined ? null : <p class="problem" role="alert">{overlay.why}</p>}
       {action.op === "ROOM" ? <p>{action.private ? ui.privateText : ui.publicText}</p> : null}
       {action.op === "GRANT" ? <p><bdi>{user}</bdi>: {action.role}</p> : null}
+      {action.op === "REDACT" ? <RemovePreview overlay={overlay} seq={action.seq} /> : null}
+      {action.op === "TOPIC" ? (
+        <label>{ui.topicField}<input autofocus value={overlay.topic ?? ""} dir="auto"
+          onInput={(e) => send({ kind: "action-field", field: "topic", value: e.currentTarget.value })} /></label>
+      ) : null}
       {hasTime ? (
         <label>{ui.time}<input value={overlay.time} placeholder={ui.timeHint}
           onInput={(e) => send({ kind: "action-field", field: "time", value: e.currentTarget.value })} /></label>
       ) : null}
       {hasReason ? (
-        <label>{ui.reason}<input value={overlay.reason} dir="auto"
+        <label>{action.op === "REDACT" ? ui.removeReason : ui.reason}<input value={overlay.reason} dir="auto"
           onInput={(e) => send({ kind: "action-field", field: "reason", value: e.currentTarget.value })} /></label>
       ) : null}
     </Question>
+  );
+}
+
+/** The message that is to be removed. One that is not here is named by its number. */
+function RemovePreview({ overlay, seq }: { overlay: Overlay & { kind: "action" }; seq: number }) {
+  const { said } = overlay;
+  return (
+    <>
+      <p>{ui.removeText}</p>
+      <blockquote class="preview" tabIndex={0}>
+        {said ? <><Name name={said.user} color={said.color} />: <Visible text={said.text.slice(0, 500)} lines /></> : ui.messageNumber(seq)}
+      </blockquote>
+    </>
   );
 }
 
@@ -134,6 +153,7 @@ function Rooms({ model, overlay, send }: { model: Model; overlay: Overlay & { ki
               onClick={() => send({ kind: "overlay-pick", at: n })}>
               <span class="sign" aria-hidden="true">#</span><bdi class="title"><Visible text={r.room} /></bdi>
               {r.private ? <span class="tag">{ui.privateRoom}</span> : null}
+              {r.topic ? <bdi class="topic"><Visible text={r.topic} /></bdi> : null}
               <span class="quiet">{isIn ? `${ui.joined}, ` : ""}{count(r.members, "member")}</span></button></li>
           );
         })}
@@ -189,7 +209,9 @@ function HitView({ hit, onPick }: { hit: Hit; onPick: () => void }) {
     <button type="button" onClick={onPick}>
       <span class="hit-head"><bdi><Visible text={title} /></bdi> <Name name={said.user} color={said.color} />
         <time dateTime={new Date(said.at).toISOString()}>{when.format(said.at)}</time></span>
-      <span class="hit-text"><Excerpt text={said.text} highlights={highlights} /></span>
+      <span class={said.redacted ? "hit-text removed" : "hit-text"}>{said.redacted
+        ? <Visible text={say.removed(said.redacted.by, said.redacted.reason)} />
+        : <Excerpt text={said.text} highlights={highlights} />}</span>
     </button>
   );
 }

@@ -1,8 +1,9 @@
 // Owns how one entry of a conversation looks: a message with its time, name and text, a note, a message on its way.
 // Drawn by `log.tsx`. Never looks at the rows around it: properties tell.
 
-import type { Said, Item, Pending } from "../model/item.ts";
-import { ui } from "../sentences.ts";
+import type { Said, Item, Pending, Removal } from "../model/item.ts";
+import { say, ui } from "../sentences.ts";
+import type { Place } from "../wire/types.ts";
 import { Name, pure, Visible, type Send } from "./parts.tsx";
 import { Text } from "./text.tsx";
 
@@ -41,6 +42,9 @@ export interface RowProps {
   isNew: boolean;
   head: boolean;
   marked: boolean;
+  /** The reader is offered to remove the message. */
+  canRemove: boolean;
+  place: Place;
   /** In direct messages all of the other's mention the reader: there it is not shown. */
   isDirect: boolean;
   me: string;
@@ -75,16 +79,25 @@ function Entry(props: RowProps) {
   }
 }
 
-function SaidRow({ item, head, marked, isDirect }: RowProps & { item: Said }) {
-  const classes = ["row", "said", head ? "first" : "", item.mention && !isDirect ? "mention" : "", marked ? "marked" : ""];
+function SaidRow({ item, head, marked, isDirect, canRemove, place, send }: RowProps & { item: Said }) {
+  const classes = ["row", "said", head ? "first" : "", item.mention && !isDirect ? "mention" : "", marked ? "marked" : "", item.redacted ? "removed" : ""];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-id={item.id} data-seq={item.seq} tabIndex={-1}>
       <Time at={item.at} />
       <span class={head ? "who" : "who sr"}><Name name={item.user} color={item.color} /></span>
-      <Text text={item.text} />
+      {item.redacted ? <Removed removal={item.redacted} /> : <Text text={item.text} />}
       {item.own ? <span class="fate kept" title={ui.kept(item.seq)}><span aria-hidden="true">✓</span><span class="sr">{ui.kept(item.seq)}</span></span> : null}
+      {canRemove ? (
+        <button type="button" class="remove" tabIndex={-1}
+          onClick={() => send({ kind: "ask-action", action: { op: "REDACT", seq: item.seq }, place })}>{ui.remove}</button>
+      ) : null}
     </li>
   );
+}
+
+/** Stands in the place of a text that was removed. */
+export function Removed({ removal }: { removal: Removal }) {
+  return <div class="text removed" dir="auto"><Visible text={say.removed(removal.by, removal.reason)} /></div>;
 }
 
 function PendingRow({ item, head, me, color, send }: RowProps & { item: Pending }) {

@@ -1,8 +1,8 @@
 // Owns the envelope: a text message becomes lines, and a line becomes an `Incoming`. Called by the session for
 // every message of the socket. Never knows which request a line answers.
 
-import { errorData, msgEvent, noticeEvent, presenceEvent, requestId } from "./read.ts";
-import { Fields, Misread, string, word, type Json } from "./shape.ts";
+import { errorData, msgEvent, noticeEvent, presenceEvent, readMark, redactedEvent, requestId, topicEvent } from "./read.ts";
+import { Fields, Misread, object, string, word, type Json, type Read } from "./shape.ts";
 import type { Incoming } from "./types.ts";
 
 /** The longest line that is taken from the daemon, in UTF-16 units: a page of 500 of the longest messages. */
@@ -10,6 +10,9 @@ export const LINE_UNITS = 32 * 1024 * 1024;
 
 /** Leaves the data of a reply unread. */
 const as_it_is = (value: Json | undefined): unknown => value ?? null;
+
+/** Does the object have that field? */
+const has = (name: string): Read<boolean> => (value, path) => name in object(value, path);
 
 /** The lines of one text message. Empty lines are passed over; the last one's end may be left out. */
 export function linesOf(text: string): string[] {
@@ -34,6 +37,10 @@ export function readLine(line: string): Incoming {
   if (id.id === undefined) {
     if (op === "PRESENCE") return { kind: "presence", event: f.get("data", presenceEvent) };
     if (op === "NOTICE") return { kind: "notice", event: f.get("data", noticeEvent) };
+    if (op === "REDACTED") return { kind: "redacted", event: f.get("data", redactedEvent) };
+    // Our own requests have an id, so what has a topic is no reply.
+    if (op === "ROOM" && f.get("data", has("topic"))) return { kind: "topic", event: f.get("data", topicEvent) };
+    if (op === "MARK") return { kind: "mark", event: f.get("data", readMark) };
   }
   return { kind: "reply", op, ...id, data: f.maybe("data", as_it_is).data ?? null };
 }

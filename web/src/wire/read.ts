@@ -6,7 +6,7 @@ import { boolean, count, Fields, list, Misread, string, word, type Json, type Re
 import {
   ERROR_KINDS, MEMBER_STATES, NOTICE_KINDS, PRESENCE_STATES, ROLES,
   type ActReply, type ErrorData, type FoundMessage, type Member, type MsgEvent, type NoticeEvent, type Op,
-  type PresenceEvent, type Replies, type RequestId, type RoomInfo,
+  type PresenceEvent, type ReadMark, type RedactedEvent, type Replies, type RequestId, type RoomInfo, type TopicEvent,
 } from "./types.ts";
 
 /** The longest text that may serve as an id, in bytes. */
@@ -41,11 +41,44 @@ export const msgEvent: Read<MsgEvent> = (value, path) => {
     user: f.get("user", string),
     color: f.get("color", string),
     msg: f.get("msg", string),
+    ...f.maybe("redacted", boolean),
+    ...f.maybe("by", string),
+    ...f.maybe("reason", string),
   };
   if ((event.room === undefined) === (event.to === undefined)) {
     throw new Misread(path, "it has `room` or `to`, and never both");
   }
   return event;
+};
+
+export const redactedEvent: Read<RedactedEvent> = (value, path) => {
+  const f = new Fields(value, path);
+  const event: RedactedEvent = {
+    ...f.maybe("room", string),
+    ...f.maybe("to", string),
+    ...f.maybe("user", string),
+    seq: f.get("seq", count),
+    ...f.maybe("by", string),
+    ...f.maybe("reason", string),
+  };
+  if ((event.room === undefined) === (event.to === undefined || event.user === undefined)) {
+    throw new Misread(path, "it has `room`, or `to` and `user`");
+  }
+  return event;
+};
+
+export const topicEvent: Read<TopicEvent> = (value, path) => {
+  const f = new Fields(value, path);
+  return { room: f.get("room", string), topic: f.get("topic", string), ...f.maybe("user", string) };
+};
+
+export const readMark: Read<ReadMark> = (value, path) => {
+  const f = new Fields(value, path);
+  const mark: ReadMark = { ...f.maybe("room", string), ...f.maybe("with", string), seq: f.get("seq", count) };
+  if ((mark.room === undefined) === (mark.with === undefined)) {
+    throw new Misread(path, "it has `room` or `with`, and never both");
+  }
+  return mark;
 };
 
 const highlight: Read<[number, number]> = (value, path) => {
@@ -108,6 +141,7 @@ const roomInfo: Read<RoomInfo> = (value, path) => {
     members: f.get("members", count),
     head: f.get("head", count),
     ...f.maybe("private", boolean),
+    ...f.maybe("topic", string),
   };
 };
 
@@ -118,6 +152,7 @@ const act: Read<ActReply> = (value, path) => {
     ...f.maybe("room", string),
     ...f.maybe("role", role),
     ...f.maybe("private", boolean),
+    ...f.maybe("topic", string),
     ...f.maybe("until", timestamp),
   };
 };
@@ -144,6 +179,7 @@ const READERS: { [op in Op]: Read<Replies[op]> } = {
         protocol: server.get("protocol", count),
       },
       limits: { line_bytes: limits.get("line_bytes", count), msg_bytes: limits.get("msg_bytes", count) },
+      ...f.maybe("marks", list(readMark)),
     };
   },
   ENROL: (value, path) => {
@@ -157,6 +193,8 @@ const READERS: { [op in Op]: Read<Replies[op]> } = {
       head: f.get("head", count),
       members: f.get("members", list(member)),
       member_count: f.get("member_count", count),
+      ...f.maybe("topic", string),
+      ...f.maybe("mark", count),
     };
   },
   LEAVE: (value, path) => ({ room: new Fields(value, path).get("room", string) }),
@@ -166,6 +204,7 @@ const READERS: { [op in Op]: Read<Replies[op]> } = {
       ...f.maybe("room", string),
       members: f.get("members", list(member)),
       member_count: f.get("member_count", count),
+      ...f.maybe("topic", string),
     };
   },
   ROOMS: (value, path) => ({ rooms: new Fields(value, path).get("rooms", list(roomInfo)) }),
@@ -181,6 +220,7 @@ const READERS: { [op in Op]: Read<Replies[op]> } = {
     };
   },
   KICK: act, MUTE: act, UNMUTE: act, BAN: act, UNBAN: act, ROOM: act, GRANT: act,
+  REDACT: readMark, MARK: readMark,
   PING: nothing, QUIT: nothing,
 };
 

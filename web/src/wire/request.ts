@@ -12,6 +12,9 @@ export const QUERY_BYTES = 512;
 /** The longest reason of a moderator, in bytes. */
 export const REASON_BYTES = 256;
 
+/** The longest topic of a room, in code points. */
+export const TOPIC_CHARS = 400;
+
 /** The user, the room, the time in seconds and the reason of a moderator's action. */
 export interface Against { user: string; room?: string; for_s?: number; reason?: string }
 
@@ -37,10 +40,15 @@ export type Request =
   | { op: "HISTORY"; data: HistoryData }
   | { op: "SEARCH"; data: { query: string; room?: string; user?: string; before?: Seq; after?: Seq; limit?: number } }
   | { op: "KICK" | "MUTE" | "UNMUTE" | "BAN" | "UNBAN"; data: Against }
-  | { op: "ROOM"; data: { room: string; private: boolean } }
+  | { op: "ROOM"; data: { room: string; private: boolean } | { room: string; topic: string } }
+  | { op: "REDACT"; data: MarkData & { reason?: string } }
+  | { op: "MARK"; data: MarkData }
   | { op: "GRANT"; data: { user: string; role: Role | "none"; room?: string } };
 
 export type MsgData = string | { room: string; msg: string } | { to: string; msg: string };
+
+/** A message of a conversation. */
+export type MarkData = { room: string; seq: Seq } | { with: string; seq: Seq };
 
 export interface HistoryData {
   room?: string;
@@ -98,5 +106,5 @@ export function tooLong(
 
 export const OPS: readonly Op[] = [
   "LOGIN", "ENROL", "JOIN", "LEAVE", "WHO", "ROOMS", "HISTORY", "SEARCH", "KICK", "MUTE", "UNMUTE", "BAN", "UNBAN",
-  "ROOM", "GRANT", "PING", "QUIT",
+  "ROOM", "GRANT", "REDACT", "MARK", "PING", "QUIT",
 ];

@@ -39,8 +39,30 @@ export interface MsgEvent {
   ts: string;
   user: string;
   color: string;
+  /** Empty where it was redacted. */
   msg: string;
+  /** Its text was removed. */
+  redacted?: boolean;
+  /** With `redacted`: the user who removed it; without one it was an operator. */
+  by?: string;
+  reason?: string;
 }
+
+/** The data of `REDACTED`: the text of that message is removed. `to` and `user` are those of a direct message. */
+export interface RedactedEvent {
+  room?: string;
+  to?: string;
+  user?: string;
+  seq: Seq;
+  by?: string;
+  reason?: string;
+}
+
+/** The data of the event `ROOM`: the topic of a room has changed. Without `user` it was an operator. */
+export interface TopicEvent { room: string; topic: string; user?: string }
+
+/** Up to which number a conversation was read. */
+export interface ReadMark { room?: string; with?: string; seq: Seq }
 
 /** A message that a search found; each highlight is a start and a length in code points. */
 export interface FoundMessage extends MsgEvent {
@@ -86,6 +108,8 @@ export interface LoginReply {
   log_from?: Seq;
   server: { name: string; version: string; protocol: number };
   limits: { line_bytes: number; msg_bytes: number };
+  /** The read marks, for a proven name. Without them the server keeps none. */
+  marks?: ReadMark[];
 }
 
 export interface Member {
@@ -97,10 +121,10 @@ export interface Member {
 }
 
 export interface EnrolReply { name: string; certificate?: string }
-export interface JoinReply { room: string; head: Seq; members: Member[]; member_count: number }
+export interface JoinReply { room: string; head: Seq; members: Member[]; member_count: number; topic?: string; mark?: Seq }
 export interface LeaveReply { room: string }
-export interface WhoReply { room?: string; members: Member[]; member_count: number }
-export interface RoomInfo { room: string; members: number; head: Seq; private?: boolean }
+export interface WhoReply { room?: string; members: Member[]; member_count: number; topic?: string }
+export interface RoomInfo { room: string; members: number; head: Seq; private?: boolean; topic?: string }
 export interface RoomsReply { rooms: RoomInfo[] }
 export interface HistoryReply { messages: MsgEvent[]; more: boolean }
 /** `indexed`: the search covered all messages up to this number; `head`: the newest one. A daemon of an older version sends neither. */
@@ -112,6 +136,7 @@ export interface ActReply {
   room?: string;
   role?: Role;
   private?: boolean;
+  topic?: string;
   until?: string;
 }
 
@@ -132,6 +157,8 @@ export interface Replies {
   UNBAN: ActReply;
   ROOM: ActReply;
   GRANT: ActReply;
+  REDACT: ReadMark;
+  MARK: ReadMark;
   PING: null;
   QUIT: null;
 }
@@ -142,6 +169,9 @@ export type Incoming =
   | { kind: "msg"; id?: RequestId; event: MsgEvent }
   | { kind: "presence"; event: PresenceEvent }
   | { kind: "notice"; event: NoticeEvent }
+  | { kind: "redacted"; event: RedactedEvent }
+  | { kind: "topic"; event: TopicEvent }
+  | { kind: "mark"; event: ReadMark }
   | { kind: "error"; id?: RequestId; error: ErrorData }
   | { kind: "reply"; op: string; id?: RequestId; data: unknown };
 
@@ -158,7 +188,12 @@ export function placeOf(key: string): Place {
 }
 
 /** The conversation that a message belongs to, seen by `me`. */
-export function conversationOf(event: MsgEvent, me: string): Place {
+export function conversationOf(event: { room?: string; to?: string; user: string }, me: string): Place {
   if (event.room !== undefined) return { room: event.room };
   return { with: event.user === me && event.to !== undefined ? event.to : event.user };
+}
+
+/** The conversation of a read mark. It has `room` or `with`: `read.ts` has made sure. */
+export function placeOfMark(mark: { room?: string; with?: string }): Place {
+  return mark.room !== undefined ? { room: mark.room } : { with: mark.with ?? "" };
 }

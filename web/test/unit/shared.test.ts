@@ -1,0 +1,241 @@
+// Removed messages, topics and read marks: what the page shows, asks and tells the server.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { canRedact } from "../../src/model/redact.ts";
+import { canSetTopic } from "../../src/model/topic.ts";
+import type { Talk } from "../../src/model/talk.ts";
+import type { Said } from "../../src/model/item.ts";
+import { say } from "../../src/sentences.ts";
+import type { Role } from "../../src/wire/types.ts";
+import { loggedIn } from "../helpers/peer.ts";
+import { login, message, page, World } from "../helpers/world.ts";
+
+const lobby = { room: "lobby" };
+
+const shown = (talk: Talk): string[] => talk.items.flatMap((i) =>
+  i.kind === "said" ? [i.redacted ? say.removed(i.redacted.by, i.redacted.reason) : i.text] : []);
+
+const saidAt = (w: World, seq: number): Said => {
+  const item = w.talk.items.find((i): i is Said => i.kind === "said" && i.seq === seq);
+  assert.ok(item, String(seq));
+  return item;
+};
+
+/** The role of ana, who is the user, and of bo in the lobby. */
+function roles(w: World, ana: Role, bo: Role): void {
+  w.talk.setMembers([{ user: "ana", color: "", state: "here", role: ana }, { user: "bo", color: "", state: "here", role: bo }], 2);
+}
+
+test("a removed message is shown as such, live, in the history and in the results of a search", () => {
+  const w = World.chatting();
+  w.said("lobby", "bo", "hunter2");
+  w.says("/search hunter2");
+  const hit = message("lobby", "bo", w.seq, "hunter2");
+  w.answer(w.asked("SEARCH").tag, "SEARCH", { messages: [{ ...hit, highlights: [[0, 7]] }], more: false });
+  const before = saidAt(w, w.seq);
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: w.seq, by: "kim", reason: "a password" } });
+  assert.deepEqual(shown(w.talk), ["message removed by kim: a password"]);
+  assert.notEqual(saidAt(w, w.seq), before, "a changed entry is a new object, so its row is drawn again");
+  assert.ok(w.model.overlay?.kind === "search" && w.model.overlay.hits[0]?.said.redacted?.by === "kim");
+  assert.deepEqual(w.model.overlay.hits.map((one) => [one.said.text, one.highlights]), [["", []]]);
+  const { text: _, query: __, ...rest } = w.model.overlay;
+  assert.ok(!JSON.stringify([w.talk.items, rest]).includes("hunter2"), "it is nowhere but in what the reader has typed");
+
+  const older = new World();
+  const asked = older.asked("HISTORY", older.enter(["lobby"]));
+  const removed = { ...message("lobby", "bo", 90, ""), redacted: true };
+  older.answer(asked.tag, "HISTORY", { messages: [removed, ...page("lobby", 91, 92)], more: false });
+  assert.deepEqual(shown(older.talk), ["message removed by an operator", "message 91", "message 92"]);
+});
+
+test("a removed message that was unread calls nobody any more", () => {
+  const w = World.chatting();
+  w.said("ops", "bo", "ana: look");
+  assert.deepEqual(w.counts()[1], ["#ops", 1, 1]);
+  w.event({ kind: "redacted", place: { room: "ops" }, event: { room: "ops", seq: w.seq, by: "bo" } });
+  assert.deepEqual(w.counts()[1], ["#ops", 1, 0]);
+});
+
+test("authors are offered to remove their messages for a while, and moderators all", () => {
+  const w = World.chatting();
+  w.seq = 990_000; // Said a little before now: the number is the time in these tests.
+  w.up = 990_000_000;
+  w.said("lobby", "ana", "mine");
+  w.said("lobby", "bo", "not mine");
+  const can = (seq: number) => canRedact(w.model, w.talk, saidAt(w, seq));
+  assert.deepEqual([can(990_001), can(990_002)], [true, false]);
+  w.after(16 * 60_000);
+  assert.deepEqual([can(990_001), can(990_002)], [false, false]);
+  roles(w, "moderator", "member");
+  assert.deepEqual([can(990_001), can(990_002)], [true, true]);
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 990_002 } });
+  assert.deepEqual(can(990_002), false, "once");
+  const direct = w.model.open({ with: "bo" });
+  assert.equal(canRedact(w.model, direct, saidAt(w, 990_001)), false, "direct messages have no moderator");
+});
+
+test("to remove a message is asked for, with its text and a reason", () => {
+  const w = World.chatting();
+  w.said("lobby", "bo", "rude");
+  w.said("lobby", "ana", "mine");
+  for (const [typed, data] of [
+    ["/redact", { room: "lobby", seq: 102 }], ["/redact @bo not nice", { room: "lobby", seq: 101, reason: "not nice" }],
+    ["/redact 7  oops", { room: "lobby", seq: 7, reason: "oops" }],
+  ] as const) {
+    assert.deepEqual(w.says(typed), [], `${typed}: nothing is removed unasked`);
+    assert.equal(w.model.overlay?.kind, "action", typed);
+    assert.deepEqual(w.asked("REDACT", w.does({ kind: "overlay-pick" })).question, { op: "REDACT", data }, typed);
+  }
+  assert.deepEqual(w.says("/redact nobody"), []);
+  assert.equal(w.model.notice?.text, "There is no message of nobody here.");
+  w.does({ kind: "ask-action", action: { op: "REDACT", seq: 102 }, place: lobby });
+  assert.ok(w.model.overlay?.kind === "action" && w.model.overlay.said?.text === "mine");
+  w.does({ kind: "action-field", field: "reason", value: "é".repeat(129) });
+  assert.deepEqual(w.does({ kind: "overlay-pick" }), []);
+  assert.equal(w.model.overlay?.kind === "action" && w.model.overlay.why, "The reason is too long: at most 256 bytes.");
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 102, by: "bo" } });
+  assert.equal(w.model.overlay, undefined, "somebody else was quicker");
+  w.says("/msg bo");
+  w.does({ kind: "ask-action", action: { op: "REDACT", seq: 9 }, place: { with: "bo" } });
+  assert.deepEqual(w.asked("REDACT", w.does({ kind: "overlay-pick" })).question, { op: "REDACT", data: { with: "bo", seq: 9 } });
+});
+
+test("what was removed while the page was away is read again", () => {
+  const w = World.chatting();
+  w.said("lobby", "bo", "one");
+  w.said("ops", "bo", "two");
+  w.event({ kind: "reconnecting", wait: 10, attempt: 1, why: { kind: "no-connection", why: "it is gone" } });
+  const again = w.asked("HISTORY", w.event({ kind: "resumed", caughtUp: 0 }));
+  assert.deepEqual(again.question.op === "HISTORY" && again.question.data, { room: "lobby", after: 100, limit: 400 });
+  w.answer(again.tag, "HISTORY", { messages: [{ ...message("lobby", "bo", 101, ""), redacted: true, by: "bo" }], more: false });
+  assert.deepEqual(shown(w.talk), ["message removed by bo"]);
+  const other = w.asked("HISTORY", w.does({ kind: "show", key: "ops" }));
+  assert.deepEqual(other.question.op === "HISTORY" && other.question.data, { room: "ops", after: 101, limit: 400 }, "the others when they are shown");
+  w.does({ kind: "show", key: "lobby" });
+  assert.deepEqual(w.does({ kind: "show", key: "ops" }), [], "once");
+});
+
+test("a copy that comes back redacted is kept", () => {
+  const peer = loggedIn(10);
+  const tag = peer.send("hunter2", lobby);
+  const { id } = peer.expect("MSG");
+  peer.write({ op: "MSG", status: "OK", id, data: { ...lobby, seq: 11, prev: 0, ts: "2026-11-24T10:00:00.000Z", user: "ana", color: "", msg: "", redacted: true, by: "bo" } });
+  assert.equal(peer.keptAs(tag), 11);
+  peer.write({ op: "REDACTED", status: "OK", data: { to: "ana", user: "bo", seq: 9 } });
+  const event = peer.events.at(-1);
+  assert.deepEqual(event?.kind === "redacted" && event.place, { with: "bo" });
+});
+
+test("the topic of the room comes with WHO, JOIN and ROOMS, and changes", () => {
+  const w = World.chatting();
+  const who = w.asked("WHO", w.says("/who"));
+  w.answer(who.tag, "WHO", { ...lobby, members: [], member_count: 0, topic: "On call: bo" });
+  assert.equal(w.talk.topic, "On call: bo");
+  w.event({ kind: "topic", event: { ...lobby, topic: "On call: kim", user: "bo" } });
+  assert.equal(w.talk.topic, "On call: kim");
+  assert.ok(w.texts().includes("* bo has set the topic: On call: kim"));
+  w.event({ kind: "topic", event: { ...lobby, topic: "" } });
+  assert.ok(w.texts().includes("* An operator has removed the topic"));
+  const join = w.asked("JOIN", w.says("/join dev"));
+  w.answer(join.tag, "JOIN", { room: "dev", head: 9, members: [], member_count: 0, topic: "Rust" });
+  assert.deepEqual([w.talk.title, w.talk.topic], ["#dev", "Rust"]);
+});
+
+test("the topic is shown, set and removed", () => {
+  const w = World.chatting();
+  w.says("/topic");
+  assert.equal(w.model.notice?.text, "This room has no topic.");
+  for (const [typed, topic] of [["/topic On call: bo", "On call: bo"], ["/topic -", ""]] as const) {
+    const asked = w.asked("ROOM", w.says(typed));
+    assert.deepEqual(asked.question, { op: "ROOM", data: { room: "lobby", topic } });
+    w.talk.isPrivate = true;
+    w.answer(asked.tag, "ROOM", { room: "lobby", topic });
+    assert.deepEqual([w.talk.topic, w.talk.isPrivate], [topic, true], "the topic alone");
+  }
+  assert.deepEqual(w.says(`/topic ${"🦀".repeat(401)}`), []);
+  assert.equal(w.model.notice?.text, "The topic is too long: 401 characters; at most 400.");
+  w.does({ kind: "ask-action", action: { op: "TOPIC", topic: "Rust" }, place: lobby });
+  assert.equal(w.model.overlay?.kind === "action" && w.model.overlay.topic, "Rust", "an edit begins with the topic of now");
+  w.does({ kind: "action-field", field: "topic", value: "  Rust and C " });
+  const asked = w.asked("ROOM", w.does({ kind: "overlay-pick" }));
+  assert.deepEqual(asked.question, { op: "ROOM", data: { room: "lobby", topic: "Rust and C" } });
+  for (const [ana, bo, can] of [["member", "member", true], ["member", "moderator", false], ["moderator", "owner", true],
+    ["read-only", "member", false]] as const) {
+    roles(w, ana, bo);
+    assert.equal(canSetTopic(w.model, w.talk), can, `${ana}, ${bo}`);
+  }
+});
+
+/** ana, whose name is proven. */
+function proven(marks: { room?: string; with?: string; seq: number }[]): World {
+  const w = new World();
+  w.does({ kind: "form", field: "name", value: "ana" });
+  w.does({ kind: "log-in" });
+  w.event({ kind: "entered", login: { ...login(["lobby", "ops"], w.seq), marks }, resumed: false });
+  w.event({ kind: "connected", login: { ...login(["lobby", "ops"], w.seq), marks } });
+  return w;
+}
+
+const marksOf = (w: World): unknown[] => w.effects.flatMap((e) => (e.kind === "ask" && e.question.op === "MARK" ? [e.question.data] : []));
+
+test("the server is told what was read, of a conversation at most once a second", () => {
+  const w = proven([]);
+  w.answerAll();
+  w.said("lobby", "bo", "one");
+  assert.deepEqual(marksOf(w), [{ room: "lobby", seq: 101 }]);
+  w.said("lobby", "bo", "two");
+  assert.deepEqual(marksOf(w), []);
+  w.said("lobby", "bo", "three");
+  assert.deepEqual([marksOf(w), w.model.wakesAt()], [[], w.up + 1000]);
+  w.after(1000);
+  assert.deepEqual(marksOf(w), [{ room: "lobby", seq: 103 }], "one for both");
+  w.said("lobby", "bo", "four");
+  w.does({ kind: "focus", here: false });
+  assert.deepEqual(marksOf(w), [{ room: "lobby", seq: 104 }], "at once: the page may be closed next");
+  w.said("lobby", "bo", "five");
+  w.after(5000);
+  assert.deepEqual([marksOf(w), w.model.wakesAt()], [[], undefined], "nobody has read it");
+  const unproven = World.chatting();
+  unproven.said("lobby", "bo", "one");
+  assert.deepEqual([marksOf(unproven), unproven.model.wakesAt()], [[], undefined], "as before, on the page alone");
+});
+
+test("what was read in another session is read here", () => {
+  const w = proven([{ room: "lobby", seq: 98 }, { room: "ops", seq: 100 }]);
+  const asked = w.asked("HISTORY");
+  w.answer(asked.tag, "HISTORY", { messages: page("lobby", 97, 100), more: false });
+  assert.deepEqual([w.talk.read, w.talk.unread, w.talk.newFrom], [98, 2, 99], "the login says where");
+  w.said("ops", "bo", "ana: one");
+  w.said("ops", "bo", "ana: two");
+  w.event({ kind: "mark", place: { room: "ops" }, seq: 101 });
+  assert.deepEqual(w.counts()[1], ["#ops", 1, 1]);
+  w.event({ kind: "mark", place: { room: "ops" }, seq: 99 });
+  assert.deepEqual(w.counts()[1], ["#ops", 1, 1], "a mark never moves back");
+  w.event({ kind: "mark", place: { room: "ops" }, seq: 104 });
+  assert.deepEqual(marksOf(w), [], "the server is not told what it said");
+  w.said("ops", "bo", "ana: three, which was read before it came");
+  assert.deepEqual(w.counts()[1], ["#ops", 0, 0]);
+  const join = w.asked("JOIN", w.says("/join dev"));
+  w.answer(join.tag, "JOIN", { room: "dev", head: 90, members: [], member_count: 0, mark: 80 });
+  assert.equal(w.talk.read, 80);
+});
+
+test("marks that other sessions made while this one was away come with the resume", () => {
+  const peer = loggedIn(10);
+  peer.cut();
+  peer.comesBack();
+  peer.login(peer.expect("LOGIN"), 12, undefined, { marks: [{ room: "lobby", seq: 12 }, { with: "bo", seq: 9 }] });
+  const marks = peer.events.flatMap((e) => (e.kind === "mark" ? [[e.place, e.seq]] : []));
+  assert.deepEqual(marks, [[{ room: "lobby" }, 12], [{ with: "bo" }, 9]], "before the messages that were missed");
+});
+
+test("a mark that is refused as unproven ends the telling", () => {
+  const w = proven([]);
+  w.answerAll();
+  const { tag } = w.asked("MARK", w.said("lobby", "bo", "one"));
+  w.does({ kind: "answer", answer: { kind: "failed", tag, op: "MARK", why: { kind: "refused", error: "FORBIDDEN", msg: "no" } } });
+  w.after(2000);
+  w.said("lobby", "bo", "two");
+  assert.deepEqual([marksOf(w), w.model.notice], [[], undefined]);
+});
