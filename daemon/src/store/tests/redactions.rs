@@ -87,7 +87,8 @@ async fn a_redacted_text_is_in_no_file_and_no_answer() {
     assert_eq!((&message["by"], &message["reason"]), (&"mo".into(), &"a password".into()));
     assert_eq!(page["messages"][0]["msg"], *long);
     assert_eq!(found(&readers, "message 17", head).await.len(), 1);
-    assert_eq!(store.totals.bytes, before, "a redacted line is as long as before");
+    // A line is as long as before, or longer by the fields of a redaction where its text was shorter than those.
+    assert!((before..before + 3 * 64).contains(&store.totals.bytes), "{before} {}", store.totals.bytes);
     let counted = store.count("SELECT sum(length(lines)) FROM chunks");
     assert!(u64::try_from(counted).unwrap() < store.totals.bytes);
 }
