@@ -17,11 +17,8 @@ pub(crate) struct Purge {
     pub(crate) is_needed: bool,
     /// The merge has begun.
     has_begun: bool,
-    /// A message was redacted after the merge had begun: its words may have been copied already.
-    again: bool,
-    /// This process has begun a merge of all segments. Before that, a merge may run already that has copied words: FTS5
-    /// continues it, and does not begin again. So the first one is done twice.
-    has_merged_before: bool,
+    /// How many merges have begun since the last redaction.
+    merges: u8,
 }
 
 impl Purge {
@@ -50,7 +47,9 @@ impl Purge {
             .execute(params![signed(redactions), purging])?;
         turn.commit()?;
         (self.redactions, self.is_needed) = (redactions, purging);
-        self.again |= removed > 0;
+        if removed > 0 {
+            self.merges = 0;
+        }
         Ok(())
     }
 }
@@ -61,21 +60,21 @@ pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<bo
         return Ok(false);
     }
     // The first part puts all segments into one merge, which the next parts continue.
-    let pages = if purge.has_begun { PAGES } else { -PAGES };
+    let begins = !purge.has_begun;
+    let pages = if begins { -PAGES } else { PAGES };
     let before = index.total_changes();
     let turn = index.unchecked_transaction()?;
     turn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?.execute([pages])?;
     turn.commit()?;
-    if !purge.has_begun {
-        purge.again = !std::mem::replace(&mut purge.has_merged_before, true);
-        purge.has_begun = true;
-    }
+    purge.merges = purge.merges.saturating_add(u8::from(begins));
     // The documentation of FTS5: fewer than two changes mean that nothing was left to merge.
-    if index.total_changes() - before >= 2 {
+    purge.has_begun = index.total_changes() - before >= 2;
+    if purge.has_begun {
         return Ok(true);
     }
-    purge.has_begun = false;
-    if purge.again {
+    // A merge of FTS5's own, or of the process before, may have run at the beginning. FTS5 continues it, and it may have
+    // copied words that were removed since. So a second merge begins, which finds nothing to do if the first one was whole.
+    if !begins && purge.merges < 2 {
         return Ok(true);
     }
     // First the truncation: if this process ends in between, the next one repeats it.
@@ -83,6 +82,6 @@ pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<bo
         return Ok(false);
     }
     index.prepare_cached("UPDATE about SET purging = 0")?.execute([])?;
-    purge.is_needed = false;
+    (purge.is_needed, purge.merges) = (false, 0);
     Ok(false)
 }

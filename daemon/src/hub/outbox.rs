@@ -120,7 +120,7 @@ impl Outbox {
     #[must_use]
     pub fn push_told(&self, line: &Arc<[u8]>) -> Option<Waker> {
         let mut inner = self.lock();
-        if inner.closing.is_some() || inner.bytes > 2 * self.bound {
+        if inner.closing.is_some() || inner.bytes > self.bound.saturating_mul(2) {
             return None;
         }
         inner.append(Item::Shared(line.clone()));

@@ -42,6 +42,8 @@ pub(crate) struct ConversationWindow {
     pub(crate) asked: Option<Part>,
     /// Whether it was filled from the store.
     pub(crate) loaded: bool,
+    /// A text may have been removed while this session was away: the newest page is loaded again when it is shown.
+    pub(crate) stale: bool,
     pub(crate) unread: usize,
     pub(crate) mentions: usize,
     /// The first unread message: the "new since" line precedes it.
@@ -83,6 +85,7 @@ impl ConversationWindow {
             at_head: true,
             asked: None,
             loaded: false,
+            stale: false,
             unread: 0,
             mentions: 0,
             new_from: None,
@@ -217,7 +220,7 @@ impl ConversationWindow {
             self.view = None;
         }
         self.at_head = true;
-        self.loaded = true;
+        (self.loaded, self.stale) = (true, false);
         self.measure();
         self.bound_front();
     }

@@ -259,7 +259,7 @@ impl Model {
         if reading && talk.loaded {
             talk.was_read();
         }
-        if !talk.loaded && talk.asked.is_none() {
+        if (!talk.loaded || talk.stale) && talk.asked.is_none() {
             talk.asked = Some(Part::Newest);
             return vec![Effect::History { of: talk.place.clone(), part: Part::Newest }];
         }

@@ -215,12 +215,14 @@ impl Model {
         }
     }
 
-    /// Requests the messages that the conversations lack after a connect.
+    /// Requests the messages that the conversations lack after a connect. After a resume, the conversation on the screen is
+    /// loaded again at once, and the others when they are shown: the server does not repeat what it told of removed texts.
     fn refresh(&mut self, all: bool) -> Vec<Effect> {
         self.return_directs();
         let mut effects = Vec::new();
         for talk in &mut self.talks {
             talk.asked = None;
+            talk.stale = talk.loaded && !all;
             if all || !talk.loaded {
                 talk.asked = Some(Part::Newest);
                 effects.push(Effect::History { of: talk.place.clone(), part: Part::Newest });
@@ -229,6 +231,7 @@ impl Model {
                 effects.push(Effect::Who { room: Some(room.clone()), show: false });
             }
         }
+        effects.extend(self.look());
         effects
     }
 

@@ -4,6 +4,7 @@
 mod flow;
 mod pictures;
 mod scrolling;
+mod shared;
 
 use super::model::login::Login;
 use super::model::{Answer, Effect, Input, Model, Now, Part, Start};

@@ -265,6 +265,27 @@ fn a_word_that_was_redacted_during_a_purge_leaves_the_file_after_a_restart() {
     assert!(folder.has(b"word9"));
 }
 
+#[test]
+fn a_merge_that_runs_when_a_purge_begins_keeps_no_word() {
+    let folder = Folder::new("purge-merging");
+    let mut index = Index::create(Connection::open(folder.0.join("index")).unwrap(), b"log").unwrap();
+    let purge = |index: &mut Index, n| {
+        index.redact(&[n], n).unwrap();
+        while index.purge().unwrap() {}
+        assert!(!index.must_purge());
+        let word = format!("aa{n}zx");
+        assert!(!folder.has(word.as_bytes()), "{word}");
+    };
+    // FTS5 merges a little with each batch, so each purge begins at another place of its merges.
+    for round in 0..40 {
+        let from = round * 400 + 1;
+        add(&mut index, from..from + 400, |n| format!("aa{n}zx word{n} of {n}x"));
+        purge(&mut index, from);
+        add(&mut index, 100_000 + from..100_000 + from + 1 + round % 9 * 40, |n| format!("word{n} of {n}x"));
+        purge(&mut index, from + 200);
+    }
+}
+
 /// Run by hand: `cargo test --release -p tcp-chat-search measure_secure_delete -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures, and decides nothing"]

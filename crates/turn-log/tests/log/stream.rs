@@ -72,7 +72,7 @@ pub(crate) struct Stream {
     last: BTreeMap<(usize, bool), Duration>,
     paused_until: Duration,
     storm_until: Duration,
-    /// Healed: no more faults.
+    /// Healed: there are no faults from now on.
     pub(crate) is_calm: bool,
     /// The stream's clock is behind by this after a failover, in milliseconds.
     clock_behind: u64,

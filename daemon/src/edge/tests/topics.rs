@@ -47,7 +47,7 @@ fn where_there_is_a_moderator_members_set_no_topic() {
     world.registers("cy");
     let [cy, ana] = [world.logs_in("cy", "cy"), world.login("ana")];
     world.skips(&[cy, ana]);
-    // Who opens a room owns it.
+    // The user who opens a room owns it.
     world.sends(cy, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.sends(ana, r#"{"op":"JOIN","data":{"room":"ops"}}"#);
     world.skips(&[cy, ana]);

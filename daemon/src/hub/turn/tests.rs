@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
-use tcp_chat_protocol::request::{Bounds, Place, Request, Target, parse};
+use tcp_chat_protocol::request::{Action, Bounds, Conversation, Place, Redact, Request, Target, parse};
 use tcp_chat_state::{ConnectionId, Evidence, Rules, Snapshot};
 
 /// Messages of [`fill`].
@@ -272,4 +272,21 @@ fn after_a_crash_all_sessions_are_away_and_their_time_counts() {
     let (hub, _) = hub_at(path, 0);
     assert_eq!((hub.state.counts().sessions, hub.state.counts().away), (2, 2));
     assert_eq!(hub.edge.next_ending(), Some(hub.state.rules().ttl_ms));
+}
+
+#[test]
+fn a_redaction_reaches_the_outbox_of_a_connection_that_has_left_the_room() {
+    let (mut hub, outboxes) = hub(2);
+    let mut waiting = Waiting::default();
+    let place = || Place(Some("lobby".parse().unwrap()));
+    waiting.add(Entry::Commands(ConnectionId(0), vec![say(100)]));
+    turns(&mut hub, &mut waiting);
+    waiting.add(Entry::Commands(ConnectionId(1), vec![Command::Ask(None, Ask::Leave(place()))]));
+    turns(&mut hub, &mut waiting);
+    let of = Conversation::Room(place());
+    let redact = Redact { of, seq: 1, reason: String::new() };
+    let redact = Command::Ask(None, Ask::Action(Box::new(Action::Redact(redact))));
+    waiting.add(Entry::Commands(ConnectionId(0), vec![redact]));
+    turns(&mut hub, &mut waiting);
+    assert_eq!(heard(&outboxes[1]), [0; 0], "its text is in memory");
 }

@@ -136,7 +136,7 @@ fn what_decides_about_a_redaction_is_found_by_number() {
     }
     store.commit(&mut redacts(&[3])).unwrap();
     assert_eq!(store.find_message(3).unwrap(), message("bo", true));
-    // Who wrote a message of an older version is not known.
+    // The author of a message of an older version is not known.
     store.log().execute("UPDATE chunks SET authors = NULL", []).unwrap();
     assert_eq!(store.find_message(1).unwrap().unwrap().author, None);
 }

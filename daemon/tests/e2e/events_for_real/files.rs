@@ -122,7 +122,7 @@ pub(super) fn history() -> BTreeSet<String> {
         ana.says(&"x".repeat(4_000));
     }
     assert_eq!(daemon.tells("history_full")["max_bytes"], 1 << 20);
-    // Wait until no more is removed, and all of it is in the store's file: writes after the copy would be
+    // Wait until the removal ends, and all of it is in the store's file: writes after the copy would be
     // mixed into it.
     let bytes = || {
         serde_json::from_str::<Value>(&daemon.done(&["status", "--json"])).unwrap()["history_bytes"].clone()
