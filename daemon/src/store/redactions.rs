@@ -135,14 +135,22 @@ pub(super) fn count(log: &Connection) -> rusqlite::Result<u64> {
 /// The numbers of messages that were redacted after the first `after` redactions, `most` at most, and how many redactions
 /// there were with the last one of them.
 pub(super) fn read_after(log: &Connection, after: u64, most: usize) -> rusqlite::Result<(Vec<Seq>, u64)> {
-    let mut rows = log.prepare_cached("SELECT seq, n FROM redacted WHERE n > ?1 ORDER BY n LIMIT ?2")?;
-    let rows =
-        rows.query_map(params![int(after), int(most as u64)], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
+    // The count first: a redaction that is written after it is read comes with the next call.
+    read_between(log, after, count(log)?, most)
+}
+
+/// The same of the first `until` redactions.
+fn read_between(log: &Connection, after: u64, until: u64, most: usize) -> rusqlite::Result<(Vec<Seq>, u64)> {
+    let mut rows =
+        log.prepare_cached("SELECT seq, n FROM redacted WHERE n > ?1 AND n <= ?2 ORDER BY n LIMIT ?3")?;
+    let rows = rows.query_map(params![int(after), int(until), int(most as u64)], |row| {
+        Ok((number(row, 0)?, number(row, 1)?))
+    })?;
     let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     // Rows of messages that were removed since are missing.
     let to = match rows.last() {
         Some((_, n)) if rows.len() == most => *n,
-        _ => count(log)?,
+        _ => until,
     };
     Ok((rows.into_iter().map(|(seq, _)| seq).collect(), to))
 }
@@ -214,6 +222,23 @@ mod tests {
         fn any_column_is_read(column in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = decode_authors(&column);
         }
+    }
+
+    #[test]
+    fn a_redaction_that_is_written_while_the_index_reads_is_read_next() {
+        let log = Connection::open_in_memory().unwrap();
+        log.execute_batch(
+            "CREATE TABLE redacted (seq INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+             CREATE TABLE totals (redactions INTEGER NOT NULL);
+             INSERT INTO redacted VALUES (70, 1), (50, 2), (60, 4); INSERT INTO totals VALUES (4);",
+        )
+        .unwrap();
+        // The third one's message is gone.
+        assert_eq!(read_between(&log, 0, 1, 10).unwrap(), (vec![70], 1));
+        assert_eq!(read_between(&log, 1, 3, 10).unwrap(), (vec![50], 3));
+        assert_eq!(read_between(&log, 0, 4, 2).unwrap(), (vec![70, 50], 2));
+        assert_eq!(read_after(&log, 2, 10).unwrap(), (vec![60], 4));
+        assert_eq!(read_after(&log, 4, 10).unwrap(), (vec![], 4));
     }
 
     #[test]
