@@ -1,0 +1,94 @@
+// Removed messages, topics and read marks, with a real daemon: two pages of one proven user, and a peer that speaks the
+// wire by itself. With SHOTS, a folder, pictures are made on the way.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { axeViolations, Peer, say, Stage } from "./stage.mjs";
+
+const shoot = async (page, name) => {
+  if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+};
+
+/** A page of ana, whose name is registered. The first one chooses the password. */
+async function asAna(stage, line) {
+  const page = await stage.page();
+  if (line) await page.getByLabel(/invite/i).fill(line);
+  else await page.getByRole("textbox", { name: "Name", exact: true }).fill("ana");
+  await page.getByLabel(line ? "Choose a password" : "Password").fill("correct horse");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.locator(".composer textarea").waitFor();
+  return page;
+}
+
+test("one state on two pages: removed messages, the topic, and what was read", { timeout: 120_000 }, async () => {
+  const stage = await Stage.open();
+  try {
+    const line = (await stage.daemon.command("user", "add", "ana")).split("\n").find((l) => l.includes("tcps://"));
+    const page = await asAna(stage, line);
+    const other = await asAna(stage);
+    const bo = await Peer.login(stage.daemon, "bo");
+
+    // The button appears with the pointer; the question shows the text; both pages show who removed it.
+    await say(page, "my password is hunter2");
+    await other.locator(".row.said", { hasText: "hunter2" }).waitFor();
+    const row = page.locator(".row.said", { hasText: "hunter2" });
+    assert.equal(await row.locator(".remove").isVisible(), false);
+    await row.hover();
+    await shoot(page, "row");
+    await row.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("dialog", { name: "Remove this message?" }).getByText("hunter2").waitFor();
+    await page.getByLabel("Reason").fill("a password");
+    assert.deepEqual(await axeViolations(page), []);
+    await shoot(page, "question");
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    for (const one of [page, other]) {
+      await one.locator(".row.said .removed", { hasText: "message removed by ana: a password" }).waitFor();
+      assert.ok(!(await one.locator("body").innerText()).includes("hunter2"));
+    }
+    // With the keyboard alone; and what is not one's own is not offered, and is refused.
+    await say(page, "by mistake");
+    await page.locator(".row.said", { hasText: "by mistake" }).locator(".fate.kept").waitFor();
+    await page.locator(".log").focus();
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("Delete");
+    await page.getByRole("dialog", { name: "Remove this message?" }).waitFor();
+    await page.keyboard.press("Escape");
+    await bo.say("of bo");
+    const foreign = page.locator(".row.said", { hasText: "of bo" });
+    await foreign.waitFor();
+    assert.equal(await foreign.locator(".remove").count(), 0);
+    await say(page, "/redact bo");
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await page.locator(".notice.error").waitFor();
+
+    // The topic, by the menu.
+    await page.locator("main > .head details.more summary").click();
+    await page.getByRole("button", { name: "Topic" }).click();
+    await page.getByLabel(/What the room is for/).fill("On call: bo. Runbooks: https://wiki.example/ops");
+    await page.keyboard.press("Enter");
+    for (const one of [page, other]) await one.locator(".head .topic", { hasText: "On call: bo" }).waitFor();
+    assert.deepEqual(await axeViolations(page), []);
+    await shoot(page, "topic");
+    await other.reload();
+    await other.locator(".head .topic", { hasText: "On call: bo" }).waitFor();
+    await other.locator(".row.said .removed", { hasText: "a password" }).waitFor();
+
+    // What one page reads, the other has read: its badge goes.
+    for (const one of [page, other]) {
+      await say(one, "/join ops");
+      await one.getByRole("heading", { name: "#ops" }).waitFor();
+      await say(one, "/room lobby");
+      await one.getByRole("heading", { name: "#lobby" }).waitFor();
+    }
+    await bo.ask("JOIN", { room: "ops" });
+    await bo.say("news", "ops");
+    for (const one of [page, other]) await one.locator(".side .badge").waitFor();
+    await say(page, "/room ops");
+    await other.locator(".side .badge").waitFor({ state: "detached" });
+    bo.close();
+    assert.deepEqual(stage.faults, []);
+  } finally {
+    await stage.stop();
+  }
+});
