@@ -1,7 +1,7 @@
 //! Owns the index as a database: its tables, its version, and what is written to it. Called by the owner of the log,
 //! on one thread. Never searches.
 
-use crate::purge::Purge;
+use crate::purge::{Purge, PurgeStep};
 use crate::{TOKENIZER, purge, segments, seq, signed, tags};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 use std::collections::HashSet;
@@ -161,13 +161,20 @@ impl Index {
         self.purge.is_needed
     }
 
+    /// Has words leave the file that no redaction names: those of redacted messages that were removed meanwhile.
+    ///
+    /// # Errors
+    /// The database cannot be written. No purge is needed for it.
+    pub fn require_purge(&mut self) -> rusqlite::Result<()> {
+        self.purge.require(&self.connection)
+    }
+
     /// Writes a part of the index again, about 1 MiB, without the words of removed messages. After the last part they are no
-    /// longer in the database, nor in its write-ahead log. True: there is more to do, so call it again. If a reader
-    /// holds the write-ahead log at the end, it stays to be done, and the call is worth repeating after a moment.
+    /// longer in the database, nor in its write-ahead log.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn purge(&mut self) -> rusqlite::Result<bool> {
+    pub fn purge(&mut self) -> rusqlite::Result<PurgeStep> {
         purge::step(&mut self.purge, &self.connection)
     }
 

@@ -78,6 +78,7 @@ mod tags;
 mod tests;
 
 pub use index::{Batch, Index, Message};
+pub use purge::PurgeStep;
 pub use search::{Found, Hit, Log, Newer, Query, SearchError, Searcher};
 
 /// The tokenizer of FTS5: ignores case and marks on letters.

@@ -8,6 +8,18 @@ use rusqlite::{Connection, params};
 /// A part of the work writes about so many pages of 4 KiB.
 const PAGES: i64 = 256;
 
+/// What a part of a purge came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurgeStep {
+    /// There is more to do.
+    More,
+    /// All is merged. A reader holds the write-ahead log, which still has the words: try again in a moment.
+    HeldByReader,
+    /// The words of all messages that were redacted before the purge began are in no file. If some were redacted since,
+    /// [`Index::must_purge`](crate::Index::must_purge) asks for another purge.
+    Finished,
+}
+
 /// How far the removal is.
 #[derive(Debug, Default)]
 pub(crate) struct Purge {
@@ -15,10 +27,12 @@ pub(crate) struct Purge {
     pub(crate) redactions: u64,
     /// Words of redacted messages may still be in the file.
     pub(crate) is_needed: bool,
-    /// The merge has begun.
-    has_begun: bool,
-    /// How many merges have begun since the last redaction.
+    /// A merge has begun and continues.
+    is_merging: bool,
+    /// How many merges this purge has begun.
     merges: u8,
+    /// Messages were redacted since this purge began.
+    is_needed_again: bool,
 }
 
 impl Purge {
@@ -47,20 +61,26 @@ impl Purge {
             .execute(params![signed(redactions), purging])?;
         turn.commit()?;
         (self.redactions, self.is_needed) = (redactions, purging);
-        if removed > 0 {
-            self.merges = 0;
-        }
+        self.is_needed_again |= removed > 0 && self.merges > 0;
+        Ok(())
+    }
+
+    /// Has the next purge begin, whatever is known of redactions.
+    pub(crate) fn require(&mut self, index: &Connection) -> rusqlite::Result<()> {
+        index.prepare_cached("UPDATE about SET purging = 1")?.execute([])?;
+        self.is_needed = true;
+        self.is_needed_again |= self.merges > 0;
         Ok(())
     }
 }
 
-/// Does a part of the work. True: there is more.
-pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<bool> {
+/// Does a part of the work.
+pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<PurgeStep> {
     if !purge.is_needed {
-        return Ok(false);
+        return Ok(PurgeStep::Finished);
     }
     // The first part puts all segments into one merge, which the next parts continue.
-    let begins = !purge.has_begun;
+    let begins = !purge.is_merging;
     let pages = if begins { -PAGES } else { PAGES };
     let before = index.total_changes();
     let turn = index.unchecked_transaction()?;
@@ -68,20 +88,24 @@ pub(crate) fn step(purge: &mut Purge, index: &Connection) -> rusqlite::Result<bo
     turn.commit()?;
     purge.merges = purge.merges.saturating_add(u8::from(begins));
     // The documentation of FTS5: fewer than two changes mean that nothing was left to merge.
-    purge.has_begun = index.total_changes() - before >= 2;
-    if purge.has_begun {
-        return Ok(true);
+    purge.is_merging = index.total_changes() - before >= 2;
+    if purge.is_merging {
+        return Ok(PurgeStep::More);
     }
     // A merge of FTS5's own, or of the process before, may have run at the beginning. FTS5 continues it, and it may have
     // copied words that were removed since. So a second merge begins, which finds nothing to do if the first one was whole.
     if !begins && purge.merges < 2 {
-        return Ok(true);
+        return Ok(PurgeStep::More);
     }
     // First the truncation: if this process ends in between, the next one repeats it.
     if index.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))? {
-        return Ok(false);
+        return Ok(PurgeStep::HeldByReader);
     }
-    index.prepare_cached("UPDATE about SET purging = 0")?.execute([])?;
-    (purge.is_needed, purge.merges) = (false, 0);
-    Ok(false)
+    // The words of later redactions were only in part of what was merged.
+    if !purge.is_needed_again {
+        index.prepare_cached("UPDATE about SET purging = 0")?.execute([])?;
+    }
+    purge.is_needed = purge.is_needed_again;
+    (purge.is_needed_again, purge.merges) = (false, 0);
+    Ok(PurgeStep::Finished)
 }

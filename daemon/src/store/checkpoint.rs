@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a restart of the log waits for readers. They are done within a few milliseconds, except a backup:
 /// the write-ahead log grows until it is done.
@@ -55,12 +55,21 @@ pub(super) struct Thresholds {
     pub(super) pause_from: i64,
     /// From here on the writer restarts the log itself. A start after a crash has to read about as much.
     pub(super) restart_from: i64,
+    /// A redacted text is in the log for this time at most while turns come without a pause. Then the log is truncated
+    /// between two turns, and a turn may wait for the disk.
+    pub(super) truncate_within: Duration,
 }
 
 impl Default for Thresholds {
     /// With pages of 4 KiB: 4, 24 and 96 MiB.
     fn default() -> Self {
-        Self { measure_every: 8, copy_from: 1_000, pause_from: 6_000, restart_from: 24_000 }
+        Self {
+            measure_every: 8,
+            copy_from: 1_000,
+            pause_from: 6_000,
+            restart_from: 24_000,
+            truncate_within: Duration::from_secs(5),
+        }
     }
 }
 
@@ -87,8 +96,8 @@ impl Checkpoints {
         Ok(checkpoints)
     }
 
-    /// Has the write-ahead log truncated, and not only copied, in the next pause between turns. Until then it has the
-    /// texts that were redacted.
+    /// Has the write-ahead log truncated, and not only copied, in the next pause between turns, or without one after
+    /// `truncate_within`. Until then it has the texts that were redacted.
     pub(super) fn must_truncate(&mut self) {
         if let Some(wake) = &self.wake {
             self.truncates.store(true, Ordering::Release);
@@ -181,6 +190,7 @@ impl Checkpointer {
     fn run(self, wakes: &Receiver<()>) {
         while wakes.recv().is_ok() {
             let mut before = 0;
+            let mut must_since: Option<Instant> = None;
             // Repeats until there is nothing left to do for now.
             while let Ok(now) = run(&self.log, "NOOP")
                 && (now.uncopied() > 0 || self.must_truncate(now))
@@ -188,8 +198,10 @@ impl Checkpointer {
                 let mut wait = PAUSE;
                 let truncates = self.must_truncate(now);
                 let is_pause = now.pages == before && (truncates || now.pages >= self.thresholds.pause_from);
-                if truncates && is_pause {
-                    if !self.truncate() {
+                must_since = truncates.then(|| must_since.unwrap_or_else(Instant::now));
+                let is_overdue = must_since.is_some_and(|s| s.elapsed() >= self.thresholds.truncate_within);
+                if truncates && (is_pause || is_overdue) {
+                    if !self.truncate(if is_overdue { READER_WAIT } else { Duration::ZERO }) {
                         wait = TRUNCATE_AGAIN;
                     }
                 } else if now.uncopied() >= self.thresholds.copy_from || is_pause {
@@ -212,16 +224,16 @@ impl Checkpointer {
         now.pages > 0 && self.truncates.load(Ordering::Acquire)
     }
 
-    /// Truncates the log. False: a reader holds it.
-    fn truncate(&self) -> bool {
+    /// Truncates the log. False: a reader holds it, or the writer does. Waits for them for this time.
+    fn truncate(&self, wait: Duration) -> bool {
         self.copying.store(true, Ordering::Release);
         let _done = Done(&self.copying);
         // What is redacted from here on is in the log after the truncation, and sets the flag again.
         self.truncates.store(false, Ordering::Release);
         // Nearly all is copied before, so that a turn that comes now waits for little.
         let copied = run(&self.log, "PASSIVE").is_ok_and(|now| now.uncopied() == 0);
-        let is_empty =
-            copied && run_with_timeout(&self.log, "TRUNCATE", Duration::ZERO).is_ok_and(|now| now.pages <= 0);
+        let is_empty = (copied || !wait.is_zero())
+            && run_with_timeout(&self.log, "TRUNCATE", wait).is_ok_and(|now| now.pages <= 0);
         if !is_empty {
             self.truncates.store(true, Ordering::Release);
         }

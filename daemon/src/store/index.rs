@@ -4,12 +4,14 @@
 
 use super::index_files::Next;
 use super::indexing::Open;
+use super::purges::Purges;
 use super::shared::{Shared, Work};
 use super::{StoreError, index_files};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tcp_chat_protocol::Seq;
+use tcp_chat_search::PurgeStep;
 
 /// How long new messages may wait for more of them, unless a search waits for them.
 const LINGER: Duration = Duration::from_millis(250);
@@ -22,9 +24,6 @@ const GIVES_WAY: u32 = 9;
 
 /// and no longer than this.
 const GIVES_WAY_AT_MOST: Duration = Duration::from_secs(1);
-
-/// After the words of redacted messages could not be removed completely, the next attempt comes after this time.
-const PURGE_AGAIN: Duration = Duration::from_millis(500);
 
 /// How long to wait after an error: the disk may have room again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -39,8 +38,14 @@ pub(super) struct Indexer {
 impl Indexer {
     /// Starts it. Trouble with the index is logged, and is no trouble for the log.
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, StoreError> {
-        let worker =
-            Worker { shared: Arc::clone(shared), open: None, removals: None, redactions: None, told: false };
+        let worker = Worker {
+            shared: Arc::clone(shared),
+            open: None,
+            removals: None,
+            redactions: None,
+            purges: Purges::new(Instant::now()),
+            told: false,
+        };
         let thread =
             std::thread::Builder::new().name("search-index".into()).spawn(move || worker.run()).map_err(
                 |e| StoreError::io("start the thread of the search index for", &shared.log.path(), &e),
@@ -66,6 +71,8 @@ struct Worker {
     removals: Option<u64>,
     /// The same of redactions.
     redactions: Option<u64>,
+    /// When it removes the words of redacted messages from its files.
+    purges: Purges,
     /// Was it said that there is trouble?
     told: bool,
 }
@@ -122,8 +129,7 @@ impl Worker {
             w.stop || w.rebuild || w.gives_room || is_new
         };
         match self.open.as_ref().is_some_and(Open::must_purge) {
-            // A search held the write-ahead log.
-            true => drop(self.shared.pause(PURGE_AGAIN, |w| w.stop)),
+            true => self.shared.wait_for(self.purges.rests(Instant::now()), is_work),
             false => self.shared.wait(is_work),
         }
         self.shared
@@ -197,7 +203,12 @@ impl Worker {
         };
         // First what must not be found. It needs little room: a row for each message.
         if self.redactions != Some(work.redactions) {
-            if open.redact().map_err(|e| spoiled(shared, of_index(e)))? {
+            let taken = open.redact().map_err(|e| spoiled(shared, of_index(e)))?;
+            if taken.are_some_removed {
+                // They leave the index before the purge begins.
+                self.removals = None;
+            }
+            if taken.are_more {
                 return Ok(true);
             }
             self.redactions = Some(work.redactions);
@@ -223,10 +234,15 @@ impl Worker {
             return Err(StoreError::Full { store: shared.index.to_string() });
         }
         // The whole index is written again, so new messages come first.
-        if has_room && open.must_purge() {
-            let more = open.purge().map_err(|e| spoiled(shared, of_index(e)))?;
-            shared.report(|p| p.must_purge = open.must_purge());
-            return Ok(more);
+        let now = Instant::now();
+        if open.must_purge() && self.purges.rests(now).is_zero() {
+            if open.has_room(&shared.index, Next::IsRewritten) {
+                let step = open.purge().map_err(|e| spoiled(shared, of_index(e)))?;
+                self.purges.note(step, now.elapsed(), Instant::now());
+                shared.report(|p| p.must_purge = open.must_purge());
+                return Ok(step == PurgeStep::More);
+            }
+            self.purges.note_no_room(&shared.index, now);
         }
         shared.report(|p| p.must_purge = open.must_purge());
         Ok(false)

@@ -21,21 +21,25 @@ pub(super) enum Next {
     Grows,
     /// What removes messages from it, makes it smaller later.
     Shrinks,
+    /// All of it is written again, and the old part is free only at the end.
+    IsRewritten,
 }
 
 impl Next {
     fn leaves(self) -> u64 {
         match self {
-            Self::Grows => 4 * disk_space::RESERVE,
+            Self::Grows | Self::IsRewritten => 4 * disk_space::RESERVE,
             Self::Shrinks => 2 * disk_space::RESERVE,
         }
     }
 
-    /// What a merge of so many bytes may write.
+    /// What a merge may write in an index of so many bytes.
     fn merges(self, bytes: u64) -> u64 {
         match self {
-            Self::Grows => 2 * bytes,
-            Self::Shrinks => bytes,
+            Self::Grows => 2 * bytes.min(MERGES),
+            Self::Shrinks => bytes.min(MERGES),
+            // In the file, and in the write-ahead log until that is copied.
+            Self::IsRewritten => 2 * bytes,
         }
     }
 }
@@ -47,7 +51,7 @@ pub(super) fn has_room(place: &Location, next: Next, truncate_wal: impl FnOnce()
     let [file, wal, ..] = files.as_slice() else { return true };
     let bytes = |path: &PathBuf| path.metadata().map_or(0, |data| data.len());
     let has_room = || {
-        let needs = next.leaves() + bytes(wal) + next.merges(bytes(file).min(MERGES));
+        let needs = next.leaves() + bytes(wal) + next.merges(bytes(file));
         location::free_bytes(&place.folder()).is_none_or(|room| room >= needs)
     };
     has_room() || (truncate_wal() && has_room())

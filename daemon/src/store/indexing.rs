@@ -9,7 +9,7 @@ use super::{StoreError, index_files, redactions, schema, totals};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
-use tcp_chat_search::{Index, Message};
+use tcp_chat_search::{Index, Message, PurgeStep};
 
 /// One transaction indexes about this many bytes of lines.
 const SLICE_BYTES: usize = 512 * 1024;
@@ -41,6 +41,14 @@ pub(super) struct There {
     conversations: HashSet<i64>,
 }
 
+/// What was taken in of the redactions.
+pub(super) struct Taken {
+    /// There may be more.
+    pub(super) are_more: bool,
+    /// Some of the messages are no longer in the log.
+    pub(super) are_some_removed: bool,
+}
+
 /// What is needed of a chunk.
 struct Piece {
     first: Seq,
@@ -56,20 +64,21 @@ impl Open {
         let log = schema::open_reader(&shared.log)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
         let head = totals::read(&log).map_err(error)?.head;
+        let done = redactions::count(&log).map_err(error)?;
         let store: Vec<u8> =
             log.query_row("SELECT store FROM totals", [], |row| row.get(0)).map_err(error)?;
 
         let found = index_files::open(&shared.index).and_then(|index| {
             let index =
                 Index::open(index, &store).map_err(|e| StoreError::sqlite("read", &shared.index, &e))?;
-            Ok(index.filter(|index| index.mark() <= head))
+            // After a power cut the log may have lost turns that the index has.
+            Ok(index.filter(|index| index.mark() <= head && index.redactions() <= done))
         });
         let index = match found {
             Ok(Some(index)) => index,
             // Missing, of another log, of another version, or damaged: it is made from the log again.
             Ok(None) | Err(StoreError::Foreign { .. } | StoreError::Corrupt { .. }) => {
                 index_files::remove(&shared.index)?;
-                let done = redactions::count(&log).map_err(error)?;
                 let index = Index::create(index_files::open(&shared.index)?, &store)
                     // Messages that were redacted until now are read as they are now.
                     .and_then(|mut index| index.redact(&[], done).map(|()| index))
@@ -117,13 +126,19 @@ impl Open {
         batch.commit(slice.to)
     }
 
-    /// Removes some messages that were redacted. True: there may be more.
-    pub(super) fn redact(&mut self) -> rusqlite::Result<bool> {
-        let (seqs, to) = redactions::read_after(&self.log, self.index.redactions(), REDACTED_AT_ONCE)?;
-        if to != self.index.redactions() {
+    /// Removes some messages that were redacted.
+    pub(super) fn redact(&mut self) -> rusqlite::Result<Taken> {
+        let before = self.index.redactions();
+        let (seqs, to) = redactions::read_after(&self.log, before, REDACTED_AT_ONCE)?;
+        // Retention has removed a message, and its row, before the index took the redaction in.
+        let are_some_removed = to - before > seqs.len() as u64;
+        if are_some_removed {
+            self.index.require_purge()?;
+        }
+        if to != before {
             self.index.redact(&seqs, to)?;
         }
-        Ok(seqs.len() == REDACTED_AT_ONCE)
+        Ok(Taken { are_more: seqs.len() == REDACTED_AT_ONCE, are_some_removed })
     }
 
     /// Whether words of redacted messages may still be in the index's files.
@@ -131,8 +146,8 @@ impl Open {
         self.index.must_purge()
     }
 
-    /// Removes a part of them. True: there is more to do.
-    pub(super) fn purge(&mut self) -> rusqlite::Result<bool> {
+    /// Removes a part of them.
+    pub(super) fn purge(&mut self) -> rusqlite::Result<PurgeStep> {
         self.index.purge()
     }
 

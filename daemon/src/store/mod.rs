@@ -16,7 +16,7 @@
 //! | `schema`, `location`, `backup`, `error` | the database, its files, its copies and its errors |
 //! | `open_files`, `file_content`, `header`, `file_checks`, `store_record` | detection of foreign changes to the files |
 //! | `checkpoint`, `disk_space` | the write-ahead log, and the space on a small disk |
-//! | `index`, `indexing`, `index_files`, `shared` | the thread and the files of the search index |
+//! | `index`, `indexing`, `index_files`, `purges`, `shared` | the thread and the files of the search index |
 
 mod backup;
 mod checkpoint;
@@ -38,6 +38,7 @@ mod marks;
 mod message_age;
 mod open_files;
 mod permissions;
+mod purges;
 mod readers;
 mod redactions;
 mod removal;

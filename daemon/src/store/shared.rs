@@ -153,6 +153,11 @@ impl Shared {
         drop(self.bell.wait_while(self.lock(), |w| !enough(w)));
     }
 
+    /// The same for `time` at most.
+    pub(super) fn wait_for(&self, time: Duration, enough: impl Fn(&Work) -> bool) {
+        drop(self.bell.wait_timeout_while(self.lock(), time, |w| !enough(w)));
+    }
+
     /// Waits for `time`, or until `enough` accepts a change other than new messages.
     pub(super) fn pause(&self, time: Duration, enough: impl Fn(&Work) -> bool) -> Work {
         let paused = self.alarm.wait_timeout_while(self.lock(), time, |w| !enough(w));

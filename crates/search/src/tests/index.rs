@@ -191,19 +191,22 @@ fn words_of_redacted_messages_leave_the_files() {
     }
     index.truncate_wal().unwrap();
     assert!(folder.has(b"hunter2zx") && folder.has(b"zx9passw0rd"));
-    assert!(!index.must_purge() && !index.purge().unwrap());
+    assert!(!index.must_purge() && index.purge().unwrap() == PurgeStep::Finished);
 
     index.redact(&[500, 9_999], 2).unwrap();
     assert!(index.must_purge() && index.redactions() == 2);
     // Another one after the merge has begun, and new messages meanwhile.
-    assert!(index.purge().unwrap());
+    assert_eq!(index.purge().unwrap(), PurgeStep::More);
     index.redact(&[3_001], 3).unwrap();
     add(&mut index, 6_001..6_010, |n| format!("later {n}"));
     let mut parts = 0;
-    while index.purge().unwrap() {
+    while index.purge().unwrap() == PurgeStep::More {
         parts += 1;
     }
-    assert!(parts > 1 && !index.must_purge());
+    // The first one is gone, and the other one has the next purge begin.
+    assert!(parts > 1 && index.must_purge() && !folder.has(b"hunter2zx"));
+    while index.purge().unwrap() == PurgeStep::More {}
+    assert!(!index.must_purge());
     for word in [&b"hunter2zx"[..], b"zx9passw0rd"] {
         assert!(!folder.has(word), "{}", String::from_utf8_lossy(word));
     }
@@ -222,7 +225,7 @@ fn a_purge_that_was_cut_short_begins_again() {
     // More than one part.
     add(&mut index, 1..30_000, |n| if n == 7 { "hunter2zx".into() } else { format!("word{n} of {n}x") });
     index.redact(&[7], 1).unwrap();
-    assert!(index.purge().unwrap());
+    assert_eq!(index.purge().unwrap(), PurgeStep::More);
     drop(index);
 
     let mut index = open();
@@ -230,10 +233,11 @@ fn a_purge_that_was_cut_short_begins_again() {
     // A search that is under way holds the write-ahead log.
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT mark FROM about").unwrap();
-    while index.purge().unwrap() {}
+    while index.purge().unwrap() == PurgeStep::More {}
+    assert_eq!(index.purge().unwrap(), PurgeStep::HeldByReader);
     assert!(index.must_purge());
     reader.execute_batch("COMMIT").unwrap();
-    while index.purge().unwrap() {}
+    while index.purge().unwrap() == PurgeStep::More {}
     assert!(!index.must_purge() && !folder.has(b"hunter2zx") && folder.has(b"word8"));
 }
 
@@ -252,12 +256,12 @@ fn a_word_that_was_redacted_during_a_purge_leaves_the_file_after_a_restart() {
         add(&mut index, batch * 500 + 1..batch * 500 + 501, text);
     }
     index.redact(&[7], 1).unwrap();
-    assert!(index.purge().unwrap());
+    assert_eq!(index.purge().unwrap(), PurgeStep::More);
     index.redact(&[8], 2).unwrap();
     drop(index);
 
     let mut index = Index::open(Connection::open(&path).unwrap(), b"log").unwrap().unwrap();
-    while index.purge().unwrap() {}
+    while index.purge().unwrap() == PurgeStep::More {}
     assert!(!index.must_purge());
     for word in [&b"zz9secret"[..], b"aa1secret"] {
         assert!(!folder.has(word), "{}", String::from_utf8_lossy(word));
@@ -271,7 +275,7 @@ fn a_merge_that_runs_when_a_purge_begins_keeps_no_word() {
     let mut index = Index::create(Connection::open(folder.0.join("index")).unwrap(), b"log").unwrap();
     let purge = |index: &mut Index, n| {
         index.redact(&[n], n).unwrap();
-        while index.purge().unwrap() {}
+        while index.purge().unwrap() == PurgeStep::More {}
         assert!(!index.must_purge());
         let word = format!("aa{n}zx");
         assert!(!folder.has(word.as_bytes()), "{word}");
@@ -310,7 +314,7 @@ fn measure_secure_delete() {
             let more = index.purge().unwrap();
             longest = longest.max(part.elapsed());
             parts += 1;
-            if !more {
+            if more != PurgeStep::More {
                 break;
             }
         }

@@ -5,7 +5,7 @@
 mod index;
 mod queries;
 
-use crate::{Found, Hit, Index, Log, Message, Newer, Query, SearchError, Searcher};
+use crate::{Found, Hit, Index, Log, Message, Newer, PurgeStep, Query, SearchError, Searcher};
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::convert::Infallible;

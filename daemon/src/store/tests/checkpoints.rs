@@ -39,8 +39,13 @@ fn length(store: &mut Store) -> (i64, i64) {
 #[tokio::test]
 async fn the_write_ahead_log_restarts_under_writes_and_reads() {
     let dir = tempfile::tempdir().unwrap();
-    let pages =
-        checkpoint::Thresholds { measure_every: 1, copy_from: 20, pause_from: 100, restart_from: 200 };
+    let pages = checkpoint::Thresholds {
+        measure_every: 1,
+        copy_from: 20,
+        pause_from: 100,
+        restart_from: 200,
+        ..Default::default()
+    };
     let (mut store, readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -64,8 +69,13 @@ async fn the_write_ahead_log_restarts_under_writes_and_reads() {
 fn in_a_pause_all_is_copied_and_the_next_turn_restarts_the_log() {
     let dir = tempfile::tempdir().unwrap();
     // The writer itself would never restart the log.
-    let pages =
-        checkpoint::Thresholds { measure_every: 1, copy_from: 20, pause_from: 100, restart_from: i64::MAX };
+    let pages = checkpoint::Thresholds {
+        measure_every: 1,
+        copy_from: 20,
+        pause_from: 100,
+        restart_from: i64::MAX,
+        ..Default::default()
+    };
     let (mut store, _readers) = with_pages(&dir.path().join("chat.db"), pages);
     let mut model = Model::default();
     store.commit(&mut Model::open(1)).unwrap();
@@ -78,6 +88,33 @@ fn in_a_pause_all_is_copied_and_the_next_turn_restarts_the_log() {
     store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
     let (after, _) = length(&mut store);
     assert!(after < before, "{after} pages, {before} before");
+}
+
+#[test]
+fn a_redacted_text_leaves_the_write_ahead_log_while_turns_come_without_a_pause() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    // The writer itself would never restart the log.
+    let pages = checkpoint::Thresholds {
+        restart_from: i64::MAX,
+        truncate_within: Duration::ZERO,
+        ..Default::default()
+    };
+    let (mut store, _readers) = with_pages(&path, pages);
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "hunter2zx")])])).unwrap();
+    let by = Some(name("mo"));
+    let redactions = vec![tcp_chat_state::Redaction { seq: 1, by, reason: "".into() }];
+    store.commit(&mut Writes { redactions, ..Writes::default() }).unwrap();
+    // Each file is read after a turn and before the next one: there is no pause.
+    wait_until("the text is in a file", || {
+        store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
+        let has = |file: std::path::PathBuf| {
+            std::fs::read(file).is_ok_and(|bytes| memchr::memmem::find(&bytes, b"hunter2zx").is_some())
+        };
+        !has(path.clone()) && !has(dir.path().join("chat.db-wal"))
+    });
 }
 
 #[test]

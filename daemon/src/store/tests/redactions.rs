@@ -187,6 +187,51 @@ fn a_topic_is_stored_and_found_at_a_start() {
     assert_eq!(topics, [Some("old"), None]);
 }
 
+#[tokio::test]
+async fn a_redacted_message_that_was_removed_before_the_index_knew_leaves_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History { retain_messages: Some(2), ..history(dir.path().join("chat.db")) };
+    let (mut store, _readers, _) = open(&history);
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "hunter2zx")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "a")])])).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "b")])])).unwrap();
+    store.wait_until_indexed().await;
+    store.hold_index(true);
+    store.commit(&mut redacts(&[1])).unwrap();
+    while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
+    assert_eq!(store.count("SELECT count(*) FROM redacted"), 0);
+    assert!(holds(dir.path(), b"hunter2zx").iter().any(|file| file.starts_with("chat.db-search")));
+    store.hold_index(false);
+    wait_until_gone(dir.path(), b"hunter2zx");
+}
+
+/// As after a power cut in which the log loses its newest turns, and the index does not.
+#[tokio::test]
+async fn an_index_that_knows_of_more_redactions_than_the_log_is_built_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, readers, _) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "alphazx"), ("ana", "betazx")])])).unwrap();
+    store.wait_until_indexed().await;
+    store.commit(&mut redacts(&[1])).unwrap();
+    wait_until_gone(dir.path(), b"alphazx");
+    store.close().unwrap();
+    drop(readers);
+    let log = rusqlite::Connection::open(&path).unwrap();
+    log.execute_batch("UPDATE totals SET redactions = 0; DELETE FROM redacted").unwrap();
+    drop(log);
+
+    let (mut store, readers, _) = open(&history(&path));
+    store.commit(&mut redacts(&[2])).unwrap();
+    store.wait_until_indexed().await;
+    wait_until_gone(dir.path(), b"betazx");
+    assert_eq!(found(&readers, "betazx", 2).await, [0; 0]);
+}
+
 /// Run by hand: `cargo test -p tcp-chatd --lib measure_secure_removals -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures, and decides nothing"]
