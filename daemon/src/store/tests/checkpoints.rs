@@ -94,8 +94,9 @@ fn in_a_pause_all_is_copied_and_the_next_turn_restarts_the_log() {
 fn a_redacted_text_leaves_the_write_ahead_log_while_turns_come_without_a_pause() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");
-    // The writer itself would never restart the log.
+    // Nothing else would copy the log or restart it.
     let pages = checkpoint::Thresholds {
+        copy_from: i64::MAX,
         restart_from: i64::MAX,
         truncate_within: Duration::ZERO,
         ..Default::default()
