@@ -71,10 +71,11 @@ impl Edge {
             }
             Change::Redacted(redacted) => self.tell_redacted(*redacted),
             Change::Marked { user, from, mark } => {
-                let to = self.listeners.of(Audience::Users(user, user));
+                let audience = Audience::Users(user, user);
+                let to = self.listeners.of(audience);
                 let (except, line) = (self.here(from), event::mark(&mark).into());
                 if to.iter().any(|connection| Some(*connection) != except) {
-                    self.effects.push(Effect::Told { to, except, line, redacts: None });
+                    self.effects.push(Effect::Told { to, audience, except, line, redacts: None });
                 }
             }
             Change::Topic { room, name, topic, by } => {
@@ -101,7 +102,7 @@ impl Edge {
     fn tell_all(&mut self, audience: Audience, line: Vec<u8>, redacts: Option<(ConversationId, Seq)>) {
         let to = self.listeners.of(audience);
         if !to.is_empty() || redacts.is_some() {
-            self.effects.push(Effect::Told { to, except: None, line: line.into(), redacts });
+            self.effects.push(Effect::Told { to, audience, except: None, line: line.into(), redacts });
         }
     }
 

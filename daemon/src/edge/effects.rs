@@ -5,7 +5,8 @@ use super::Refused;
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, RequestId, Seq};
 use tcp_chat_state::{
-    BannedRanges, ConnectionId, ConversationId, Own, PageOf, Range, Resent, SearchIn, SessionId, Writes,
+    Audience, BannedRanges, ConnectionId, ConversationId, Own, PageOf, Range, Resent, SearchIn, SessionId,
+    Writes,
 };
 
 /// The outcome of a turn on this node.
@@ -51,6 +52,8 @@ pub enum Effect {
     Told {
         /// Who gets it.
         to: Recipients,
+        /// Who may still get it after the turn was held: a user may have left meanwhile.
+        audience: Audience,
         /// But not this one.
         except: Option<ConnectionId>,
         /// The line.

@@ -195,6 +195,11 @@ impl Edge {
                 }
                 true
             }
+            Effect::Told { to, audience, .. } => {
+                let listens = self.listeners.of(*audience);
+                *to = to.iter().copied().filter(|at| listens.contains(at)).collect::<Vec<_>>().into();
+                true
+            }
             // The session may have left the room since the message came, or joined again.
             Effect::Read(to, Read::Gap(session, ranges)) => {
                 let is_on_it = self.session_at(*to) == Some(*session);

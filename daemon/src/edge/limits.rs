@@ -310,7 +310,7 @@ impl Edge {
         let Some((_, by)) = state.quota_owner_of(session, address) else { return Ok(()) };
         self.quotas.acts(by, self.now).map_err(|wait| {
             let seconds = wait.div_ceil(1_000);
-            too_fast(wait, format!("too much order for a minute: wait {seconds} s and send it again"))
+            too_fast(wait, format!("too many moderation actions: wait {seconds} s and send it again"))
         })
     }
 }

@@ -60,7 +60,7 @@ impl Hub {
                         }
                     }
                 }
-                Effect::Told { to, except, line, redacts } => {
+                Effect::Told { to, except, line, redacts, .. } => {
                     // In all outboxes: a connection that has left the room since may have the message waiting.
                     if let Some((of, seq)) = redacts {
                         self.outboxes.values().for_each(|outbox| outbox.redact(of, seq));

@@ -185,8 +185,16 @@ impl Model {
             Which::Own => talk.newest_of(|_, own| own).ok_or("you have written nothing here".to_owned()),
             Which::Of(name) => {
                 let is = |user: &str, _| user.to_lowercase() == clean(name).to_lowercase();
-                let none = || format!("there is no message of {} on this screen", clean(name));
-                talk.newest_of(is).ok_or_else(none)
+                match talk.newest_of(is) {
+                    // Another message may arrive while this is typed, so the user confirms the number.
+                    Some(seq) => {
+                        let text: String = talk.text_of(seq).chars().take(60).collect();
+                        let command = format!("/redact {seq} {reason}");
+                        self.hint(format!("{} removes \u{201c}{text}\u{201d}", command.trim_end()));
+                        return Some(Vec::new());
+                    }
+                    None => Err(format!("there is no message of {} on this screen", clean(name))),
+                }
             }
         };
         let place = |name: &str| Place(Name::parse_kept(name).ok());

@@ -283,6 +283,15 @@ impl ConversationWindow {
         })
     }
 
+    /// The text of a message in the window, in one line.
+    pub(crate) fn text_of(&self, seq: Seq) -> String {
+        let item = self.items.iter().find(|item| item.seq == Some(seq));
+        match item.map(|item| &item.kind) {
+            Some(Kind::Said { text, .. }) => text.replace('\n', " "),
+            _ => String::new(),
+        }
+    }
+
     /// Up to which message the server is to be told that this was read, if it does not know.
     pub(crate) fn to_tell(&self) -> Option<Seq> {
         let seq = self.read.min(self.newest()?);

@@ -1,7 +1,7 @@
 //! Tests of the hub with a store that another program keeps locked, and after the lock is released.
 
 use super::*;
-use crate::edge::Command;
+use crate::edge::{Ask, Command};
 use crate::hub::answers::KEPT_TIMEOUT;
 use crate::hub::turn::tests::{heard, hub_at, say};
 use crate::hub::waiting::Waiting;
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use tcp_chat_protocol::request::Action;
+use tcp_chat_protocol::request::{Action, Conversation, Place, Redact};
 use tcp_chat_protocol::{ErrorKind, Name, Role};
 use tcp_chat_state::{ConnectionId, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
@@ -72,6 +72,33 @@ fn a_held_message_is_delivered_once_it_is_kept_and_the_next_is_refused() {
     assert_eq!([heard(&outboxes[0]), heard(&outboxes[1])], [[1], [1]]);
     says(&mut hub, 1);
     assert_eq!([heard(&outboxes[0]), heard(&outboxes[1])], [[2], [2]]);
+}
+
+#[test]
+fn a_held_event_does_not_reach_a_user_who_has_left_the_room_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut hub, outboxes) = hub_at(Some(path.clone()), 3);
+    says(&mut hub, 0);
+    outboxes.iter().for_each(|outbox| drop(heard(outbox)));
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let place = || Place(Some("lobby".parse().unwrap()));
+    let redact = Redact { of: Conversation::Room(place()), seq: 1, reason: String::new() };
+    let redact = Command::Ask(None, Ask::Action(Box::new(Action::Redact(redact))));
+    turn(&mut hub, vec![Entry::Commands(ConnectionId(0), vec![redact])]);
+    turn(&mut hub, vec![Entry::Commands(ConnectionId(1), vec![Command::Ask(None, Ask::Leave(place()))])]);
+    other.execute_batch("ROLLBACK").unwrap();
+    tries_again(&mut hub);
+    let is_told = |outbox: &Outbox| {
+        let taken = outbox.poll_take(&Context::from_waker(Waker::noop()), usize::MAX);
+        let Poll::Ready(Taken::Items(items)) = taken else { return false };
+        items.iter().any(|item| match item {
+            Item::Shared(line) => line.starts_with(br#"{"op":"REDACTED""#),
+            _ => false,
+        })
+    };
+    assert_eq!([0, 1, 2].map(|n| is_told(&outboxes[n])), [true, false, true]);
 }
 
 #[test]
