@@ -41,6 +41,7 @@ impl Indexer {
         let worker = Worker {
             shared: Arc::clone(shared),
             open: None,
+            has_opened: false,
             removals: None,
             redactions: None,
             purges: Purges::new(Instant::now()),
@@ -67,6 +68,8 @@ impl Drop for Indexer {
 struct Worker {
     shared: Arc<Shared>,
     open: Option<Open>,
+    /// An index was opened before.
+    has_opened: bool,
     /// Up to which removal from the log the index has removed, too.
     removals: Option<u64>,
     /// The same of redactions.
@@ -191,7 +194,8 @@ impl Worker {
         let open = match &mut self.open {
             Some(open) => open,
             closed => {
-                let open = Open::new(shared)?;
+                let open = Open::new(shared, !self.has_opened)?;
+                self.has_opened = true;
                 shared.report(|p| {
                     p.mark = open.mark();
                     p.file += 1;

@@ -4,7 +4,7 @@
 use super::index_files::Next;
 use super::location::Location;
 use super::rows::{int, number};
-use super::shared::Shared;
+use super::shared::{AtStart, Shared};
 use super::{StoreError, index_files, redactions, schema, totals};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
@@ -59,7 +59,8 @@ struct Piece {
 }
 
 impl Open {
-    pub(super) fn new(shared: &Shared) -> Result<Self, StoreError> {
+    /// The first one of a process checks that the index has no turns that the log has lost. Later ones cannot.
+    pub(super) fn new(shared: &Shared, is_first: bool) -> Result<Self, StoreError> {
         shared.check_log()?;
         let log = schema::open_reader(&shared.log)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
@@ -71,8 +72,10 @@ impl Open {
         let found = index_files::open(&shared.index).and_then(|index| {
             let index =
                 Index::open(index, &store).map_err(|e| StoreError::sqlite("read", &shared.index, &e))?;
-            // After a power cut the log may have lost turns that the index has.
-            Ok(index.filter(|index| index.mark() <= head && index.redactions() <= done))
+            // After a power cut the log may have lost turns that the index has, and it may have others since.
+            let AtStart { head, redactions } =
+                if is_first { shared.at_start } else { AtStart { head, redactions: done } };
+            Ok(index.filter(|index| index.mark() <= head && index.redactions() <= redactions))
         });
         let index = match found {
             Ok(Some(index)) => index,

@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) log_gate: Gate,
     /// Passed at each use of the search index.
     pub(super) index_gate: Gate,
+    /// What the log had when it was opened: an index that has more is of turns that a power cut has taken.
+    pub(super) at_start: AtStart,
     work: Mutex<Work>,
     /// Notified at each change of `work`.
     bell: Condvar,
@@ -38,6 +40,15 @@ pub(super) struct Shared {
     /// How many messages the searches have read from the log.
     #[cfg(test)]
     pub(super) looked_up: std::sync::atomic::AtomicUsize,
+}
+
+/// What the log had when it was opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AtStart {
+    /// Its newest number.
+    pub(super) head: Seq,
+    /// How many redactions there were.
+    pub(super) redactions: u64,
 }
 
 /// The work of the indexer.
@@ -101,14 +112,20 @@ impl Shared {
         }
     }
 
-    pub(super) fn new(log: Location, files: Option<OpenFiles>, max_bytes: Option<u64>, head: Seq) -> Self {
+    pub(super) fn new(
+        log: Location,
+        files: Option<OpenFiles>,
+        max_bytes: Option<u64>,
+        at_start: AtStart,
+    ) -> Self {
         let memory = log.is_memory();
         Self {
             index: log.index(),
             log,
             log_gate: Gate::new(memory),
             index_gate: Gate::new(memory),
-            work: Mutex::new(Work { head, ..Work::default() }),
+            at_start,
+            work: Mutex::new(Work { head: at_start.head, ..Work::default() }),
             bell: Condvar::new(),
             alarm: Condvar::new(),
             progress: watch::Sender::new(Progress::default()),

@@ -10,7 +10,7 @@ use super::location::{Location, Lock};
 use super::message_age::AgeScan;
 use super::open_files::OpenFiles;
 use super::request_ids::RequestIds;
-use super::shared::Shared;
+use super::shared::{AtStart, Shared};
 use super::totals::{self, Totals};
 use super::{
     Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, marks, redactions,
@@ -74,7 +74,7 @@ impl Store {
         let ids = RequestIds::read(&log, totals.sent_as_to).map_err(error)?;
         // On a full disk they stay until the next start.
         let _ = marks::remove_of_gone_conversations(&log);
-        let had_redactions = redactions::count(&log).map_err(error)? > 0;
+        let at_start = AtStart { head: found.head, redactions: redactions::count(&log).map_err(error)? };
         let files = OpenFiles::open(&place)?;
         if let Some(files) = &files {
             // The content of the write-ahead log is not in the file yet, so the number may be lower.
@@ -85,9 +85,9 @@ impl Store {
         }
         let max_bytes = history_size::max_bytes(&log, &place, history.max_bytes).map_err(error)?;
         backup::remove_left_behind(&place.folder());
-        let shared = Arc::new(Shared::new(place, files, max_bytes, found.head));
+        let shared = Arc::new(Shared::new(place, files, max_bytes, at_start));
         let mut checkpoints = file_checks::start_checkpoints(&shared)?;
-        if had_redactions {
+        if at_start.redactions > 0 {
             // The process before may have been killed before it truncated the write-ahead log.
             checkpoints.must_truncate();
         }

@@ -47,6 +47,15 @@ impl Disk {
         while file.write_all(&[0; 512]).is_ok() {}
     }
 
+    /// Leaves this much room, in KiB.
+    pub(crate) fn leave(&self, kib: u32) {
+        let (at, filler) = (self.path().display(), self.filler());
+        let filler = filler.display();
+        let free = format!("$(df --output=avail -k {at} | tail -n 1)");
+        let filled = in_shell(&format!("head -c $((({free} - {kib}) * 1024)) /dev/zero > {filler}"));
+        assert!(filled.status.success(), "{filled:?}");
+    }
+
     pub(crate) fn has_room_again(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }

@@ -31,7 +31,7 @@ const NOT_HERE: [(&str, &str); 7] = [
 ];
 
 /// Events that need a small disk, and so root.
-const WITH_A_DISK: [&str; 3] = ["store_failing", "store_works", "refused_more"];
+const WITH_A_DISK: [&str; 4] = ["store_failing", "store_works", "refused_more", "redacted_words_stay"];
 
 const DEBUG: &str = "log.level = \"debug\"\n";
 
@@ -212,6 +212,15 @@ fn full_disk() -> Option<BTreeSet<String>> {
     let store = disk.path().join("chat.db");
     let daemon = Daemon::with(&format!("history.path = {store:?}\nlimits.messages_per_second = 0"));
     let mut ana = daemon.login("ana");
+    let seq = ana.says("hunter2").seq;
+    let found = ana.asks_for("SEARCH", json!({"room": "lobby", "query": "hunter2"}));
+    assert_eq!(found["data"]["messages"][0]["seq"], seq, "{found}");
+    // Room for a redaction, and not for the index once more.
+    disk.leave(1_024);
+    let redacted = ana.asks_for("REDACT", json!({"room": "lobby", "seq": seq}));
+    assert_eq!(redacted["status"], "OK", "{redacted}");
+    daemon.tells("redacted_words_stay");
+    disk.has_room_again();
     disk.fill();
     let reply = speaks_until_refused(&mut ana, "filling");
     daemon.tells("store_failing");
