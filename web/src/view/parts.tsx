@@ -65,7 +65,7 @@ export function Dialog({ title, onClose, children, wide = false }: {
       onClick={(e) => { if (e.target === ref.current) onClose(); }}>
       <div class="dialog-body">
         <header>
-          <h2 id="dialog-title">{title}</h2>
+          <h2 id="dialog-title"><Visible text={title} /></h2>
           <IconButton label={ui.close} icon="close" onClick={onClose} />
         </header>
         {children}
