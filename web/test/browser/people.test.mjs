@@ -140,6 +140,18 @@ staged("on a phone every button is as tall as a finger is wide", async (stage) =
     .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getBoundingClientRect().height < 44)
     .map((e) => `${e.outerHTML.slice(0, 80)}: ${e.getBoundingClientRect().height}`));
   assert.deepEqual(await small(), [], "chat");
+  // A topic opens by a finger, and a message that was tapped can be removed.
+  await bo.ask("ROOM", { room: "lobby", topic: "On call: bo. ".repeat(30) });
+  await page.locator(".head .topic summary").tap();
+  await page.locator(".head .topic .popup").waitFor();
+  assert.deepEqual(await small(), [], "topic");
+  await page.locator(".composer textarea").fill("mine");
+  await page.locator(".composer .send").click();
+  const mine = page.locator(".row.said", { hasText: "mine" });
+  await mine.locator(".fate.kept").waitFor();
+  await mine.tap();
+  await mine.locator(".remove").waitFor();
+  assert.deepEqual(await small(), [], "a message that was tapped");
   for (const open of [".menu button", ".members-button", "main > .head details.more summary"]) {
     await page.locator(open).click();
     assert.deepEqual(await small(), [], open);

@@ -1,6 +1,6 @@
 // Owns pictures of the page's states, in light, dark and phone size, for eyes. Not a test: a person looks at them.
 //
-//   node test/browser/pictures.mjs FOLDER [PART]
+//   node test/browser/pictures.mjs FOLDER [PART...]
 //
 // PART: chat, moderation, shared, relay or trouble; all of them without one.
 
@@ -36,11 +36,12 @@ const talk = [
 for (const [name, text] of talk) await peers[name].say(text);
 await peers.bo.sayAll(Array.from({ length: 420 }, (_, n) => `log line ${n}`), "ops");
 
-const only = process.argv[3];
+const only = process.argv.slice(3);
 const PARTS = { chat: chatPictures, moderation: moderationPictures, shared: sharedPictures, relay: relayPictures, trouble: troublePictures };
-for (const [name, part] of Object.entries(PARTS)) if (only === undefined || only === name) await part();
+for (const [name, part] of Object.entries(PARTS)) if (only.length === 0 || only.includes(name)) await part();
 console.log(stage.faults.join("\n"));
 await stage.stop();
+
 /** A chat from the form to a lost connection. */
 async function chatPictures() {
   for (const [look, options] of Object.entries(LOOKS)) {
@@ -193,14 +194,14 @@ async function sharedPictures() {
     };
     const [release, open, hostile] = ["release", "open", "hostile"].map((name) => `${name}-${look}`);
     await goes(release);
-    const bo = await Peer.login(stage.daemon, `bo-${look}`, { color: "cyan", rooms: [release, open, hostile] });
-    const kim = await Peer.login(stage.daemon, `kim-${look}`, { color: "fuchsia", rooms: [release] });
-    await sends("/topic Release 1.4 on Thursday. On call: bo. Runbooks: https://wiki.example.org/ops/release");
+    const max = await Peer.login(stage.daemon, `max-${look}`, { color: "cyan", rooms: [release, open, hostile] });
+    const ida = await Peer.login(stage.daemon, `ida-${look}`, { color: "fuchsia", rooms: [release] });
+    await sends("/topic Release 1.4 on Thursday. On call: max. Runbooks: https://wiki.example.org/ops/release");
     await page.locator(".head .topic").waitFor();
-    await bo.say("Morning. Who has the key of the signing machine?", release);
-    await kim.say("I have it. The password is correct-horse-battery", release);
-    await kim.say("Oh no.", release);
-    await bo.say("This one is spam: buy watches, cheap watches, only today", release);
+    await max.say("Morning. Who has the key of the signing machine?", release);
+    await ida.say("I have it. The password is correct-horse-battery", release);
+    await ida.say("Oh no.", release);
+    await max.say("This one is spam: buy watches, cheap watches, only today", release);
     await sends("Nobody has seen it. Change it all the same, please.");
     await page.locator(".fate.kept").waitFor();
     await page.waitForTimeout(300);
@@ -219,15 +220,15 @@ async function sharedPictures() {
     await shot(page, "36-remove-question");
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await page.locator(".removed", { hasText: "a password" }).first().waitFor();
-    await bo.ask("REDACT", { room: release, seq: bo.lines.findLast((l) => l.op === "MSG" && l.data.user === bo.name).data.seq });
+    await max.ask("REDACT", { room: release, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.user === max.name).data.seq });
     await page.locator(".text.removed").nth(1).waitFor();
     await shot(page, "37-removed");
-    await bo.say("one more word about watches", release);
-    await bo.say("and another one about watches", release);
+    await max.say("one more word about watches", release);
+    await max.say("and another one about watches", release);
     await page.locator(".row.said", { hasText: "another one" }).waitFor();
     await sends("/search watches");
     await page.locator(".hits mark").nth(1).waitFor();
-    await bo.ask("REDACT", { room: release, seq: bo.lines.findLast((l) => l.op === "MSG" && l.data.msg.startsWith("one more")).data.seq, reason: "enough of them" });
+    await max.ask("REDACT", { room: release, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.msg.startsWith("one more")).data.seq, reason: "enough of them" });
     await page.locator(".hits .removed").waitFor();
     await shot(page, "38-search-removed");
     await page.keyboard.press("Escape");
@@ -235,12 +236,12 @@ async function sharedPictures() {
     // Another session has read a part; the rest is new. Some of it is removed meanwhile.
     await goes(hostile);
     await goes(open);
-    await bo.ask("ROOM", { room: hostile, topic: "הנושא \u202e is\nthree\nlines <b>and</b> an [override](javascript:x) and goes on ".padEnd(400, "on and on ") });
+    await max.ask("ROOM", { room: hostile, topic: "הנושא \u202e is\nthree\nlines <b>and</b> an [override](javascript:x) and goes on ".padEnd(400, "on and on ") });
     await page.locator(".side li", { hasText: hostile }).waitFor({ state: "attached" });
-    await bo.say("read already", hostile);
-    await bo.say(`own-${look}: a word that is removed`, hostile);
-    await bo.say("news", hostile);
-    await bo.ask("REDACT", { room: hostile, seq: bo.lines.findLast((l) => l.op === "MSG" && l.data.msg.includes("that is removed")).data.seq });
+    await max.say("read already", hostile);
+    await max.say(`own-${look}: a word that is removed`, hostile);
+    await max.say("news", hostile);
+    await max.ask("REDACT", { room: hostile, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.msg.includes("that is removed")).data.seq });
     await page.locator(".side .badge, .menu .badge").first().waitFor({ state: "attached" });
     await page.waitForTimeout(300);
     if (isPhone) await page.locator(".head .menu button").click();
@@ -255,8 +256,8 @@ async function sharedPictures() {
     await sends("/rooms");
     await page.locator(".choices .topic").first().waitFor();
     await shot(page, "42-rooms-topics");
-    bo.close();
-    kim.close();
+    max.close();
+    ida.close();
     await page.context().close();
   }
 }
