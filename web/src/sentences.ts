@@ -248,7 +248,7 @@ export const ui = {
   sending: "sending", kept: (seq: number) => `kept by the server as message ${seq}`, refused: (why: string) => `Not sent. ${why}`,
   unknown: "It is not known whether this was kept.", look: "Look", sendAgain: "Send again", edit: "Edit", drop: "Discard",
   you: "you", here: "here", away: "away", state: (state: string) => (state === "here" ? "here" : state === "away" ? "away" : "unknown"),
-  unreadBadge: (unread: number, mentions: number) =>
+  unreadBadge: (unread: string, mentions: number) =>
     mentions > 0 ? `${count(mentions, "mention")}, ${unread} unread` : `${unread} unread`,
   connected: "Connected", connecting: "Connecting …", notConnected: "Not connected", over: "The session is over",
   caughtUp: (messages: number) => `Connected, caught up ${messages}`,

@@ -3,12 +3,13 @@
 
 import { problemText, say } from "../sentences.ts";
 import type { Message, Problem, SessionEvent } from "../session/words.ts";
+import { isSameName } from "../wire/name.ts";
 import type { LoginReply, MemberState, NoticeEvent, PresenceEvent } from "../wire/types.ts";
 import { search } from "./act.ts";
 import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
 import { said, type Said } from "./item.ts";
-import { logReplaced, returnUnresolved } from "./keep.ts";
+import { forgetUser, logReplaced, returnUnresolved } from "./keep.ts";
 import { takeMark, takeMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
 import { OWN_LIMIT, redacted } from "./redact.ts";
@@ -90,6 +91,8 @@ function entered(model: Model, login: LoginReply, resumed: boolean): Effect[] {
   model.form = undefined;
   model.notice = undefined;
   model.link = { at: "up" };
+  // After a session that ended by itself somebody else may have entered.
+  if (model.talks.length > 0 && !isSameName(login.name, model.me)) forgetUser(model);
   loggedIn(model, login);
   returnUnresolved(model);
   // A session that goes on has its own rooms: the one of the invite is joined besides.
@@ -165,8 +168,10 @@ function message(model: Model, message: Message): Effect[] {
   const item = said(id, event, model.me);
   if (talk.fresh) talk.readUpTo(event.prev); // Earlier messages are not news.
   const isRead = event.seq <= talk.read; // In another session of the user.
-  if (reading || own) {
+  if (reading) {
     talk.readUpTo(event.seq);
+  } else if (own) {
+    talk.readElsewhere(event.seq); // Users have read what they answer, perhaps in another session.
   } else if (!isRead) {
     if (talk.unread === 0) talk.newFrom = event.seq;
     talk.unread += 1;
@@ -214,13 +219,10 @@ function ended(model: Model, why: Problem): void {
     // Left by hand: nothing of it stays on the page.
     model.form = newForm(model.host.kind === "relay" ? model.host.server : "", model.me, model.color);
     model.link = { at: "off" };
-    model.talks = [];
-    model.current = 0;
-    model.reads.clear();
+    forgetUser(model);
     model.keepsMarks = false;
     model.again = undefined;
     model.notice = undefined;
-    model.overlay = undefined;
     model.announce(say.youLeft);
     return;
   }

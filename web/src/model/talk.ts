@@ -248,6 +248,12 @@ export class Talk {
     this.newFrom = this.unread > 0 ? seq + 1 : undefined;
   }
 
+  /** Everything that is here is unread, and so is more that is not here. */
+  get hasMoreUnread(): boolean {
+    const first = this.items.find((i): i is Said => i.kind === "said");
+    return this.unread > 0 && first !== undefined && first.seq === this.newFrom && first.prev > this.read;
+  }
+
   /** The text of a message was removed; returns the message as it was, if it is here. */
   redact(seq: Seq, removal: Removal): Said | undefined {
     const at = this.items.findIndex((i) => seqOf(i) === seq);

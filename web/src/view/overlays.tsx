@@ -181,7 +181,7 @@ function Switcher({ model, overlay, send }: { model: Model; overlay: Overlay & {
           <li key={t.key}><button type="button" class={n === overlay.at ? "current" : ""} ref={n === overlay.at ? intoSight : null}
             onClick={() => send({ kind: "overlay-pick", at: n })}>
             <bdi class="title"><Visible text={t.title} /></bdi>
-            {t.talk ? <Badge unread={t.talk.unread} mentions={t.talk.mentions} isDirect={!t.talk.isRoom} /> : null}</button></li>
+            {t.talk ? <Badge unread={t.talk.unread} mentions={t.talk.mentions} isDirect={!t.talk.isRoom} isMore={t.talk.hasMoreUnread} /> : null}</button></li>
         ))}
       </ul>
     </Chooser>

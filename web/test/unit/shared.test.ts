@@ -303,6 +303,17 @@ test("what was read in another session is read here", () => {
   assert.equal(w.talk.read, 80);
 });
 
+test("an answer of the same user in another session reads what it answers", () => {
+  const w = proven([]);
+  w.answerAll();
+  w.said("ops", "bo", "ana: one");
+  w.said("ops", "bo", "two");
+  w.said("ops", "ana", "from the other session, whose mark comes later");
+  assert.deepEqual(w.counts()[1], ["#ops", 0, 0]);
+  w.said("ops", "bo", "three");
+  assert.deepEqual([w.counts()[1], w.talkOf("ops").newFrom], [["#ops", 1, 0], w.seq]);
+});
+
 test("marks that other sessions made while this one was away come with the resume", () => {
   const peer = loggedIn(10);
   peer.cut();
