@@ -189,7 +189,7 @@ export class Shell {
     this.send({ kind: "event", event: { kind: "ended", why: { kind: "closed", how: "quit", msg: "" } } });
   }
 
-  /** The session is of no more interest here. It is not ended: another tab may have it. */
+  /** The page no longer needs the session. It is not ended: another tab may have it. */
   #drop(): void {
     this.#session = undefined;
     this.#door.showPresence();

@@ -46,7 +46,7 @@ staged("a join line makes a user, who owns a room and keeps order in it", async 
   await page.locator(".notice", { hasText: "may write" }).waitFor();
   await bo.say("I may", "den");
 
-  // A role, and the room becomes private: who has none is put out.
+  // A role, and the room becomes private: a user without a role is removed.
   await say(page, "/private on");
   await page.locator(".notice", { hasText: "private" }).waitFor();
   await page.locator(".members li", { hasText: "bo" }).waitFor({ state: "detached" });

@@ -68,7 +68,7 @@ test("the countdown wakes by the second and nothing else does", () => {
   assert.equal(w.model.wakesAt(), undefined);
 });
 
-test("after a restore the conversations are loaded anew", () => {
+test("after a restore the conversations are loaded again", () => {
   const w = World.chatting();
   w.model.reads.set("@kim", 170);
   w.said("lobby", "bo", "of the log before");

@@ -121,7 +121,7 @@ test("what the server does not remove is not offered again", () => {
   assert.deepEqual([can(), w.model.notice?.text], [[false, false], "This server is of an older version, and cannot do that."]);
 });
 
-test("who removes a message that is not here is told that it was done", () => {
+test("the removal of a message that is not here is confirmed", () => {
   const w = World.chatting();
   w.says("/redact 7");
   const { tag } = w.asked("REDACT", w.does({ kind: "overlay-pick" }));
