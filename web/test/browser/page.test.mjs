@@ -205,6 +205,41 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
   }
 });
 
+test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { timeout: 60_000 }, async () => {
+  const bo = await Peer.login(stage.daemon, "a-very-long-name-of-thirty-two-c", { rooms: ["zoom"] });
+  await bo.ask("ROOM", { room: "zoom", topic: `${"x".repeat(200)} https://wiki.example/${"y".repeat(150)}` });
+  await bo.sayAll(["w".repeat(300), `https://a.example/${"z".repeat(300)}`, "`" + "c".repeat(300) + "`"], "zoom");
+  // A window of 1100 x 700 and one of 1280 x 1024 at that zoom.
+  for (const [width, height] of [[550, 350], [320, 256]]) {
+    const page = await stage.page({ viewport: { width, height } });
+    const fits = async (what, popup) => {
+      const [wide, foot] = await page.evaluate((selector) =>
+        [document.documentElement.scrollWidth, selector ? document.querySelector(selector).getBoundingClientRect().bottom : 0], popup);
+      assert.ok(wide <= width && foot <= height, `${what}: ${wide} of ${width} wide, ${foot} of ${height} high`);
+    };
+    await fits("form");
+    await enter(page, `zoom-${width}`);
+    await say(page, "/join zoom");
+    await page.locator(".row.said", { hasText: "ccc" }).waitFor();
+    await fits("chat");
+    await page.locator(".head .topic summary").click();
+    await fits("topic", ".topic .popup");
+    await page.keyboard.press("Escape");
+    await page.locator("main > .head details.more summary").click();
+    await fits("menu", ".more .popup");
+    await page.keyboard.press("Escape");
+    for (const command of ["/redact 1", "/rooms", "/help", "/who", "/search ccc"]) {
+      await say(page, command);
+      await page.getByRole("dialog").waitFor();
+      await fits(command, "dialog");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+    }
+    await page.context().close();
+  }
+  bo.close();
+});
+
 test("the announcer says a message once and counts no flood", { timeout: 60_000 }, async () => {
   const [ana, bo] = [await stage.chatting("listener"), await Peer.login(stage.daemon, "speaker")];
   await ana.evaluate(() => {
