@@ -24,6 +24,17 @@ test("hostile text is text", { timeout: 60_000 }, async () => {
   const list = Array.from({ length: 300 }, (_, n) => `${n} ${HOSTILE[n % HOSTILE.length]}`);
   await eve.sayAll(list);
   await ana.locator(".row.said", { hasText: "299 " }).waitFor();
+  // So are topics, open or not, and the reasons of removals.
+  const mine = eve.lines.filter((l) => l.op === "MSG").slice(-HOSTILE.length);
+  for (const [n, text] of HOSTILE.entries()) {
+    await eve.ask("ROOM", { room: "lobby", topic: text });
+    await eve.ask("REDACT", { room: "lobby", seq: mine[n].data.seq, reason: text.slice(0, 100) });
+  }
+  await ana.locator(".row.said .removed").nth(HOSTILE.length - 1).waitFor();
+  await eve.ask("ROOM", { room: "lobby", topic: HOSTILE.join("\n").slice(0, 400) });
+  await ana.locator(".head .topic summary").click();
+  await ana.locator(".head .topic .popup", { hasText: "alert(1)" }).waitFor();
+  assert.equal(await ana.locator(".head .topic").evaluate((t) => t.querySelectorAll("img, script, svg, iframe, style, b").length), 0);
   assert.deepEqual(await ana.evaluate(() => window.violations), []);
   const found = await ana.evaluate(() => ({
     elements: document.querySelectorAll(".log img, .log script, .log svg, .log iframe, .log style, .log b").length,
