@@ -11,6 +11,8 @@ const PITCH = 660;
 const TEXT = 160;
 
 let audio: AudioContext | undefined;
+/** The notification of each conversation, with the number of its message. */
+const shown = new Map<string, { seq: number; notification: Notification }>();
 
 export function showTitle(title: string, hasNews: boolean): void {
   const plain = plainLine(title);
@@ -20,13 +22,21 @@ export function showTitle(title: string, hasNews: boolean): void {
   if (icon && !icon.href.endsWith(`/${wanted}`)) icon.href = wanted;
 }
 
-export function ring(effect: Effect & { kind: "ring" }, onClick: (key: string) => void): void {
+/** Rings, or takes the notification of a message away whose text was removed. */
+export function attend(effect: Effect & { kind: "ring" | "silence" }, onClick: (key: string) => void): void {
+  if (effect.kind === "ring") return ring(effect, onClick);
+  const one = shown.get(effect.key);
+  if (one?.seq === effect.seq) one.notification.close();
+}
+
+function ring(effect: Effect & { kind: "ring" }, onClick: (key: string) => void): void {
   if (effect.sound) beep();
   if (!effect.show || typeof Notification === "undefined" || Notification.permission !== "granted" || document.hasFocus()) return;
   const text = plainLine(effect.text);
   const body = text.length > TEXT ? `${text.slice(0, TEXT)} …` : text;
   // One for each conversation: a newer one takes the place of the one before.
   const notification = new Notification(plainLine(effect.title), { body, tag: effect.key, icon: "icon.svg" });
+  shown.set(effect.key, { seq: effect.seq, notification });
   notification.onclick = () => {
     focus();
     onClick(effect.key);

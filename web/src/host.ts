@@ -97,7 +97,7 @@ export class HostDoor {
   }
 
   async #read(answer: Response | undefined): Promise<Host> {
-    // Without an answer the page cannot tell anew which program serves it.
+    // Without an answer the page is still that of the relay, which has ended.
     if (!answer && this.#last?.kind === "relay") return { ...this.#last, problem: fault.noRelay };
     const host: Host = { kind: "daemon", server: this.at.host, verified: "browser" };
     const isJson = answer?.headers.get("Content-Type")?.startsWith("application/json") === true;

@@ -36,7 +36,7 @@ export function problemText(problem: Problem): string {
     case "login-refused":
       return sentence(problem.msg, problem.until);
     case "refused":
-      return sentence(problem.msg, problem.until);
+      return problem.error === "UNKNOWN_OP" ? say.tooOld : sentence(problem.msg, problem.until);
     case "timed-out":
       return `The server did not answer ${problem.what} within ${problem.afterMs / 1000} s.`;
     case "closed":
@@ -69,6 +69,17 @@ function moment(ts: string): string {
 /** So many of a thing: `1 member`, `2 members`. */
 export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
+/** The beginning of a long text. */
+function beginning(text: string, most: number): string {
+  const chars = [...text];
+  return chars.length > most ? `${chars.slice(0, most).join("")} …` : text;
+}
+
+/** Lines as one line. */
+export function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ");
 }
 
 /** An explanation of each command, for the help. */
@@ -151,6 +162,7 @@ export const say = {
   serverSays: (text: string) => `The server says: ${text}`,
   sessionOver: "Not sent: the session is over. Log in again first.",
   goesOn: "The session goes on by itself. There is nothing to do.",
+  tooOld: "This server is of an older version, and cannot do that.",
   elsewhere: "This session is open in another tab.",
   youLeft: "You have left.",
   // Messages.
@@ -159,14 +171,15 @@ export const say = {
   tooLong: (bytes: number, bound: number) => `Not sent: ${bytes} bytes; the server takes ${bound}.`,
   tooManyWaiting: "Not sent: too many messages are on their way already.",
   draftInTheWay: "Send or clear what you are typing first.",
-  announceMessage: (user: string, text: string) => `${user}: ${text.length > 200 ? `${text.slice(0, 200)} …` : text}`,
+  announceMessage: (user: string, text: string) => `${user}: ${beginning(text, 200)}`,
   ring: (user: string, title: string) => (title.startsWith("@") ? `${user} wrote to you` : `${user} mentioned you in ${title}`),
   removed: (by: string | undefined, reason: string | undefined) =>
     `message removed by ${by ?? "an operator"}${reason ? `: ${reason}` : ""}`,
+  messageRemoved: (seq: number) => `Message ${seq} is removed.`,
   wroteNothing: "You have written nothing here.",
   noMessageOf: (user: string) => `There is no message of ${user} here.`,
   topicChanged: (by: string | undefined, topic: string) =>
-    topic === "" ? `${by ?? "An operator"} has removed the topic` : `${by ?? "An operator"} has set the topic: ${topic}`,
+    topic === "" ? `${by ?? "An operator"} has removed the topic` : `${by ?? "An operator"} has set the topic: ${beginning(oneLine(topic), 100)}`,
   noTopic: "This room has no topic.",
   topicIs: (topic: string) => `Topic: ${topic}`,
   topicTooLong: (chars: number, bound: number) => `The topic is too long: ${chars} characters; at most ${bound}.`,
@@ -235,7 +248,7 @@ export const ui = {
   sending: "sending", kept: (seq: number) => `kept by the server as message ${seq}`, refused: (why: string) => `Not sent. ${why}`,
   unknown: "It is not known whether this was kept.", look: "Look", sendAgain: "Send again", edit: "Edit", drop: "Discard",
   you: "you", here: "here", away: "away", state: (state: string) => (state === "here" ? "here" : state === "away" ? "away" : "unknown"),
-  unreadBadge: (unread: number, mentions: number) =>
+  unreadBadge: (unread: string, mentions: number) =>
     mentions > 0 ? `${count(mentions, "mention")}, ${unread} unread` : `${unread} unread`,
   connected: "Connected", connecting: "Connecting …", notConnected: "Not connected", over: "The session is over",
   caughtUp: (messages: number) => `Connected, caught up ${messages}`,

@@ -2,7 +2,7 @@
 // by `main.ts`. It passes inputs to the model and the session, and carries out their effects. Decides nothing.
 
 import { h, render } from "preact";
-import { askPermission, isPermitted, ring, showTitle } from "./attention.ts";
+import { askPermission, attend, isPermitted, showTitle } from "./attention.ts";
 import { HostDoor } from "./host.ts";
 import { keep, takeUp } from "./model/keep.ts";
 import { Model } from "./model/model.ts";
@@ -13,7 +13,7 @@ import { Session } from "./session/session.ts";
 import type { Start } from "./session/life.ts";
 import type { Output } from "./session/words.ts";
 import { SessionLock } from "./lock.ts";
-import { Store, type Stored } from "./store.ts";
+import { storage, Store, type Stored } from "./store.ts";
 import { App } from "./view/app.tsx";
 
 /** How long a change that is not urgent may wait to be stored, in milliseconds. */
@@ -45,12 +45,9 @@ export class Shell {
   #hadOverlay = false;
 
   constructor(readonly root: HTMLElement) {
-    const storage = (which: "sessionStorage" | "localStorage"): Storage | undefined => {
-      // A browser may close the storage by throwing.
-      try { return window[which]; } catch { return undefined; }
-    };
-    this.#store = new Store(storage("sessionStorage"), storage("localStorage"));
-    this.#door = new HostDoor(location, storage("sessionStorage"));
+    const tab = storage("sessionStorage");
+    this.#store = new Store(tab, storage("localStorage"));
+    this.#door = new HostDoor(location, tab);
     this.#model = new Model(this.#now());
     takeUp(this.#model, this.#store.loadSettings());
     this.#model.permission = isPermitted();
@@ -67,7 +64,10 @@ export class Shell {
     addEventListener("focus", () => this.send({ kind: "focus", here: true }));
     addEventListener("blur", () => this.send({ kind: "focus", here: false }));
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.#event((s, now) => s.probe(now));
+      const isVisible = document.visibilityState === "visible";
+      // A phone may say nothing else of a page that is put away. What comes then is not read.
+      this.send({ kind: "focus", here: isVisible && document.hasFocus() });
+      if (isVisible) this.#event((s, now) => s.probe(now));
     });
     addEventListener("online", () => this.send({ kind: "reconnect-now" }));
     addEventListener("pagehide", () => this.#saveNow());
@@ -115,8 +115,8 @@ export class Shell {
       case "ask-permission":
         void askPermission().then((granted) => this.send({ kind: "permission", granted }));
         break;
-      case "ring":
-        ring(effect, (key) => this.send({ kind: "show", key }));
+      case "ring": case "silence":
+        attend(effect, (key) => this.send({ kind: "show", key }));
         break;
       case "theme":
         this.#showTheme();
@@ -189,7 +189,7 @@ export class Shell {
     this.send({ kind: "event", event: { kind: "ended", why: { kind: "closed", how: "quit", msg: "" } } });
   }
 
-  /** The session is of no more interest here. It is not ended: another tab may have it. */
+  /** The page no longer needs the session. It is not ended: another tab may have it. */
   #drop(): void {
     this.#session = undefined;
     this.#door.showPresence();

@@ -19,6 +19,11 @@ export interface Stored { key: string; server?: string; saved: Saved }
 /** Up to which number of which log a session has seen messages. */
 export interface Seen { after: number; log?: string }
 
+/** A storage of the browser, which may close it by throwing. */
+export function storage(which: "sessionStorage" | "localStorage"): Storage | undefined {
+  try { return window[which]; } catch { return undefined; }
+}
+
 export class Store {
   /** This tab alone, or this device. */
   #isShared = false;

@@ -5,10 +5,10 @@ import { problemText, say } from "../sentences.ts";
 import type { Problem, SessionAnswer } from "../session/words.ts";
 import { historyData } from "../wire/request.ts";
 import { conversationOf, placeOfMark, type HistoryReply, type Place, type SearchReply } from "../wire/types.ts";
-import { said, type Fate } from "./item.ts";
+import { said, type Fate, type Said } from "./item.ts";
 import { takeMark } from "./marks.ts";
 import { SIDE, type Model } from "./model.ts";
-import { redactAgain } from "./redact.ts";
+import { redactAgain, redactRefused } from "./redact.ts";
 import { isSamePart, type Part } from "./talk.ts";
 import type { Effect, Purpose } from "./words.ts";
 
@@ -99,8 +99,9 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       // The event has come before. Without one the text was removed while the page was away.
       const { seq } = answer.data;
       const talk = model.talks[model.find(placeOfMark(answer.data))];
-      const isHere = talk?.items.some((i) => i.kind === "said" && i.seq === seq && !i.redacted);
-      return talk && isHere ? model.readAgain(talk) : [];
+      const item = talk?.items.find((i): i is Said => i.kind === "said" && i.seq === seq);
+      if (!item) model.hint(say.messageRemoved(seq));
+      return talk && item && !item.redacted ? model.readAgain(talk) : [];
     }
     default: {
       if (purpose.for !== "action" || !answer.data) return [];
@@ -150,6 +151,10 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
       if (model.overlay?.kind === "search" && model.overlay.query === purpose.query) {
         model.overlay = { ...model.overlay, loading: false, why: text };
       }
+      return [];
+    case "action":
+      if (purpose.action.op === "REDACT" && why.kind === "refused") redactRefused(model, purpose.place, purpose.action.seq, why.error);
+      model.error(text);
       return [];
     default:
       model.error(text);

@@ -3,14 +3,17 @@
 
 import { problemText, say } from "../sentences.ts";
 import type { Message, Problem, SessionEvent } from "../session/words.ts";
+import { isSameName } from "../wire/name.ts";
 import type { LoginReply, MemberState, NoticeEvent, PresenceEvent } from "../wire/types.ts";
+import { search } from "./act.ts";
 import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
-import { said } from "./item.ts";
-import { logReplaced, returnUnresolved } from "./keep.ts";
+import { said, type Said } from "./item.ts";
+import { forgetUser, logReplaced, returnUnresolved } from "./keep.ts";
 import { takeMark, takeMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
-import { redacted } from "./redact.ts";
+import { OWN_LIMIT, redacted } from "./redact.ts";
+import type { Talk } from "./talk.ts";
 import { topicChanged } from "./topic.ts";
 import type { Effect } from "./words.ts";
 
@@ -35,8 +38,7 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
     case "notice":
       return notice(model, event.event);
     case "redacted":
-      redacted(model, event.place, event.event);
-      return [];
+      return redacted(model, event.place, event.event);
     case "topic":
       topicChanged(model, event.event);
       return [];
@@ -46,14 +48,13 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
     case "connected":
       model.link = { at: "up" };
       loggedIn(model, event.login);
-      return refresh(model, true);
+      return [...refresh(model, true), ...lookAgain(model)];
     case "resumed":
       model.link = { at: "up", caughtUp: { count: event.caughtUp, until: model.now.up + CAUGHT_UP } };
       if (model.notice?.error) model.notice = undefined;
       delete model.host.problem;
       model.announce(say.caughtUp(event.caughtUp));
-      for (const talk of model.talks) talk.mayHoldRemoved = talk.loaded;
-      return [...refresh(model, false), ...model.look()];
+      return [...refresh(model, false), ...lookAgain(model)];
     case "connecting":
       if (model.link.at === "waiting") model.link = { ...model.link, until: model.now.up };
       return [];
@@ -90,6 +91,8 @@ function entered(model: Model, login: LoginReply, resumed: boolean): Effect[] {
   model.form = undefined;
   model.notice = undefined;
   model.link = { at: "up" };
+  // After a session that ended by itself somebody else may have entered.
+  if (model.talks.length > 0 && !isSameName(login.name, model.me)) forgetUser(model);
   loggedIn(model, login);
   returnUnresolved(model);
   // A session that goes on has its own rooms: the one of the invite is joined besides.
@@ -116,6 +119,7 @@ function loggedIn(model: Model, login: LoginReply): void {
   model.me = login.name;
   model.color = login.color;
   model.limits = login.limits;
+  model.removeFor = OWN_LIMIT;
   takeMarks(model, login.marks);
   for (const room of login.rooms) {
     const isNew = model.find({ room }) < 0;
@@ -142,6 +146,16 @@ function refresh(model: Model, all: boolean): Effect[] {
   });
 }
 
+/** Texts may have been removed while the connection was lost. What is shown is read again, and searched for again. */
+function lookAgain(model: Model): Effect[] {
+  for (const talk of model.talks) talk.mayHoldRemoved = talk.loaded;
+  const effects = model.look();
+  const { overlay } = model;
+  if (overlay?.kind !== "search" || overlay.hits.length === 0) return effects;
+  model.overlay = { ...overlay, hits: [], query: overlay.loading ? overlay.query : "" };
+  return [...effects, ...search(model)];
+}
+
 function message(model: Model, message: Message): Effect[] {
   const { event, own, place } = message;
   const talk = model.open(place);
@@ -154,8 +168,10 @@ function message(model: Model, message: Message): Effect[] {
   const item = said(id, event, model.me);
   if (talk.fresh) talk.readUpTo(event.prev); // Earlier messages are not news.
   const isRead = event.seq <= talk.read; // In another session of the user.
-  if (reading || own) {
+  if (reading) {
     talk.readUpTo(event.seq);
+  } else if (own) {
+    talk.readElsewhere(event.seq); // Users have read what they answer, perhaps in another session.
   } else if (!isRead) {
     if (talk.unread === 0) talk.newFrom = event.seq;
     talk.unread += 1;
@@ -166,13 +182,13 @@ function message(model: Model, message: Message): Effect[] {
   if (isNews && talk === model.talk && model.now.up >= model.announcedAt + ANNOUNCE) {
     model.announce(item.redacted ? say.removed(item.redacted.by, item.redacted.reason) : say.announceMessage(event.user, event.msg));
   }
-  return item.mention && !isRead && !(reading && model.focus) ? ring(model, talk.title, talk.key, event.user, event.msg) : [];
+  return item.mention && !isRead && !(reading && model.focus) ? ring(model, talk, item) : [];
 }
 
-function ring(model: Model, title: string, key: string, user: string, text: string): Effect[] {
+function ring(model: Model, talk: Talk, { user, text, seq }: Said): Effect[] {
   if (model.now.up < model.rangAt + RING || (!model.notify && !model.sound)) return [];
   model.rangAt = model.now.up;
-  return [{ kind: "ring", title: say.ring(user, title), text, key, show: model.notify, sound: model.sound }];
+  return [{ kind: "ring", title: say.ring(user, talk.title), text, key: talk.key, seq, show: model.notify, sound: model.sound }];
 }
 
 function presence(model: Model, event: PresenceEvent): void {
@@ -203,13 +219,10 @@ function ended(model: Model, why: Problem): void {
     // Left by hand: nothing of it stays on the page.
     model.form = newForm(model.host.kind === "relay" ? model.host.server : "", model.me, model.color);
     model.link = { at: "off" };
-    model.talks = [];
-    model.current = 0;
-    model.reads.clear();
+    forgetUser(model);
     model.keepsMarks = false;
     model.again = undefined;
     model.notice = undefined;
-    model.overlay = undefined;
     model.announce(say.youLeft);
     return;
   }

@@ -61,6 +61,20 @@ export function returnUnresolved(model: Model): void {
   }
 }
 
+/** The user has left: nothing of theirs stays on the page for the next one. */
+export function forgetUser(model: Model): void {
+  model.talks = [];
+  model.current = 0;
+  model.reads.clear();
+  model.drafts.clear();
+  model.past.clear();
+  model.returning = [];
+  model.unresolved = [];
+  model.knownRooms = [];
+  model.overlay = undefined;
+  model.completion = undefined;
+}
+
 /** After that number the server has another log. The messages here belong to the old one; they are loaded again. */
 export function logReplaced(model: Model, from: Seq): void {
   for (const [key, seq] of model.reads) model.reads.set(key, Math.min(from, seq));

@@ -15,6 +15,18 @@ export class Past {
     this.#shown = undefined;
   }
 
+  clear(): void {
+    this.#inputs.length = 0;
+    this.#shown = undefined;
+  }
+
+  /** A message was removed: the input that it was typed as is not offered again. */
+  forget(text: string): void {
+    const kept = this.#inputs.filter((one) => one !== text && !(one.startsWith("/") && one.endsWith(` ${text}`)));
+    this.#inputs.splice(0, this.#inputs.length, ...kept);
+    this.#shown = undefined;
+  }
+
   /** The next input is a new one. */
   leave(): void {
     this.#shown = undefined;

@@ -3,37 +3,60 @@
 
 import { say } from "../sentences.ts";
 import { isSameName } from "../wire/name.ts";
-import { ROLES, type MsgEvent, type Place, type RedactedEvent } from "../wire/types.ts";
+import { placeKey, ROLES, type ErrorKind, type MsgEvent, type Place, type RedactedEvent, type Seq } from "../wire/types.ts";
 import type { Which } from "./command.ts";
-import { removalOf, withoutText, type Said } from "./item.ts";
+import { removalOf, withoutText, type Removal, type Said } from "./item.ts";
 import type { Model } from "./model.ts";
 import type { Talk } from "./talk.ts";
 import type { Effect } from "./words.ts";
 
 /**
- * How long an author may remove a message, in milliseconds: the daemon's default. It does not tell its own limit. Here
- * it only hides buttons; `/redact` asks the server in any case.
+ * How long an author may remove a message, in milliseconds: the daemon's default. It does not tell its own limit, but a
+ * refusal does. Here it only hides buttons; `/redact` asks the server in any case.
  */
 export const OWN_LIMIT = 15 * 60_000;
 
-/** The text of a message was removed: it goes from the conversation and from the results of a search. */
-export function redacted(model: Model, place: Place, event: RedactedEvent): void {
-  const talk = model.talks[model.find(place)];
+/** The text of a message was removed. */
+export function redacted(model: Model, place: Place, event: RedactedEvent): Effect[] {
+  const { seq } = event;
   const removal = removalOf(event);
-  talk?.redact(event.seq, removal);
-  if (talk && talk === model.talk) model.announce(say.removed(removal.by, removal.reason));
-  // The question whether to remove it shows its text, and has its answer.
-  if (model.overlay?.kind === "action" && model.overlay.said?.seq === event.seq) model.overlay = undefined;
-  if (model.overlay?.kind !== "search") return;
-  const hits = model.overlay.hits.map((hit) =>
-    hit.said.seq === event.seq ? { ...hit, said: withoutText(hit.said, removal), highlights: [] } : hit);
-  model.overlay = { ...model.overlay, hits };
+  takeOut(model, place, seq, removal);
+  if (model.talk?.key === placeKey(place)) model.announce(say.removed(removal.by, removal.reason));
+  return [{ kind: "silence", key: placeKey(place), seq }];
 }
 
 /** The server does not repeat what was removed while the page was away: it is read again. */
 export function redactAgain(model: Model, place: Place, messages: readonly MsgEvent[]): void {
-  const talk = model.talks[model.find(place)];
-  for (const message of messages) if (message.redacted === true) talk?.redact(message.seq, removalOf(message));
+  for (const message of messages) if (message.redacted === true) takeOut(model, place, message.seq, removalOf(message));
+}
+
+/** Takes a text out of all that the page holds: the conversation, results of a search, questions, what was typed. */
+function takeOut(model: Model, place: Place, seq: Seq, removal: Removal): void {
+  const was = model.talks[model.find(place)]?.redact(seq, removal);
+  if (was?.own) model.past.forget(was.text);
+  // It may have been read out just now.
+  if (was) model.announced = undefined;
+  // The older side of a part that is being loaded waits for the newer one.
+  for (const purpose of model.purposes.values()) {
+    const one = purpose.for === "around" ? purpose.older?.messages.find((m) => m.seq === seq) : undefined;
+    if (one) Object.assign(one, removal, { msg: "", redacted: true });
+  }
+  const { overlay } = model;
+  // The question whether to remove it shows its text, and has its answer.
+  if (overlay?.kind === "action" && overlay.said?.seq === seq) model.overlay = undefined;
+  if (overlay?.kind !== "search") return;
+  const hits = overlay.hits.map((hit) =>
+    hit.said.seq === seq ? { ...hit, said: withoutText(hit.said, removal), highlights: [] } : hit);
+  model.overlay = { ...overlay, hits };
+}
+
+/** The server has not removed a message. What it would refuse again is not offered again. */
+export function redactRefused(model: Model, place: Place, seq: Seq, error: ErrorKind): void {
+  const item = model.talks[model.find(place)]?.items.find((i): i is Said => i.kind === "said" && i.seq === seq);
+  if (error === "UNKNOWN_OP") model.removeFor = undefined;
+  else if (error === "FORBIDDEN" && item?.own && model.removeFor !== undefined) {
+    model.removeFor = Math.max(0, Math.min(model.removeFor, model.now.wall - item.at));
+  }
 }
 
 /** `/redact`: asks whether the message is to be removed. `undefined`: there is none. */
@@ -57,7 +80,7 @@ export function askRedact(model: Model, which: Which, reason: string): Effect[] 
 
 /** Is the reader offered to remove that message? The server decides. */
 export function canRedact(model: Model, talk: Talk, item: Said): boolean {
-  if (item.redacted !== undefined) return false;
-  if (item.own && model.now.wall < item.at + OWN_LIMIT) return true;
+  if (item.redacted !== undefined || model.removeFor === undefined) return false;
+  if (item.own && model.now.wall < item.at + model.removeFor) return true;
   return talk.isRoom && ROLES.indexOf(model.roleIn(talk)) >= ROLES.indexOf("moderator");
 }

@@ -248,13 +248,20 @@ export class Talk {
     this.newFrom = this.unread > 0 ? seq + 1 : undefined;
   }
 
-  /** The text of a message was removed. */
-  redact(seq: Seq, removal: Removal): void {
+  /** Everything that is here is unread, and so is more that is not here. */
+  get hasMoreUnread(): boolean {
+    const first = this.items.find((i): i is Said => i.kind === "said");
+    return this.unread > 0 && first !== undefined && first.seq === this.newFrom && first.prev > this.read;
+  }
+
+  /** The text of a message was removed; returns the message as it was, if it is here. */
+  redact(seq: Seq, removal: Removal): Said | undefined {
     const at = this.items.findIndex((i) => seqOf(i) === seq);
     const item = this.items[at];
-    if (item?.kind !== "said" || item.redacted) return;
+    if (item?.kind !== "said" || item.redacted) return undefined;
     if (item.mention && seq > this.read) this.mentions = Math.max(0, this.mentions - 1);
     this.items[at] = withoutText(item, removal);
+    return item;
   }
 
   /** Counts unread messages by the read mark. */

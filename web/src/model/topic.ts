@@ -50,8 +50,8 @@ export function topicProblem(topic: string): string | undefined {
 }
 
 /**
- * Is the reader offered to set the topic? Moderators are; in a room without one, each member that may write. A moderator
- * who is not here is not known, so the server may still refuse.
+ * Is the reader offered to set the topic? Moderators are; in a room without one, each member that may write. The page
+ * does not know of moderators that are not in the room, so the server may still refuse.
  */
 export function canSetTopic(model: Model, talk: Talk): boolean {
   const isModerator = (role: (typeof ROLES)[number] | undefined): boolean =>

@@ -89,7 +89,7 @@ export type SessionAnswer =
 
 /** Work for the caller of a session. */
 export type Output =
-  /** Open a socket; the one before, if any, is of no more interest. */
+  /** Open a socket; the one before, if any, is no longer needed. */
   | { kind: "open" }
   | { kind: "write"; text: string }
   | { kind: "close" }

@@ -17,7 +17,7 @@ export function Enter({ model, form, send }: { model: Model; form: Form; send: S
   const isNew = isFirstTime(form);
   // The relay trusts no server yet, and nobody has done anything wrong.
   const isFirst = isRelay && !form.tried && model.host.verified === "browser";
-  // The field that a refusal is about gets the focus, and so does the first one at the start. Whoever types stays there.
+  // The field that a refusal is about gets the focus, and so does the first one at the start. A reader who types stays there.
   useLayoutEffect(() => {
     if (form.field === undefined && document.activeElement instanceof HTMLInputElement) return;
     const name = form.field ?? (isRelay && form.server === "" ? "server" : form.name === "" ? "name" : "password");

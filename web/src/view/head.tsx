@@ -3,9 +3,10 @@
 
 import type { Model } from "../model/model.ts";
 import { canSetTopic } from "../model/topic.ts";
-import { count, ui } from "../sentences.ts";
+import { count, oneLine, ui } from "../sentences.ts";
 import { Badge, Icon, IconButton, Visible, type Send } from "./parts.tsx";
 import { linkText } from "./side.tsx";
+import { Text } from "./text.tsx";
 import { Trouble } from "./trouble.tsx";
 import { plainLine } from "./visible.ts";
 
@@ -24,7 +25,7 @@ export function Head({ model, send, onSide, onMembers }: {
         <h1><bdi><Visible text={talk?.title ?? model.host.server} /></bdi>
           {talk?.isPrivate ? <span class="tag">{ui.privateRoom}</span> : null}
         </h1>
-        {talk && talk.topic !== "" ? <p class="topic" dir="auto" title={plainLine(talk.topic)}><Visible text={talk.topic} /></p> : null}
+        {talk && talk.topic !== "" ? <Topic key={talk.key} text={talk.topic} /> : null}
       </div>
       {talk?.isRoom ? (
         <button type="button" class="members-button" aria-label={count(talk.memberCount, "member")} title={ui.members} onClick={onMembers}>
@@ -33,6 +34,28 @@ export function Head({ model, send, onSide, onMembers }: {
       <IconButton label={ui.search} icon="search" onClick={() => send({ kind: "open", overlay: "search" })} />
       <More model={model} send={send} />
     </header>
+  );
+}
+
+/** What a part needs that the browser opens: Escape closes it, and so does leaving it. */
+const shuts = {
+  onKeyDown: (e: KeyboardEvent & { currentTarget: HTMLElement }) => {
+    if (e.key !== "Escape") return;
+    e.stopPropagation();
+    e.currentTarget.removeAttribute("open");
+  },
+  onFocusOut: (e: FocusEvent & { currentTarget: HTMLElement }) => {
+    if (!e.currentTarget.contains(e.relatedTarget as Node | null)) e.currentTarget.removeAttribute("open");
+  },
+};
+
+/** The topic in one line. Opened, it is all there, with its links. */
+function Topic({ text }: { text: string }) {
+  return (
+    <details class="topic" {...shuts}>
+      <summary dir="auto" title={plainLine(oneLine(text))}><Visible text={oneLine(text)} /></summary>
+      <div class="popup" tabIndex={0}><Text text={text} fold={false} /></div>
+    </details>
   );
 }
 
@@ -45,8 +68,7 @@ function More({ model, send }: { model: Model; send: Send }) {
   );
   const isOwner = talk?.isRoom === true && model.roleIn(talk) === "owner";
   return (
-    <details class="more" onKeyDown={(e) => { if (e.key === "Escape") { e.stopPropagation(); e.currentTarget.removeAttribute("open"); } }}
-      onFocusOut={(e) => { if (!e.currentTarget.contains(e.relatedTarget as Node | null)) e.currentTarget.removeAttribute("open"); }}>
+    <details class="more" {...shuts}>
       <summary class="icon" aria-label={ui.menu} title={ui.menu}><Icon name="more" /></summary>
       <div class="popup">
         {talk && isOwner ? item(talk.isPrivate ? ui.makePublic : ui.makePrivate,

@@ -5,7 +5,7 @@ import { COMMANDS } from "../model/command.ts";
 import type { Model } from "../model/model.ts";
 import { fittingRooms, targets } from "../model/overlays.ts";
 import type { Hit, Overlay } from "../model/words.ts";
-import { COMMAND_HELP, count, KEYS, say, ui } from "../sentences.ts";
+import { COMMAND_HELP, count, KEYS, oneLine, say, ui } from "../sentences.ts";
 import { nameProblem } from "../wire/name.ts";
 import { placeKey } from "../wire/types.ts";
 import { Badge, Dialog, Name, State, Visible, type Send } from "./parts.tsx";
@@ -83,7 +83,7 @@ function ActionQuestion({ overlay, send }: { overlay: Overlay & { kind: "action"
       {action.op === "GRANT" ? <p><bdi>{user}</bdi>: {action.role}</p> : null}
       {action.op === "REDACT" ? <RemovePreview overlay={overlay} seq={action.seq} /> : null}
       {action.op === "TOPIC" ? (
-        <label>{ui.topicField}<input autofocus value={overlay.topic ?? ""} dir="auto"
+        <label>{ui.topicField}<textarea autofocus rows={3} value={overlay.topic ?? ""} dir="auto" onKeyDown={sendsWithEnter}
           onInput={(e) => send({ kind: "action-field", field: "topic", value: e.currentTarget.value })} /></label>
       ) : null}
       {hasTime ? (
@@ -96,6 +96,13 @@ function ActionQuestion({ overlay, send }: { overlay: Overlay & { kind: "action"
       ) : null}
     </Question>
   );
+}
+
+/** In a field of several lines, too, Enter answers the question. */
+function sendsWithEnter(e: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): void {
+  if (e.key !== "Enter" || e.isComposing || e.shiftKey) return;
+  e.preventDefault();
+  e.currentTarget.form?.requestSubmit();
 }
 
 /** The message that is to be removed. One that is not here is named by its number. */
@@ -151,9 +158,10 @@ function Rooms({ model, overlay, send }: { model: Model; overlay: Overlay & { ki
           return (
             <li key={r.room}><button type="button" class={n === overlay.at ? "current" : ""} ref={n === overlay.at ? intoSight : null}
               onClick={() => send({ kind: "overlay-pick", at: n })}>
-              <span class="sign" aria-hidden="true">#</span><bdi class="title"><Visible text={r.room} /></bdi>
+              <span class="sign" aria-hidden="true">#</span>
+              <span class="about"><bdi class="title"><Visible text={r.room} /></bdi>
+                {r.topic ? <bdi class="topic"><Visible text={oneLine(r.topic)} /></bdi> : null}</span>
               {r.private ? <span class="tag">{ui.privateRoom}</span> : null}
-              {r.topic ? <bdi class="topic"><Visible text={r.topic} /></bdi> : null}
               <span class="quiet">{isIn ? `${ui.joined}, ` : ""}{count(r.members, "member")}</span></button></li>
           );
         })}
@@ -173,7 +181,7 @@ function Switcher({ model, overlay, send }: { model: Model; overlay: Overlay & {
           <li key={t.key}><button type="button" class={n === overlay.at ? "current" : ""} ref={n === overlay.at ? intoSight : null}
             onClick={() => send({ kind: "overlay-pick", at: n })}>
             <bdi class="title"><Visible text={t.title} /></bdi>
-            {t.talk ? <Badge unread={t.talk.unread} mentions={t.talk.mentions} isDirect={!t.talk.isRoom} /> : null}</button></li>
+            {t.talk ? <Badge unread={t.talk.unread} mentions={t.talk.mentions} isDirect={!t.talk.isRoom} isMore={t.talk.hasMoreUnread} /> : null}</button></li>
         ))}
       </ul>
     </Chooser>

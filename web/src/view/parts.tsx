@@ -36,12 +36,16 @@ export const Name = pure(({ name, color }: { name: string; color: string }) => {
   return <bdi class="name" style={{ "--light": light, "--dark": dark }}><Visible text={name} /></bdi>;
 });
 
-/** The count of unread messages: `3`, or `1!3` where one of them mentions the reader. Direct messages all do. */
-export function Badge({ unread, mentions, isDirect = false }: { unread: number; mentions: number; isDirect?: boolean }) {
+/**
+ * The count of unread messages: `3`, or `1!3` where one of them mentions the reader. Direct messages all do. `isMore`: there
+ * may be more of them than the page has.
+ */
+export function Badge({ unread, mentions, isDirect = false, isMore = false }: { unread: number; mentions: number; isDirect?: boolean; isMore?: boolean }) {
   if (unread === 0) return null;
   const short = (n: number): string => (n > 999 ? "999+" : String(n));
-  const text = mentions > 0 && !isDirect ? `${short(mentions)}!${short(unread)}` : short(unread);
-  return <span class={mentions > 0 ? "badge mention" : "badge"}><span aria-hidden="true">{text}</span><span class="sr">{ui.unreadBadge(unread, isDirect ? 0 : mentions)}</span></span>;
+  const count = isMore ? `${unread}+` : short(unread);
+  const text = mentions > 0 && !isDirect ? `${short(mentions)}!${count}` : count;
+  return <span class={mentions > 0 ? "badge mention" : "badge"}><span aria-hidden="true">{text}</span><span class="sr">{ui.unreadBadge(count, isDirect ? 0 : mentions)}</span></span>;
 }
 
 /** Here or away, by shape and by word. */
@@ -65,7 +69,7 @@ export function Dialog({ title, onClose, children, wide = false }: {
       onClick={(e) => { if (e.target === ref.current) onClose(); }}>
       <div class="dialog-body">
         <header>
-          <h2 id="dialog-title">{title}</h2>
+          <h2 id="dialog-title"><Visible text={title} /></h2>
           <IconButton label={ui.close} icon="close" onClick={onClose} />
         </header>
         {children}

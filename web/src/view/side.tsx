@@ -45,7 +45,7 @@ function List({ model, talks, send }: { model: Model; talks: Talk[]; send: Send 
               {talk.isRoom ? <span class="sign" aria-hidden="true">#</span> : <State state={stateOf(model, talk.name)} />}
               <bdi class="title"><Visible text={talk.name} /></bdi>
               {talk.draft !== "" && !isHere ? <span class="draft" aria-hidden="true">✎</span> : null}
-              <Badge unread={talk.unread} mentions={talk.mentions} isDirect={!talk.isRoom} />
+              <Badge unread={talk.unread} mentions={talk.mentions} isDirect={!talk.isRoom} isMore={talk.hasMoreUnread} />
             </button>
           </li>
         );

@@ -24,6 +24,17 @@ test("hostile text is text", { timeout: 60_000 }, async () => {
   const list = Array.from({ length: 300 }, (_, n) => `${n} ${HOSTILE[n % HOSTILE.length]}`);
   await eve.sayAll(list);
   await ana.locator(".row.said", { hasText: "299 " }).waitFor();
+  // So are topics, open or not, and the reasons of removals.
+  const mine = eve.lines.filter((l) => l.op === "MSG").slice(-HOSTILE.length);
+  for (const [n, text] of HOSTILE.entries()) {
+    await eve.ask("ROOM", { room: "lobby", topic: text });
+    await eve.ask("REDACT", { room: "lobby", seq: mine[n].data.seq, reason: text.slice(0, 100) });
+  }
+  await ana.locator(".row.said .removed").nth(HOSTILE.length - 1).waitFor();
+  await eve.ask("ROOM", { room: "lobby", topic: HOSTILE.join("\n").slice(0, 400) });
+  await ana.locator(".head .topic summary").click();
+  await ana.locator(".head .topic .popup", { hasText: "alert(1)" }).waitFor();
+  assert.equal(await ana.locator(".head .topic").evaluate((t) => t.querySelectorAll("img, script, svg, iframe, style, b").length), 0);
   assert.deepEqual(await ana.evaluate(() => window.violations), []);
   const found = await ana.evaluate(() => ({
     elements: document.querySelectorAll(".log img, .log script, .log svg, .log iframe, .log style, .log b").length,
@@ -42,7 +53,7 @@ test("the rows are bounded, and all of the log can be read", { timeout: 180_000 
   const ana = await stage.chatting("reader");
   await say(ana, "/join deep");
   await ana.getByRole("heading", { name: "#deep" }).waitFor();
-  const most = Number(process.env.MESSAGES ?? 5000);
+  const most = Number(process.env.MESSAGES ?? 50_000);
   for (let n = 0; n < most; n += 250) await many.sayAll(Array.from({ length: 250 }, (_, m) => `line ${n + m}`), "deep");
   await ana.locator(".row.said", { hasText: `line ${most - 1}` }).waitFor({ timeout: 60_000 });
   const rows = () => ana.locator(".log li").count();
@@ -166,10 +177,24 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
     };
     await check("form");
     await enter(page, `axe-${name}`);
-    await say(page, "hello, `code` and https://a.example");
-    if (name === "phone") await page.getByRole("button", { name: "Send", exact: true }).click().catch(() => {});
-    await page.locator(".row.said").first().waitFor();
-    await check("chat");
+    const sends = async (text) => {
+      await say(page, text);
+      if (name === "phone") await page.getByRole("button", { name: "Send", exact: true }).click();
+    };
+    await sends(`/join axe-room-${name}`);
+    await page.getByRole("heading", { name: `#axe-room-${name}` }).waitFor();
+    await sends("hello, `code` and https://a.example");
+    await page.locator(".row.said .fate.kept").waitFor();
+    await sends("/topic On call: bo, see https://wiki.example");
+    await page.locator(".head .topic summary").click();
+    await check("chat, with its topic open");
+    await page.keyboard.press("Escape");
+    await sends("/redact");
+    await check("the question before a message is removed");
+    await page.getByLabel("Reason").fill("a mistake");
+    await page.keyboard.press("Enter");
+    await page.locator(".row.said .removed").waitFor();
+    await check("a removed message");
     if (name !== "phone") {
       for (const key of ["F1", "Control+k", "Control+Shift+F"]) {
         await page.keyboard.press(key);
@@ -189,6 +214,41 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
     stage.refuses = false;
     await page.context().close();
   }
+});
+
+test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { timeout: 60_000 }, async () => {
+  const bo = await Peer.login(stage.daemon, "a-very-long-name-of-thirty-two-c", { rooms: ["zoom"] });
+  await bo.ask("ROOM", { room: "zoom", topic: `${"x".repeat(200)} https://wiki.example/${"y".repeat(150)}` });
+  await bo.sayAll(["w".repeat(300), `https://a.example/${"z".repeat(300)}`, "`" + "c".repeat(300) + "`"], "zoom");
+  // A window of 1100 x 700 and one of 1280 x 1024 at that zoom.
+  for (const [width, height] of [[550, 350], [320, 256]]) {
+    const page = await stage.page({ viewport: { width, height } });
+    const fits = async (what, popup) => {
+      const [wide, foot] = await page.evaluate((selector) =>
+        [document.documentElement.scrollWidth, selector ? document.querySelector(selector).getBoundingClientRect().bottom : 0], popup);
+      assert.ok(wide <= width && foot <= height, `${what}: ${wide} of ${width} wide, ${foot} of ${height} high`);
+    };
+    await fits("form");
+    await enter(page, `zoom-${width}`);
+    await say(page, "/join zoom");
+    await page.locator(".row.said", { hasText: "ccc" }).waitFor();
+    await fits("chat");
+    await page.locator(".head .topic summary").click();
+    await fits("topic", ".topic .popup");
+    await page.keyboard.press("Escape");
+    await page.locator("main > .head details.more summary").click();
+    await fits("menu", ".more .popup");
+    await page.keyboard.press("Escape");
+    for (const command of ["/redact 1", "/rooms", "/help", "/who", "/search ccc"]) {
+      await say(page, command);
+      await page.getByRole("dialog").waitFor();
+      await fits(command, "dialog");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+    }
+    await page.context().close();
+  }
+  bo.close();
 });
 
 test("the announcer says a message once and counts no flood", { timeout: 60_000 }, async () => {

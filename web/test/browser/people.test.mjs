@@ -46,7 +46,7 @@ staged("a join line makes a user, who owns a room and keeps order in it", async 
   await page.locator(".notice", { hasText: "may write" }).waitFor();
   await bo.say("I may", "den");
 
-  // A role, and the room becomes private: who has none is put out.
+  // A role, and the room becomes private: a user without a role is removed.
   await say(page, "/private on");
   await page.locator(".notice", { hasText: "private" }).waitFor();
   await page.locator(".members li", { hasText: "bo" }).waitFor({ state: "detached" });
@@ -140,6 +140,18 @@ staged("on a phone every button is as tall as a finger is wide", async (stage) =
     .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getBoundingClientRect().height < 44)
     .map((e) => `${e.outerHTML.slice(0, 80)}: ${e.getBoundingClientRect().height}`));
   assert.deepEqual(await small(), [], "chat");
+  // A topic opens by a finger, and a message that was tapped can be removed.
+  await bo.ask("ROOM", { room: "lobby", topic: "On call: bo. ".repeat(30) });
+  await page.locator(".head .topic summary").tap();
+  await page.locator(".head .topic .popup").waitFor();
+  assert.deepEqual(await small(), [], "topic");
+  await page.locator(".composer textarea").fill("mine");
+  await page.locator(".composer .send").click();
+  const mine = page.locator(".row.said", { hasText: "mine" });
+  await mine.locator(".fate.kept").waitFor();
+  await mine.tap();
+  await mine.locator(".remove").waitFor();
+  assert.deepEqual(await small(), [], "a message that was tapped");
   for (const open of [".menu button", ".members-button", "main > .head details.more summary"]) {
     await page.locator(open).click();
     assert.deepEqual(await small(), [], open);

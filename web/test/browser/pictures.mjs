@@ -1,6 +1,8 @@
 // Owns pictures of the page's states, in light, dark and phone size, for eyes. Not a test: a person looks at them.
 //
-//   node test/browser/pictures.mjs FOLDER
+//   node test/browser/pictures.mjs FOLDER [PART...]
+//
+// PART: chat, moderation, shared, relay or trouble; all of them without one.
 
 import { mkdirSync } from "node:fs";
 import { Home, kill } from "./client-host.mjs";
@@ -34,98 +36,102 @@ const talk = [
 for (const [name, text] of talk) await peers[name].say(text);
 await peers.bo.sayAll(Array.from({ length: 420 }, (_, n) => `log line ${n}`), "ops");
 
-for (const [look, options] of Object.entries(LOOKS)) {
-  const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
-  const isPhone = look.startsWith("phone");
-  const page = await stage.page(options);
-  const sends = async (text) => {
-    await say(page, text);
-    if (isPhone) await page.locator(".composer .send").click();
-  };
-  await shot(page, "01-form");
-  await page.getByRole("textbox", { name: "Name", exact: true }).fill("bo");
-  await page.getByRole("button", { name: "Enter" }).click();
-  await page.getByRole("alert").waitFor();
-  await shot(page, "02-refused");
-  const me = isPhone ? `ana-${look}` : look === "light" ? "ana" : "ana-dark";
-  await enter(page, me, { colour: "red" });
-  await page.locator(".row.said").nth(5).waitFor();
-  await sends("On it. The notes say \"2 minutes\" where it is 90 seconds.");
-  await page.locator(".fate.kept").waitFor();
-  await peers.eve.ask("MSG", { to: me, msg: "psst, lunch?" });
-  await peers.bo.sayAll(Array.from({ length: 400 }, (_, n) => `noise ${n}`), "ops");
-  await peers.bo.say(`${me}: deploy at three?`, "ops");
-  await page.waitForTimeout(400);
-  await shot(page, "03-chat");
-  if (isPhone) {
-    await page.getByRole("button", { name: "Rooms" }).first().click();
-    await page.waitForTimeout(200);
-    await shot(page, "04-rooms");
-    await page.getByRole("button", { name: /^#?ops/ }).or(page.locator(".side li button", { hasText: "ops" })).first().click();
-  } else {
-    await page.keyboard.press("Control+k");
-    await page.waitForTimeout(200);
-    await shot(page, "04-switcher");
-    await page.keyboard.press("Escape");
-    await page.keyboard.press("Alt+a");
-  }
-  await page.waitForTimeout(500);
-  await shot(page, "05-unread");
-  await sends("/search release");
-  await page.locator(".hits mark").first().waitFor();
-  await shot(page, "06-search");
-  await page.keyboard.press("Escape");
-  await sends("/rooms");
-  await page.waitForTimeout(300);
-  await shot(page, "07-rooms");
-  await page.keyboard.press("Escape");
-  await sends("/help");
-  await page.waitForTimeout(200);
-  await shot(page, "08-help");
-  await page.keyboard.press("Escape");
-  await sends("/room lobby");
-  await page.waitForTimeout(300);
-  await page.locator(".composer textarea").fill("so :ta");
-  await page.waitForTimeout(200);
-  await shot(page, "09-completion");
-  await page.locator(".composer textarea").fill("long ".repeat(3000));
-  await page.waitForTimeout(200);
-  await shot(page, "10-too-long");
-  await page.locator(".composer textarea").fill("");
-  await page.locator("main > .head details.more summary").click();
-  await page.waitForTimeout(200);
-  await shot(page, "11-menu");
-  await page.keyboard.press("Escape");
-  if (isPhone) {
-    await page.locator(".members-button").click();
-    await page.waitForTimeout(200);
-    await shot(page, "12-members");
-    await page.locator(".shade").click({ position: { x: 20, y: 400 } });
-  }
-  await sends("/join brand-new-room");
-  await page.getByRole("heading", { name: "#brand-new-room" }).waitFor();
-  await page.waitForTimeout(200);
-  await shot(page, "13-empty");
-  await sends("/room lobby");
-  await stage.daemon.kill();
-  await sends("sent while the server is away");
-  await page.waitForTimeout(1200);
-  await shot(page, "14-away");
-  await stage.daemon.run();
-  await page.locator(".link.up").waitFor({ state: "attached", timeout: 40_000 });
-  await page.waitForTimeout(300);
-  await shot(page, "15-back");
-  for (const [name, peer] of Object.entries(peers)) {
-    peer.close();
-    peers[name] = await Peer.login(stage.daemon, `${name.slice(0, 20)}-${look}`).catch(() => peer);
-  }
-  await page.context().close();
-}
+const only = process.argv.slice(3);
+const PARTS = { chat: chatPictures, moderation: moderationPictures, shared: sharedPictures, relay: relayPictures, trouble: troublePictures };
+for (const [name, part] of Object.entries(PARTS)) if (only.length === 0 || only.includes(name)) await part();
 console.log(stage.faults.join("\n"));
-await moderationPictures();
-await relayPictures();
 await stage.stop();
-await troublePictures();
+
+/** A chat from the form to a lost connection. */
+async function chatPictures() {
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+    const isPhone = look.startsWith("phone");
+    const page = await stage.page(options);
+    const sends = async (text) => {
+      await say(page, text);
+      if (isPhone) await page.locator(".composer .send").click();
+    };
+    await shot(page, "01-form");
+    await page.getByRole("textbox", { name: "Name", exact: true }).fill("bo");
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.getByRole("alert").waitFor();
+    await shot(page, "02-refused");
+    const me = isPhone ? `ana-${look}` : look === "light" ? "ana" : "ana-dark";
+    await enter(page, me, { colour: "red" });
+    await page.locator(".row.said").nth(5).waitFor();
+    await sends("On it. The notes say \"2 minutes\" where it is 90 seconds.");
+    await page.locator(".fate.kept").waitFor();
+    await peers.eve.ask("MSG", { to: me, msg: "psst, lunch?" });
+    await peers.bo.sayAll(Array.from({ length: 400 }, (_, n) => `noise ${n}`), "ops");
+    await peers.bo.say(`${me}: deploy at three?`, "ops");
+    await page.waitForTimeout(400);
+    await shot(page, "03-chat");
+    if (isPhone) {
+      await page.getByRole("button", { name: "Rooms" }).first().click();
+      await page.waitForTimeout(200);
+      await shot(page, "04-rooms");
+      await page.getByRole("button", { name: /^#?ops/ }).or(page.locator(".side li button", { hasText: "ops" })).first().click();
+    } else {
+      await page.keyboard.press("Control+k");
+      await page.waitForTimeout(200);
+      await shot(page, "04-switcher");
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("Alt+a");
+    }
+    await page.waitForTimeout(500);
+    await shot(page, "05-unread");
+    await sends("/search release");
+    await page.locator(".hits mark").first().waitFor();
+    await shot(page, "06-search");
+    await page.keyboard.press("Escape");
+    await sends("/rooms");
+    await page.waitForTimeout(300);
+    await shot(page, "07-rooms");
+    await page.keyboard.press("Escape");
+    await sends("/help");
+    await page.waitForTimeout(200);
+    await shot(page, "08-help");
+    await page.keyboard.press("Escape");
+    await sends("/room lobby");
+    await page.waitForTimeout(300);
+    await page.locator(".composer textarea").fill("so :ta");
+    await page.waitForTimeout(200);
+    await shot(page, "09-completion");
+    await page.locator(".composer textarea").fill("long ".repeat(3000));
+    await page.waitForTimeout(200);
+    await shot(page, "10-too-long");
+    await page.locator(".composer textarea").fill("");
+    await page.locator("main > .head details.more summary").click();
+    await page.waitForTimeout(200);
+    await shot(page, "11-menu");
+    await page.keyboard.press("Escape");
+    if (isPhone) {
+      await page.locator(".members-button").click();
+      await page.waitForTimeout(200);
+      await shot(page, "12-members");
+      await page.locator(".shade").click({ position: { x: 20, y: 400 } });
+    }
+    await sends("/join brand-new-room");
+    await page.getByRole("heading", { name: "#brand-new-room" }).waitFor();
+    await page.waitForTimeout(200);
+    await shot(page, "13-empty");
+    await sends("/room lobby");
+    await stage.daemon.kill();
+    await sends("sent while the server is away");
+    await page.waitForTimeout(1200);
+    await shot(page, "14-away");
+    await stage.daemon.run();
+    await page.locator(".link.up").waitFor({ state: "attached", timeout: 40_000 });
+    await page.waitForTimeout(300);
+    await shot(page, "15-back");
+    for (const [name, peer] of Object.entries(peers)) {
+      peer.close();
+      peers[name] = await Peer.login(stage.daemon, `${name.slice(0, 20)}-${look}`).catch(() => peer);
+    }
+    await page.context().close();
+  }
+}
 
 /** A moderator's buttons and question, a room with a long name, and what the one who was muted sees. */
 async function moderationPictures() {
@@ -164,6 +170,95 @@ async function moderationPictures() {
     await shot(guest, "20-over");
     await page.context().close();
     await guest.context().close();
+  }
+}
+
+/** Topics, removed messages and the question before, a removed search result, what is new since the last look. */
+async function sharedPictures() {
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
+    const isPhone = look.startsWith("phone");
+    const line = (await stage.daemon.command("user", "add", `own-${look}`)).split("\n").find((l) => l.includes("tcps://"));
+    const page = await stage.page(options);
+    await page.getByLabel(/invite/i).fill(line);
+    await page.getByLabel("Choose a password").fill("correct horse");
+    await page.getByRole("button", { name: "Enter" }).click();
+    await page.locator(".composer textarea").waitFor();
+    const sends = async (text) => {
+      await say(page, text);
+      if (isPhone) await page.locator(".composer .send").click();
+    };
+    const goes = async (room) => {
+      await sends(`/join ${room}`);
+      await page.getByRole("heading", { name: `#${room}` }).waitFor();
+    };
+    const [release, open, hostile] = ["release", "open", "hostile"].map((name) => `${name}-${look}`);
+    await goes(release);
+    const max = await Peer.login(stage.daemon, `max-${look}`, { color: "cyan", rooms: [release, open, hostile] });
+    const ida = await Peer.login(stage.daemon, `ida-${look}`, { color: "fuchsia", rooms: [release] });
+    await sends("/topic Release 1.4 on Thursday. On call: max. Runbooks: https://wiki.example.org/ops/release");
+    await page.locator(".head .topic").waitFor();
+    await max.say("Morning. Who has the key of the signing machine?", release);
+    await ida.say("I have it. The password is correct-horse-battery", release);
+    await ida.say("Oh no.", release);
+    await max.say("This one is spam: buy watches, cheap watches, only today", release);
+    await sends("Nobody has seen it. Change it all the same, please.");
+    await page.locator(".fate.kept").waitFor();
+    await page.waitForTimeout(300);
+    await shot(page, "33-topic");
+    await page.locator("main > .head details.more summary").click();
+    await page.getByRole("button", { name: "Topic", exact: true }).click();
+    await shot(page, "34-topic-question");
+    await page.keyboard.press("Escape");
+    const secret = page.locator(".row.said", { hasText: "correct-horse" });
+    if (isPhone) await secret.tap();
+    else await secret.hover();
+    await secret.locator(".remove").waitFor();
+    await shot(page, "35-remove");
+    await secret.locator(".remove").click();
+    await page.getByLabel(/^Reason/).fill("a password");
+    await shot(page, "36-remove-question");
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await page.locator(".removed", { hasText: "a password" }).first().waitFor();
+    await max.ask("REDACT", { room: release, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.user === max.name).data.seq });
+    await page.locator(".text.removed").nth(1).waitFor();
+    await shot(page, "37-removed");
+    await max.say("one more word about watches", release);
+    await max.say("and another one about watches", release);
+    await page.locator(".row.said", { hasText: "another one" }).waitFor();
+    await sends("/search watches");
+    await page.locator(".hits mark").nth(1).waitFor();
+    await max.ask("REDACT", { room: release, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.msg.startsWith("one more")).data.seq, reason: "enough of them" });
+    await page.locator(".hits .removed").waitFor();
+    await shot(page, "38-search-removed");
+    await page.keyboard.press("Escape");
+
+    // Another session has read a part; the rest is new. Some of it is removed meanwhile.
+    await goes(hostile);
+    await goes(open);
+    await max.ask("ROOM", { room: hostile, topic: "הנושא \u202e is\nthree\nlines <b>and</b> an [override](javascript:x) and goes on ".padEnd(400, "on and on ") });
+    await page.locator(".side li", { hasText: hostile }).waitFor({ state: "attached" });
+    await max.say("read already", hostile);
+    await max.say(`own-${look}: a word that is removed`, hostile);
+    await max.say("news", hostile);
+    await max.ask("REDACT", { room: hostile, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.msg.includes("that is removed")).data.seq });
+    await page.locator(".side .badge, .menu .badge").first().waitFor({ state: "attached" });
+    await page.waitForTimeout(300);
+    if (isPhone) await page.locator(".head .menu button").click();
+    await page.waitForTimeout(200);
+    await shot(page, "39-unread-removed");
+    await page.locator(".side li button", { hasText: hostile }).click();
+    await page.waitForTimeout(400);
+    await shot(page, "40-hostile-topic");
+    await page.locator(".head .topic").click();
+    await page.waitForTimeout(200);
+    await shot(page, "41-topic-open");
+    await sends("/rooms");
+    await page.locator(".choices .topic").first().waitFor();
+    await shot(page, "42-rooms-topics");
+    max.close();
+    ida.close();
+    await page.context().close();
   }
 }
 

@@ -16,6 +16,8 @@ for (const [name, color] of [["bo", "cyan"], ["Chloé", "fuchsia"], ["דניאל
 const says = async (room, lines) => { for (const [name, text] of lines) await peers[name].say(text, room); };
 const page = await stage.page({ colorScheme: "light", viewport: { width: 1100, height: 640 } });
 await enter(page, "ana", { colour: "red" });
+await peers.bo.ask("ROOM", { room: "lobby", topic: "Release 1.4 on Thursday. On call: bo. https://wiki.example.org/release" });
+await peers.bo.ask("ROOM", { room: "ops", topic: "Deployments and alarms. On call: bo" });
 await says("lobby", [
   ["bo", "Morning. The build is green again; the flaky test was the clock."],
   ["bo", "The runner is pinned, see https://ci.example.org/runs/4711"],
@@ -24,8 +26,10 @@ await says("lobby", [
   ["דניאל", "שלום לכולם, הגרסה החדשה מוכנה לבדיקה"],
   ["山田", "おはようございます 🎉"],
   ["eve", "x\u202egpj.exe is not the picture that it seems to be"],
+  ["eve", "The key of the staging hosts is 4711"],
   ["Chloé", "ana: can you look at the release notes before three?"],
 ]);
+await peers.eve.ask("REDACT", { room: "lobby", seq: peers.eve.lines.findLast((l) => l.data?.msg?.includes("4711")).data.seq, reason: "a key" });
 await say(page, "On it. They say two minutes where it is 90 seconds.");
 await page.locator(".fate.kept").waitFor();
 await peers.eve.ask("MSG", { to: "ana", msg: "Lunch at one?" });
@@ -38,7 +42,7 @@ await says("ops", [
 peers["山田"].close();
 await page.locator(".side .badge").nth(1).waitFor();
 await page.locator(".members li.away").waitFor({ timeout: 5000 }).catch(() => {});
-await page.mouse.move(600, 20);
+await page.mouse.move(1000, 500);
 await page.screenshot({ path: `${folder}/page-light.png` });
 
 const phone = await stage.page(PHONE);
@@ -53,7 +57,7 @@ await phone.context().close();
 await page.emulateMedia({ colorScheme: "dark" });
 await page.keyboard.press("Alt+a");
 await page.locator(".rule.new").waitFor();
-await page.mouse.move(600, 20);
+await page.mouse.move(1000, 500);
 await stage.daemon.kill();
 await page.locator(".bar.bad").waitFor();
 await say(page, "Yes. I watch the graphs meanwhile.");

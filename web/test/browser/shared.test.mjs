@@ -10,6 +10,12 @@ const shoot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
 };
 
+/** The page is put away, or taken up again, as on a phone: with no other sign than this one. */
+const put = (page, state) => page.evaluate((to) => {
+  Object.defineProperty(document, "visibilityState", { value: to, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}, state);
+
 /** A page of ana, whose name is registered. The first one chooses the password. */
 async function asAna(stage, line) {
   const page = await stage.page();
@@ -70,6 +76,12 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     for (const one of [page, other]) await one.locator(".head .topic", { hasText: "On call: bo" }).waitFor();
     assert.deepEqual(await axeViolations(page), []);
     await shoot(page, "topic");
+    // Opened, it is all there, with its links; Escape closes it.
+    await page.locator(".head .topic summary").click();
+    assert.equal(await page.locator(".head .topic a").getAttribute("href"), "https://wiki.example/ops");
+    assert.deepEqual(await axeViolations(page), []);
+    await page.keyboard.press("Escape");
+    await page.locator(".head .topic a").waitFor({ state: "hidden" });
     await other.reload();
     await other.locator(".head .topic", { hasText: "On call: bo" }).waitFor();
     await other.locator(".row.said .removed", { hasText: "a password" }).waitFor();
@@ -86,6 +98,16 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     for (const one of [page, other]) await one.locator(".side .badge").waitFor();
     await say(page, "/room ops");
     await other.locator(".side .badge").waitFor({ state: "detached" });
+
+    // A page that is put away reads nothing, and tells the server so: the other page has something new.
+    await put(page, "hidden");
+    await bo.say("while it was away", "ops");
+    await page.locator(".row.said", { hasText: "while it was away" }).waitFor();
+    await other.locator(".side .badge").waitFor();
+    assert.match(await page.title(), /^\(1\) /);
+    await put(page, "visible");
+    await other.locator(".side .badge").waitFor({ state: "detached" });
+    assert.doesNotMatch(await page.title(), /^\(/);
     bo.close();
     assert.deepEqual(stage.faults, []);
   } finally {

@@ -60,6 +60,19 @@ async function chat({ browser, daemon, address }) {
   await bo.say("x\u202egpj.exe <img src=x onerror=alert(1)>");
   await browser.shows(".row.said .odd", "U+202E");
   assert.equal(await browser.script("return document.querySelectorAll('.log img, .log b').length"), 0);
+  // The topic opens to its links, and a message is removed after a question.
+  await bo.ask("ROOM", { room: "lobby", topic: "On call: bo.\nSee https://wiki.example" });
+  await browser.shows(".head .topic summary", "On call: bo. See");
+  await browser.click(".head .topic summary");
+  await browser.shows(".head .topic .popup a", "https://wiki.example");
+  await browser.type(".composer textarea", "by mistake");
+  await browser.click(".composer .send:enabled");
+  await browser.shows(".row.said .fate.kept", "✓", 2);
+  await browser.type(".composer textarea", "/redact");
+  await browser.click(".composer .send:enabled");
+  await browser.shows("dialog blockquote", "by mistake");
+  await browser.click("dialog .primary.bad");
+  await browser.shows(".row.said .removed", "message removed by ana");
   assert.deepEqual(await browser.script("return window.violations"), []);
 
   await browser.command("again", {});
@@ -75,7 +88,8 @@ async function chat({ browser, daemon, address }) {
   await browser.find(".row.pending.sending");
   await daemon.run();
   await browser.shows(".row.said .text", "while it is down");
-  await browser.shows(".row.said .fate.kept", "✓", 2);
+  await browser.shows(".row.said .fate.kept", "✓", 3);
+  await browser.shows(".row.said .removed", "message removed by ana");
   assert.deepEqual(await browser.script("return window.violations"), []);
   const seen = await browser.script("return [...document.querySelectorAll('.row.said')].map((row) => Number(row.dataset.seq))");
   const kept = (await stored(daemon)).map((m) => m.seq);

@@ -68,7 +68,7 @@ test("the countdown wakes by the second and nothing else does", () => {
   assert.equal(w.model.wakesAt(), undefined);
 });
 
-test("after a restore the conversations are loaded anew", () => {
+test("after a restore the conversations are loaded again", () => {
   const w = World.chatting();
   w.model.reads.set("@kim", 170);
   w.said("lobby", "bo", "of the log before");
@@ -414,8 +414,22 @@ test("the switcher shows unread first and finds rooms and people", async () => {
 test("leaving by hand leaves nothing on the page", () => {
   const w = World.chatting();
   w.said("lobby", "bo", "secret");
+  w.says("typed");
+  w.model.drafts.set("@bo", "a draft");
+  w.model.knownRooms = ["private"];
   w.event({ kind: "ended", why: { kind: "closed", how: "quit", msg: "" } });
-  assert.deepEqual([w.model.talks, w.model.form?.name], [[], "ana"]);
+  assert.deepEqual([w.model.talks, w.model.form?.name, w.model.drafts.size, w.model.knownRooms], [[], "ana", 0, []]);
+  assert.equal(w.model.past.older(""), undefined, "nor what was typed");
   w.enter(["lobby"], 7);
   assert.equal(login(["lobby"], 7).head, 7);
+});
+
+test("after an end that nobody wanted, another user sees nothing of the one before", () => {
+  const w = World.chatting();
+  w.said("@ana", "bo", "secret");
+  w.event({ kind: "ended", why: { kind: "closed", how: "kicked", msg: "an operator has ended your session" } });
+  const kim = { ...login(["lobby"], w.seq), name: "kim" };
+  w.event({ kind: "entered", login: kim, resumed: false });
+  w.event({ kind: "connected", login: kim });
+  assert.deepEqual(w.model.talks.map((t) => [t.title, t.items.length]), [["#lobby", 0]]);
 });

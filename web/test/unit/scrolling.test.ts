@@ -54,9 +54,10 @@ test("what is unread further up than the window is counted as it comes", () => {
   const asked = w.asked("HISTORY", w.enter(["lobby"]));
   w.answer(asked.tag, "HISTORY", { messages: page("lobby", 9901, 10_000), more: true });
   assert.deepEqual([w.talk.unread, w.talk.newFrom, w.model.goTo], [100, 9901, { seq: 9901 }]);
+  assert.equal(w.talk.hasMoreUnread, true, "the badge says 100+");
   const older = w.asked("HISTORY", w.does(at({ nearTop: true })));
   w.answer(older.tag, "HISTORY", { messages: page("lobby", 9801, 9900), more: true });
-  assert.deepEqual([w.talk.unread, w.talk.newFrom], [150, 9851]);
+  assert.deepEqual([w.talk.unread, w.talk.newFrom, w.talk.hasMoreUnread], [150, 9851, false]);
 });
 
 test("what the window has given up unread is not counted twice", () => {

@@ -49,6 +49,86 @@ test("a removed message is shown as such, live, in the history and in the result
   assert.deepEqual(shown(older.talk), ["message removed by an operator", "message 91", "message 92"]);
 });
 
+test("a removed text is nowhere, whatever was under way", () => {
+  const w = World.chatting();
+  w.said("lobby", "ana", "hunter2");
+  w.says("/msg bo hunter2");
+  w.does({ kind: "show", key: "lobby" });
+  w.says("other");
+  w.said("lobby", "bo", "hunter2!");
+  assert.deepEqual(w.model.announced, { text: "bo: hunter2!" });
+  w.does({ kind: "past", older: true });
+  w.does({ kind: "past", older: true });
+  assert.equal(w.talk.draft, "/msg bo hunter2");
+  w.type("");
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 101, by: "ana" } });
+  w.does({ kind: "past", older: true });
+  w.does({ kind: "past", older: true });
+  assert.equal(w.talk.draft, "other", "nor is it offered as an earlier input");
+  w.does({ kind: "show", key: "ops" });
+  const silenced = w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 102, by: "bo" } });
+  assert.equal(w.model.announced, undefined, "nor in the region for screen readers");
+  assert.deepEqual(silenced, [{ kind: "silence", key: "lobby", seq: 102 }]);
+
+  // A part around a found message comes in two answers; the text is removed between them.
+  w.does({ kind: "show", key: "lobby" });
+  w.says("/search old");
+  w.answer(w.asked("SEARCH").tag, "SEARCH", { messages: [message("lobby", "bo", 50, "old")], more: false });
+  const older = w.asked("HISTORY", w.does({ kind: "overlay-pick", at: 0 }));
+  const newer = w.asked("HISTORY", w.answer(older.tag, "HISTORY", { messages: page("lobby", 45, 50), more: true }));
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 48, by: "kim" } });
+  w.answer(newer.tag, "HISTORY", { messages: page("lobby", 51, 53), more: false });
+  assert.deepEqual(shown(w.talk)[3], "message removed by kim");
+  assert.equal(saidAt(w, 48).text, "");
+});
+
+test("after a new session, too, what is shown is read again, and searched for again", () => {
+  const w = World.chatting();
+  w.said("lobby", "bo", "one");
+  w.says("/search one");
+  w.answer(w.asked("SEARCH").tag, "SEARCH", { messages: [message("lobby", "bo", 101, "one")], more: false });
+  w.event({ kind: "session-lost", after: 101, head: 101 });
+  const effects = w.event({ kind: "connected", login: login(["lobby", "ops"], 101) });
+  assert.equal(w.model.purposes.get(w.asked("SEARCH", effects).tag)?.for, "search");
+  assert.ok(w.model.overlay?.kind === "search" && w.model.overlay.hits.length === 0);
+  const again = effects.find((e) => e.kind === "ask" && w.model.purposes.get(e.tag)?.for === "removed");
+  assert.ok(again?.kind === "ask");
+  w.answer(again.tag, "HISTORY", { messages: [{ ...message("lobby", "bo", 101, ""), redacted: true, by: "kim" }], more: false });
+  assert.deepEqual(shown(w.talk), ["message removed by kim"]);
+});
+
+test("what the server does not remove is not offered again", () => {
+  const w = World.chatting();
+  w.seq = 990_000;
+  w.up = 990_000_000;
+  for (const text of ["one", "two"]) w.said("lobby", "ana", text);
+  roles(w, "moderator", "member");
+  const can = () => [990_001, 990_002].map((seq) => canRedact(w.model, w.talk, saidAt(w, seq)));
+  const refuse = (error: "FORBIDDEN" | "UNKNOWN_OP") => {
+    w.says("/redact 990001");
+    const { tag } = w.asked("REDACT", w.does({ kind: "overlay-pick" }));
+    w.does({ kind: "answer", answer: { kind: "failed", tag, op: "REDACT", why: { kind: "refused", error, msg: "the message is too old" } } });
+  };
+  assert.deepEqual(can(), [true, true]);
+  w.up += 2000;
+  roles(w, "member", "member");
+  refuse("FORBIDDEN");
+  assert.equal(w.model.notice?.text, "The message is too old.");
+  assert.deepEqual(can(), [false, true], "the older one, and none that is as old");
+  roles(w, "moderator", "member");
+  assert.deepEqual(can(), [true, true], "moderators have no such limit");
+  refuse("UNKNOWN_OP");
+  assert.deepEqual([can(), w.model.notice?.text], [[false, false], "This server is of an older version, and cannot do that."]);
+});
+
+test("the removal of a message that is not here is confirmed", () => {
+  const w = World.chatting();
+  w.says("/redact 7");
+  const { tag } = w.asked("REDACT", w.does({ kind: "overlay-pick" }));
+  assert.deepEqual(w.answer(tag, "REDACT", { ...lobby, seq: 7 }), []);
+  assert.equal(w.model.notice?.text, "Message 7 is removed.");
+});
+
 test("a removed message that was unread calls nobody any more", () => {
   const w = World.chatting();
   w.said("ops", "bo", "ana: look");
@@ -135,6 +215,8 @@ test("the topic of the room comes with WHO, JOIN and ROOMS, and changes", () => 
   w.event({ kind: "topic", event: { ...lobby, topic: "On call: kim", user: "bo" } });
   assert.equal(w.talk.topic, "On call: kim");
   assert.ok(w.texts().includes("* bo has set the topic: On call: kim"));
+  w.event({ kind: "topic", event: { ...lobby, topic: `two\nlines${"!".repeat(390)}`, user: "bo" } });
+  assert.ok(w.texts().includes(`* bo has set the topic: two lines${"!".repeat(91)} …`), "its beginning, in one line");
   w.event({ kind: "topic", event: { ...lobby, topic: "" } });
   assert.ok(w.texts().includes("* An operator has removed the topic"));
   const join = w.asked("JOIN", w.says("/join dev"));
@@ -219,6 +301,17 @@ test("what was read in another session is read here", () => {
   const join = w.asked("JOIN", w.says("/join dev"));
   w.answer(join.tag, "JOIN", { room: "dev", head: 90, members: [], member_count: 0, mark: 80 });
   assert.equal(w.talk.read, 80);
+});
+
+test("an answer of the same user in another session reads what it answers", () => {
+  const w = proven([]);
+  w.answerAll();
+  w.said("ops", "bo", "ana: one");
+  w.said("ops", "bo", "two");
+  w.said("ops", "ana", "from the other session, whose mark comes later");
+  assert.deepEqual(w.counts()[1], ["#ops", 0, 0]);
+  w.said("ops", "bo", "three");
+  assert.deepEqual([w.counts()[1], w.talkOf("ops").newFrom], [["#ops", 1, 0], w.seq]);
 });
 
 test("marks that other sessions made while this one was away come with the resume", () => {
