@@ -3,7 +3,7 @@
 //! each command of a connection. Never changes the state.
 
 use super::ask::{Ask, LoginAsk};
-use super::gathering::Task;
+use super::gathering::{Asked, AskedLogin, Task};
 use super::{Answer, Closing, Command, Connection, Edge, limits};
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Login, Target};
@@ -65,11 +65,7 @@ impl Edge {
                 let peer =
                     Peer { connection, session: entry.session, address: entry.address, owes: entry.owes };
                 let op = ask.op();
-                let refused = match ask {
-                    Ask::Say(target, json) => self.admit_message(state, peer, id, (target, json), past),
-                    ask => self.admit_request(state, peer, id, ask, past),
-                };
-                match refused {
+                match self.admit_request(state, peer, id, ask, past) {
                     Err((id, refusal)) => self.refuse(state, connection, Some(op), refusal.with_id(id)),
                     Ok(()) if had_errors => {
                         let entry = self.connections.get_mut(&connection);
@@ -105,46 +101,7 @@ impl Edge {
         is_short(left.0, reserved.0, needs.0) || is_short(left.1, reserved.1, needs.1)
     }
 
-    /// Admits a message. Most requests are messages, so this path is the shortest.
-    fn admit_message(
-        &mut self,
-        state: &mut State,
-        peer: Peer,
-        id: Option<RequestId>,
-        (target, json): (Target, Box<str>),
-        past: Past,
-    ) -> Result<(), (Option<RequestId>, Refusal)> {
-        let Some(session) = peer.session else {
-            self.count(state, peer.connection, None, 1);
-            return Err((id, not_logged_in()));
-        };
-        match self.charge_message(state, (peer, session), id.as_ref(), (&target, &json), past) {
-            Err(refusal) => Err((id, refusal)),
-            Ok((charge, past)) => {
-                let intent = Intent::Request(peer.source(self.node), id, Op::Say(target, json, past));
-                let task = Task::Message { connection: peer.connection, session, charge };
-                self.gathering.propose_for(intent, task);
-                Ok(())
-            }
-        }
-    }
-
-    fn charge_message(
-        &mut self,
-        state: &mut State,
-        (peer, session): (Peer, SessionId),
-        id: Option<&RequestId>,
-        (target, json): (&Target, &str),
-        past: Past,
-    ) -> Answer<(limits::Charge, Past)> {
-        self.pass_rate(state, peer, session, 1)?;
-        let past = self.takes_message((peer.connection, id), past)?;
-        let charge = self.charge(state, (peer, session), id, (target, json), past)?;
-        let past = charge.past(past);
-        Ok((charge, past))
-    }
-
-    /// Admits any other request.
+    /// Admits a request: it becomes an intent or a task, or it is refused.
     fn admit_request(
         &mut self,
         state: &mut State,
@@ -158,6 +115,7 @@ impl Edge {
         }
         let (connection, name) = (peer.connection, ask.op());
         let op = match ask {
+            Ask::Say(target, json) => return self.admit_message(state, peer, id, (target, json), past),
             Ask::Login(login) => {
                 self.admit_login(state, peer, id, *login);
                 return Ok(());
@@ -180,13 +138,47 @@ impl Edge {
             Ask::Enrol(enrol) => Op::Enrol(enrol),
             Ask::Join(room) => Op::Join(room, Box::new(self.allowance(state, peer, (0, 1)))),
             Ask::Leave(place) => Op::Leave(place),
-            Ask::Say(target, json) => Op::Say(target, json, past),
             Ask::Action(action) => Op::Action(action, past),
             Ask::Mark(mark) => Op::Mark(Box::new(mark)),
         };
         let intent = Intent::Request(peer.source(self.node), id, op);
-        self.gathering.propose_for(intent, Task::Reply { connection, op: name });
+        self.gathering.propose_for(intent, Asked::Request { connection, op: name, login: None });
         Ok(())
+    }
+
+    /// Admits a message, within the quotas of its author.
+    fn admit_message(
+        &mut self,
+        state: &mut State,
+        peer: Peer,
+        id: Option<RequestId>,
+        (target, json): (Target, Box<str>),
+        past: Past,
+    ) -> Result<(), (Option<RequestId>, Refusal)> {
+        let Some(session) = peer.session else { return Err((id, not_logged_in())) };
+        match self.charge_message(state, (peer, session), id.as_ref(), (&target, &json), past) {
+            Err(refusal) => Err((id, refusal)),
+            Ok((charge, past)) => {
+                let intent = Intent::Request(peer.source(self.node), id, Op::Say(target, json, past));
+                let asked = Asked::Message { connection: peer.connection, session, charge };
+                self.gathering.propose_for(intent, asked);
+                Ok(())
+            }
+        }
+    }
+
+    fn charge_message(
+        &mut self,
+        state: &mut State,
+        (peer, session): (Peer, SessionId),
+        id: Option<&RequestId>,
+        (target, json): (&Target, &str),
+        past: Past,
+    ) -> Answer<(limits::Charge, Past)> {
+        let past = self.takes_message((peer.connection, id), past)?;
+        let charge = self.charge(state, (peer, session), id, (target, json), past)?;
+        let past = charge.past(past);
+        Ok((charge, past))
     }
 
     /// Applies the rate limits, and the limits of a store that fails.
@@ -230,7 +222,8 @@ impl Edge {
         self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.logs_in = turn);
         let op = LoginOp::new(login, (fresh.hash, resumes), evidence, allowance);
         let intent = Intent::Request(peer.source(self.node), id, Op::Login(Box::new(op)));
-        self.gathering.propose_for(intent, Task::Login { connection, resumes: is_resumed, token });
+        let login = Some(Box::new(AskedLogin { resumes: is_resumed, token }));
+        self.gathering.propose_for(intent, Asked::Request { connection, op: "LOGIN", login });
     }
 
     /// Refuses a request, in the order of its connection. If this error certainly closes the connection, its later commands

@@ -19,15 +19,27 @@ pub struct Now {
     pub wall: u64,
 }
 
-/// A task of the edge at a place of the turn.
+/// A request that became an intent, and that waits for its result.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// A message.
+    Message { connection: ConnectionId, session: SessionId, charge: Charge },
+    /// Another request. `login`: only of a LOGIN.
+    Request { connection: ConnectionId, op: &'static str, login: Option<Box<AskedLogin>> },
+}
+
+/// The part of a LOGIN that the state does not know.
+#[derive(Debug)]
+pub(super) struct AskedLogin {
+    /// Whether it resumes a session.
+    pub(super) resumes: bool,
+    /// The token of the session.
+    pub(super) token: Zeroizing<String>,
+}
+
+/// A task of the edge at a place of the turn. It needs no intent.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Handles the result of a message.
-    Message { connection: ConnectionId, session: SessionId, charge: Charge },
-    /// Replies to a LOGIN. `resumes`: it names a session. `token`: of the session; the state does not know it.
-    Login { connection: ConnectionId, resumes: bool, token: Zeroizing<String> },
-    /// Replies to another request that became an intent.
-    Reply { connection: ConnectionId, op: &'static str },
     /// Answers a request that changes nothing.
     Query { connection: ConnectionId, session: SessionId, id: Option<RequestId>, query: Box<Query> },
     /// Answers a PING.
@@ -60,6 +72,8 @@ pub(super) struct Gathering {
     /// The number of this turn, for marks that are valid in one turn only.
     pub(super) turn: u64,
     intents: Vec<Intent>,
+    /// The requests among the intents, each with its index.
+    asked: VecDeque<(usize, Asked)>,
     /// The tasks in order, each with the number of intents that are applied before it.
     tasks: VecDeque<(usize, Task)>,
     /// Intents that this turn adds to the beginning of the next turn.
@@ -78,10 +92,10 @@ impl Gathering {
         self.intents.len() - 1
     }
 
-    /// Adds an intent, and the task that handles its result.
-    pub(super) fn propose_for(&mut self, intent: Intent, task: Task) {
+    /// Adds the intent of a request.
+    pub(super) fn propose_for(&mut self, intent: Intent, asked: Asked) {
+        self.asked.push_back((self.intents.len(), asked));
         self.intents.push(intent);
-        self.tasks.push_back((self.intents.len(), task));
     }
 
     /// Adds a task at this place. It first seals the messages before it, so that all users see events in the order in which
@@ -91,6 +105,12 @@ impl Gathering {
             self.intents.push(Intent::Seal);
         }
         self.tasks.push_back((self.intents.len(), task));
+    }
+
+    /// Takes the request of the intent with this index, if it is one.
+    pub(super) fn asked(&mut self, index: usize) -> Option<Asked> {
+        let is_next = self.asked.front().is_some_and(|(at, _)| *at == index);
+        is_next.then(|| self.asked.pop_front()).flatten().map(|(_, asked)| asked)
     }
 
     /// Takes the next task that is due after this number of applied intents.

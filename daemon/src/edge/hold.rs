@@ -96,7 +96,7 @@ impl Hold {
                 self.takes("the room was not opened")
             }
             Ask::Join(_) => self.takes_more(),
-            // Each undoes a LOGIN or a JOIN, so their number is bounded.
+            // A message is marked instead. Each other request undoes a LOGIN or a JOIN, so their number is bounded.
             _ => Ok(()),
         }
     }
