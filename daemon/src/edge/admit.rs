@@ -135,7 +135,7 @@ impl Edge {
                 self.ignore(connection);
                 return Ok(());
             }
-            Ask::Enrol(enrol) => Op::Enrol(enrol),
+            Ask::Enrol(proof) => Op::Enrol(Box::new((*proof).into())),
             Ask::Join(room) => Op::Join(room, Box::new(self.allowance(state, peer, (0, 1)))),
             Ask::Leave(place) => Op::Leave(place),
             Ask::Action(action) => Op::Action(action, past),

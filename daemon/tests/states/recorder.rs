@@ -14,8 +14,7 @@ use tcp_chat_state::{
     Revocation, Rules,
 };
 use tcp_chatd::admin::AdminRequest as Control;
-use tcp_chatd::auth::Proof;
-use tcp_chatd::auth::sha256;
+use tcp_chatd::auth::{EnrolProof, Proof, sha256};
 use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Now};
 
@@ -261,11 +260,8 @@ impl Recorder {
                         NewCredential::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
                     }
                 };
-                Ask::Enrol(Box::new(EnrolOp {
-                    code: Some(sha256(enrol.code.as_bytes())),
-                    name: enrol.name,
-                    made,
-                }))
+                let code = Some(sha256(enrol.code.as_bytes()));
+                Ask::Enrol(Box::new(EnrolProof::for_tests(EnrolOp { code, name: enrol.name, made })))
             }
         }
     }
