@@ -96,7 +96,7 @@ impl World {
             3 => {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // A refusal is fine, too: only an invariant must not break.
-                    if self.edge.takes_action(&action).is_ok() {
+                    if self.edge.check_action(&action).is_ok() {
                         let past = self.disk.past(State::redacts(&action).map(Sought::Message));
                         self.edge.propose(Intent::Operate(0, action, past));
                     }

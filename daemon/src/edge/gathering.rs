@@ -1,7 +1,8 @@
 //! Owns the next turn while it is gathered: the intents so far, and the edge's tasks between them. Called by the edge:
 //! [`super::admit`] adds, [`super::settle`] takes. Never reads the state.
 
-use super::limits::Charge;
+use super::charge::Charge;
+use super::need::Need;
 use super::{Closing, Edge};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -58,14 +59,6 @@ pub(super) enum Task {
     Shutdown,
 }
 
-/// The sessions and rooms that the requests of one network have reserved in this turn.
-#[derive(Debug)]
-struct Reserved {
-    network: IpAddr,
-    sessions: usize,
-    rooms: usize,
-}
-
 /// The turn that is gathered.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
@@ -78,9 +71,10 @@ pub(super) struct Gathering {
     tasks: VecDeque<(usize, Task)>,
     /// Intents that this turn adds to the beginning of the next turn.
     next: Vec<Intent>,
-    reserved: Vec<Reserved>,
+    /// The sessions and rooms that the requests of each network have reserved in this turn.
+    reserved: Vec<(IpAddr, Need)>,
     /// Pairs of users with their first direct message in this turn; the smaller id is first.
-    strangers: Vec<(UserId, UserId)>,
+    first_directs: Vec<(UserId, UserId)>,
     /// The steps of slow work of this turn.
     pub(super) steps: usize,
 }
@@ -124,36 +118,36 @@ impl Gathering {
         self.next.push(intent);
     }
 
-    /// The number of sessions and rooms that the requests of a network have reserved.
-    pub(super) fn reserved(&self, address: IpAddr) -> (usize, usize) {
+    /// The sessions and rooms that the requests of a network have reserved.
+    pub(super) fn reserved(&self, address: IpAddr) -> Need {
         if self.reserved.is_empty() {
-            return (0, 0);
+            return Need::default();
         }
         let network = network(address);
-        let of = self.reserved.iter().find(|of| of.network == network);
-        of.map_or((0, 0), |of| (of.sessions, of.rooms))
+        self.reserved.iter().find(|(of, _)| *of == network).map_or(Need::default(), |(_, reserved)| *reserved)
     }
 
-    pub(super) fn reserve(&mut self, address: IpAddr, (sessions, rooms): (usize, usize)) {
+    pub(super) fn reserve(&mut self, address: IpAddr, need: Need) {
         let network = network(address);
-        match self.reserved.iter_mut().find(|of| of.network == network) {
-            Some(of) => (of.sessions, of.rooms) = (of.sessions + sessions, of.rooms + rooms),
-            None => self.reserved.push(Reserved { network, sessions, rooms }),
+        match self.reserved.iter_mut().find(|(of, _)| *of == network) {
+            Some((_, reserved)) => *reserved = reserved.plus(need),
+            None => self.reserved.push((network, need)),
         }
     }
 
     /// Do these users have their first direct message in this turn?
-    pub(super) fn are_met(&self, a: UserId, b: UserId) -> bool {
-        self.strangers.contains(&(a.min(b), a.max(b)))
+    pub(super) fn has_first_direct(&self, a: UserId, b: UserId) -> bool {
+        self.first_directs.contains(&(a.min(b), a.max(b)))
     }
 
-    pub(super) fn meet(&mut self, a: UserId, b: UserId) {
-        self.strangers.push((a.min(b), a.max(b)));
+    /// These users have their first direct message in this turn.
+    pub(super) fn first_direct(&mut self, a: UserId, b: UserId) {
+        self.first_directs.push((a.min(b), a.max(b)));
     }
 
-    /// Their first direct message is not kept.
-    pub(super) fn part(&mut self, a: UserId, b: UserId) {
-        self.strangers.retain(|pair| *pair != (a.min(b), a.max(b)));
+    /// The first direct message of these users is not kept.
+    pub(super) fn cancel_first_direct(&mut self, a: UserId, b: UserId) {
+        self.first_directs.retain(|pair| *pair != (a.min(b), a.max(b)));
     }
 }
 
@@ -175,7 +169,7 @@ impl Edge {
         let gathering = &mut self.gathering;
         gathering.turn += 1;
         gathering.reserved.clear();
-        gathering.strangers.clear();
+        gathering.first_directs.clear();
         gathering.intents.append(&mut gathering.next);
     }
 

@@ -139,7 +139,7 @@ impl Edge {
 
     /// Is the connection open, and not being closed?
     pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
-        self.connections.get(&connection).is_some_and(|entry| !entry.closing)
+        self.connections.get(&connection).is_some_and(|entry| !entry.is_closing)
     }
 
     /// Adds an effect for a connection, unless it is being closed.
