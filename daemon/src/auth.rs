@@ -2,8 +2,10 @@
 //! SHA-256 is stored. A check of a password takes tens of milliseconds and 19 MiB by design: the caller limits
 //! how many run at once, and keeps them off the async threads. Never logs or stores a password.
 
+mod enrolment;
 mod proof;
 
+pub use enrolment::{CheckedCode, EnrolProof, HashFailure};
 pub use proof::{Expected, Proof};
 pub use tcp_chat_state::Digest;
 

@@ -11,10 +11,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Action, Bounds, Request, parse};
 use tcp_chat_protocol::{Name, Role};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Intent, NewCredential, Past, Presented, Revocation,
-    Rules, Snapshot, Sought, State, Writes,
+    Certificate, ConnectionId, Digest, Evidence, Intent, Past, Presented, Revocation, Rules, Snapshot,
+    Sought, State, Writes,
 };
-use tcp_chatd::auth::Proof;
+use tcp_chatd::auth::{EnrolProof, Proof};
 use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
@@ -96,7 +96,7 @@ impl World {
             3 => {
                 if let Ok((_, Request::Action(action))) = parse(rest, &BOUNDS) {
                     // A refusal is fine, too: only an invariant must not break.
-                    if self.edge.takes_action(&action).is_ok() {
+                    if self.edge.check_action(&action).is_ok() {
                         let past = self.disk.past(State::redacts(&action).map(Sought::Message));
                         self.edge.propose(Intent::Operate(0, action, past));
                     }
@@ -137,9 +137,7 @@ impl World {
                 }))
             }
             // The code is invalid here: `net` would make the credential.
-            Proving::Enrol(enrol) => {
-                Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code: None, made: NewCredential::Nothing }))
-            }
+            Proving::Enrol(enrol) => Ask::Enrol(Box::new(EnrolProof::nothing(enrol.name, None))),
         })
     }
 

@@ -1,151 +1,127 @@
-//! Owns the JSON form of a moderation action on the control socket: the command, and the fields that it takes as
-//! texts. The daemon, the control socket's client and the command line use it. Never decides whether an action is
-//! permitted.
+//! Owns the moderation actions that operators request, and the step from a request to an [`Action`]. Used by the
+//! daemon and by its command line. Never decides whether an action is permitted.
 
-use serde::Deserialize;
+use super::fields::{Ban, Grant, Kick, Mute, Redact, Unban, Unmute};
 use serde::de::Error as _;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use tcp_chat_protocol::request::{
-    Action, Against, Conversation, MOST_SECONDS, Place, REASON_BYTES, Redact, check_action, check_topic,
+    Action, Against, Conversation, MOST_SECONDS, Place, REASON_BYTES, check_action, check_topic,
 };
-use tcp_chat_protocol::{Banned, Name, Role, Seq, text};
+use tcp_chat_protocol::{Banned, Name, request, text};
 
-/// The commands that are actions, each with its fields.
-const COMMANDS: [(&str, &[&str]); 9] = [
-    ("kick", &["user", "room", "reason"]),
-    ("mute", &["user", "room", "for_s", "reason"]),
-    ("unmute", &["user", "room"]),
-    ("ban", &["whom", "room", "for_s", "reason"]),
-    ("unban", &["whom", "room"]),
-    ("room", &["room", "private", "topic"]),
-    ("room remove", &["room"]),
-    ("grant", &["user", "role", "room"]),
-    ("redact", &["room", "seq", "reason"]),
-];
-
-/// The fields of an action, as an operator writes them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct ActionFields {
-    /// The user.
-    pub user: Option<String>,
-    /// The target of a ban, in the form of [`Banned`].
-    pub whom: Option<String>,
-    /// The room; `None`: the whole server.
-    pub room: Option<String>,
-    /// Whether the room becomes private.
-    pub private: Option<bool>,
-    /// The new topic of the room; empty: removes it.
-    pub topic: Option<String>,
-    /// The message to redact.
-    pub seq: Option<Seq>,
-    /// The role; `None`: takes the role away.
-    pub role: Option<Role>,
-    /// The duration, in seconds; `None`: until it is lifted.
-    pub for_s: Option<u64>,
-    /// The reason; may be empty.
-    pub reason: String,
+/// A moderation action that an operator requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ActionRequest {
+    /// Removes a user from a room, or from the server.
+    Kick(Kick),
+    /// Forbids a user to write.
+    Mute(Mute),
+    /// Lifts a mute.
+    Unmute(Unmute),
+    /// Forbids to join a room, or to log in.
+    Ban(Ban),
+    /// Lifts a ban.
+    Unban(Unban),
+    /// Makes a room private or public, or sets its topic.
+    Room {
+        /// The room.
+        room: String,
+        /// Whether it becomes private.
+        private: Option<bool>,
+        /// The new topic; empty: removes it.
+        topic: Option<String>,
+    },
+    /// Removes a room.
+    #[serde(rename = "room remove")]
+    RemoveRoom {
+        /// The room.
+        room: String,
+    },
+    /// Gives a user a role, or takes it away.
+    Grant(Grant),
+    /// Removes the text of a message.
+    Redact(Redact),
 }
 
-/// The names of the commands, for a sentence.
-pub(super) fn commands() -> String {
-    COMMANDS.map(|(command, _)| format!("`{command}`")).join(", ")
-}
+impl ActionRequest {
+    /// The commands that are actions, as they are on the control socket.
+    pub(super) const COMMANDS: [&str; 9] =
+        ["kick", "mute", "unmute", "ban", "unban", "room", "room remove", "grant", "redact"];
 
-/// Reads a request that is an action. `None`: the command is not an action.
-pub(super) fn read(request: &Map<String, Value>) -> Option<Result<Action, String>> {
-    let command = request.get("command")?.as_str()?;
-    let (_, allowed) = COMMANDS.into_iter().find(|(name, _)| *name == command)?;
-    let mut fields = request.clone();
-    fields.remove("command");
-    if let Some(unknown) = fields.keys().find(|field| !allowed.contains(&field.as_str())) {
-        return Some(Err(invalid_request(&serde_json::Error::unknown_field(unknown, allowed))));
-    }
-    let fields: Result<ActionFields, _> = serde_json::from_value(Value::Object(fields));
-    Some(fields.map_err(|why| invalid_request(&why)).and_then(|fields| fields.action(command)))
-}
-
-/// The JSON object of an action.
-pub(super) fn write(action: &Action) -> Value {
-    let command = action.op().to_lowercase();
-    let mut request = match action {
-        Action::Kick(of) | Action::Mute(of) | Action::Unmute(of) => {
-            against("user", &of.target.to_string(), of)
-        }
-        Action::Ban(of) | Action::Unban(of) => against("whom", &of.target.to_string(), of),
-        Action::Room { room, private } => json!({ "room": room, "private": private }),
-        Action::Topic { room, topic } => json!({ "room": room, "topic": topic }),
-        Action::Redact(Redact { of, seq, reason }) => {
-            let room = match of {
-                Conversation::Room(room) => Some(room),
-                // Operators redact in rooms.
-                Conversation::With(_) => None,
-            };
-            let reason = Some(reason).filter(|reason| !reason.is_empty());
-            json!({ "room": room, "seq": seq, "reason": reason })
-        }
-        Action::RemoveRoom(room) => json!({ "room": room }),
-        Action::Grant { user, role, room } => json!({ "user": user, "role": role, "room": room }),
-    };
-    let allowed =
-        COMMANDS.into_iter().find(|(name, _)| *name == command).map_or(&[][..], |(_, allowed)| allowed);
-    if let Some(fields) = request.as_object_mut() {
-        fields.retain(|field, value| allowed.contains(&field.as_str()) && !value.is_null());
-    }
-    request["command"] = command.into();
-    request
-}
-
-fn against<T>(field: &str, target: &str, of: &Against<T>) -> Value {
-    let reason = Some(&of.reason).filter(|reason| !reason.is_empty());
-    json!({ field: target, "room": of.room, "for_s": of.for_s, "reason": reason })
-}
-
-impl ActionFields {
-    /// The action of this command with these fields.
+    /// The action.
     ///
     /// # Errors
     /// The sentence for a field that is missing or invalid.
-    pub fn action(&self, command: &str) -> Result<Action, String> {
-        let user = || name(self.user.as_deref().ok_or_else(|| missing("user"))?);
-        let whom = || {
-            let whom = self.whom.as_deref().ok_or_else(|| missing("whom"))?;
-            whom.parse::<Banned>().map_err(|why| why.to_string())
-        };
-        let room = || self.room.as_deref().map(place).transpose();
-        let required_room = || room()?.ok_or_else(|| missing("room"));
-        Ok(match command {
-            "kick" => Action::Kick(self.against(user)?),
-            "mute" => Action::Mute(self.against(user)?),
-            "unmute" => Action::Unmute(self.against(user)?),
-            "ban" => Action::Ban(self.against(whom)?),
-            "unban" => Action::Unban(self.against(whom)?),
-            "room" => match (self.private, &self.topic) {
-                (Some(private), None) => Action::Room { room: required_room()?, private },
-                (None, Some(topic)) => {
-                    check_topic(topic)?;
-                    Action::Topic { room: required_room()?, topic: topic.clone() }
-                }
-                (None, None) => return Err(missing("private")),
-                (Some(_), Some(_)) => return Err("`private` and `topic` exclude each other".to_owned()),
-            },
-            "redact" => {
-                check(None, &self.reason)?;
-                let (of, seq) =
-                    (Conversation::Room(required_room()?), self.seq.ok_or_else(|| missing("seq"))?);
-                Action::Redact(Redact { of, seq, reason: self.reason.clone() })
+    pub fn action(&self) -> Result<Action, String> {
+        Ok(match self {
+            Self::Kick(Kick { user, reason, room, .. }) => {
+                Action::Kick(against(name(user)?, room, None, reason)?)
             }
-            "room remove" => Action::RemoveRoom(required_room()?),
-            "grant" => Action::Grant { room: room()?, user: user()?, role: self.role },
-            other => return Err(format!("{other:?} is not an action")),
+            Self::Mute(Mute { user, for_s, reason, room, .. }) => {
+                Action::Mute(against(name(present(user, "user")?)?, room, *for_s, reason)?)
+            }
+            Self::Unmute(Unmute { user, room, .. }) => {
+                Action::Unmute(against(name(user)?, room, None, &None)?)
+            }
+            Self::Ban(Ban { whom, for_s, reason, room, .. }) => {
+                Action::Ban(against(banned(present(whom, "whom")?)?, room, *for_s, reason)?)
+            }
+            Self::Unban(Unban { whom, room, .. }) => {
+                Action::Unban(against(banned(whom)?, room, None, &None)?)
+            }
+            Self::Room { room, private: Some(private), topic: None } => {
+                Action::Room { room: place(room)?, private: *private }
+            }
+            Self::Room { room, private: None, topic: Some(topic) } => {
+                check_topic(topic)?;
+                Action::Topic { room: place(room)?, topic: topic.clone() }
+            }
+            Self::Room { private: None, .. } => return Err(missing("private")),
+            Self::Room { .. } => return Err("`private` and `topic` exclude each other".to_owned()),
+            Self::RemoveRoom { room } => Action::RemoveRoom(place(room)?),
+            Self::Grant(Grant { user, role, room, .. }) => Action::Grant {
+                user: name(present(user, "user")?)?,
+                role: role.and_then(|role| role.0),
+                room: room.as_deref().map(place).transpose()?,
+            },
+            Self::Redact(Redact { room, seq, reason, .. }) => Action::Redact(request::Redact {
+                of: Conversation::Room(place(room)?),
+                seq: *seq,
+                reason: checked(reason)?,
+            }),
         })
     }
+}
 
-    fn against<T>(&self, target: impl Fn() -> Result<T, String>) -> Result<Against<T>, String> {
-        check(self.for_s, &self.reason)?;
-        let (target, reason) = (target()?, self.reason.clone());
-        Ok(Against { target, room: self.room.as_deref().map(place).transpose()?, for_s: self.for_s, reason })
+fn against<T>(
+    target: T,
+    room: &Option<String>,
+    for_s: Option<u64>,
+    reason: &Option<String>,
+) -> Result<Against<T>, String> {
+    check_action(for_s, "").map_err(|_| {
+        let days = MOST_SECONDS / (24 * 3600);
+        format!("the duration must be from 1 second to {days} days; without one, it lasts until it is lifted")
+    })?;
+    Ok(Against { target, room: room.as_deref().map(place).transpose()?, for_s, reason: checked(reason)? })
+}
+
+fn checked(reason: &Option<String>) -> Result<String, String> {
+    let reason = reason.as_deref().unwrap_or_default();
+    check_reason(reason).map_err(|why| format!("the reason: {why}"))
+}
+
+pub(super) fn check_reason(reason: &str) -> Result<String, String> {
+    match reason.is_empty() {
+        true => Ok(String::new()),
+        false => text::check(reason, REASON_BYTES).map(|()| reason.to_owned()).map_err(|why| why.to_string()),
     }
+}
+
+/// clap requires the field, but not beside the subcommand `list`. The control socket has no such subcommand.
+fn present<'a>(field: &'a Option<String>, name: &'static str) -> Result<&'a str, String> {
+    field.as_deref().ok_or_else(|| missing(name))
 }
 
 pub(super) fn invalid_request(why: &serde_json::Error) -> String {
@@ -161,25 +137,18 @@ pub(super) fn name(text: &str) -> Result<Name, String> {
     Name::parse(text).map(Name::prepared).map_err(|why| format!("{text:?}: {why}"))
 }
 
-fn place(room: &str) -> Result<Place, String> {
-    Ok(Place(Some(name(room)?)))
+fn banned(text: &str) -> Result<Banned, String> {
+    text.parse::<Banned>().map_err(|why| why.to_string())
 }
 
-/// Checks the duration and the reason. The sentences fit the command line and the control socket.
-fn check(for_s: Option<u64>, reason: &str) -> Result<(), String> {
-    check_action(for_s, "").map_err(|_| {
-        let days = MOST_SECONDS / (24 * 3600);
-        format!("the duration must be from 1 second to {days} days; without one, it lasts until it is lifted")
-    })?;
-    match reason.is_empty() {
-        true => Ok(()),
-        false => text::check(reason, REASON_BYTES).map_err(|why| format!("the reason: {why}")),
-    }
+fn place(room: &str) -> Result<Place, String> {
+    Ok(Place(Some(name(room)?)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::AdminRequest;
 
     #[test]
     fn an_action_survives_its_json_form() {
@@ -198,8 +167,11 @@ mod tests {
             r#"{"command":"grant","role":"read-only","room":"ops","user":"bo"}"#,
             r#"{"command":"grant","user":"bo"}"#,
         ] {
-            let Value::Object(request) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
-            assert_eq!(write(&read(&request).unwrap().unwrap()).to_string(), line);
+            let read = AdminRequest::read(line.as_bytes()).unwrap();
+            assert!(matches!(&read, AdminRequest::Action(asked) if asked.action().is_ok()), "{line}");
+            let mut written = read.to_json();
+            written.as_object_mut().unwrap().remove("version");
+            assert_eq!(written.to_string(), line);
         }
     }
 
@@ -209,7 +181,7 @@ mod tests {
             (r#"{"command":"kick"}"#, "this is not a valid request: missing field `user`"),
             (
                 r#"{"command":"kick","user":"bo","for_s":60}"#,
-                "this is not a valid request: unknown field `for_s`, expected one of `user`, `room`, `reason`",
+                "this is not a valid request: unknown field `for_s`, expected one of `user`, `reason`, `room`",
             ),
             (r#"{"command":"redact","room":"ops"}"#, "this is not a valid request: missing field `seq`"),
             (r#"{"command":"redact","seq":1}"#, "this is not a valid request: missing field `room`"),
@@ -227,21 +199,29 @@ mod tests {
                 "\"a b\": a name is letters, digits and marks, with _ - . inside; U+0020 is not allowed there",
             ),
         ] {
-            let Value::Object(request) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
-            assert_eq!(read(&request).unwrap(), Err(why.to_owned()), "{line}");
+            let read = AdminRequest::read(line.as_bytes()).and_then(|read| match read {
+                AdminRequest::Action(asked) => asked.action(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(read, Err(why.to_owned()), "{line}");
         }
     }
 
     #[test]
     fn durations_and_reasons_are_refused_in_words_for_each_interface() {
+        let mute = |for_s, reason: &str| {
+            let reason = Some(reason.to_owned());
+            let mute =
+                Mute { list: None, user: Some("bo".to_owned()), for_s, reason, room: None, json: false };
+            ActionRequest::Mute(mute).action().map(drop)
+        };
         let lasts =
             "the duration must be from 1 second to 3660 days; without one, it lasts until it is lifted";
         for seconds in [0, MOST_SECONDS + 1] {
-            assert_eq!(check(Some(seconds), ""), Err(lasts.to_owned()));
+            assert_eq!(mute(Some(seconds), ""), Err(lasts.to_owned()));
         }
-        let long = check(None, &"x".repeat(257));
         let why = "the reason: the text has 257 bytes of UTF-8, and 256 are allowed";
-        assert_eq!(long, Err(why.to_owned()));
-        assert_eq!(check(Some(MOST_SECONDS), "caps"), Ok(()));
+        assert_eq!(mute(None, &"x".repeat(257)), Err(why.to_owned()));
+        assert_eq!(mute(Some(MOST_SECONDS), "caps"), Ok(()));
     }
 }

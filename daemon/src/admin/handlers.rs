@@ -71,7 +71,7 @@ async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Resu
                 context.readers.read_audit(limit.min(AUDIT_LINES)).await.map_err(|why| why.to_string())?;
             Ok(lines.iter().map(audit_line).collect())
         }
-        AdminRequest::Action(action) => act(context, uid, action).await,
+        AdminRequest::Action(asked) => act(context, uid, Box::new(asked.action()?)).await,
         AdminRequest::UserAdd { .. }
         | AdminRequest::UserRemove { .. }
         | AdminRequest::UserList

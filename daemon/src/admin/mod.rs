@@ -3,12 +3,14 @@
 //! state: it asks the hub, the store's readers and the daemon.
 
 mod action;
+mod fields;
 mod handlers;
 mod request;
 mod socket;
 mod users;
 
-pub use action::ActionFields;
+pub use action::ActionRequest;
+pub use fields::{Ban, Grant, Kick, List, Mute, Redact, RoleOrNone, Unban, Unmute};
 pub use request::{AdminReply, AdminRequest, ClientCertificate, Revoked, VERSION};
 pub use socket::{BindError, ControlSocket, bind, check_path};
 

@@ -1,12 +1,11 @@
 //! Owns the requests and replies of the control socket. Plain data, used by the daemon and by its command line.
 //! Never handles a request.
 
-use super::action::{self, invalid_request};
+use super::action::{ActionRequest, invalid_request};
 use crate::tls::ClientFacts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
-use tcp_chat_protocol::Action;
 use tcp_chat_state::Digest;
 
 /// The version of the control socket's protocol. A request may name the version that it means (`"version": 1`); a
@@ -35,9 +34,6 @@ pub enum AdminRequest {
     Who,
     /// List the rooms.
     Rooms,
-    /// Take a moderation action. The `action` module reads and writes it.
-    #[serde(skip)]
-    Action(Box<Action>),
     /// List the mutes.
     Mutes,
     /// List the bans.
@@ -87,6 +83,9 @@ pub enum AdminRequest {
     /// Register a certificate that the command line issued.
     #[serde(rename = "cert issued")]
     CertIssued(ClientCertificate),
+    /// Take a moderation action: an object of its own.
+    #[serde(skip)]
+    Action(ActionRequest),
 }
 
 /// The certificates to revoke.
@@ -131,11 +130,15 @@ impl AdminRequest {
             Some(version) if version == VERSION => {}
             Some(other) => return Err(format!("this daemon speaks version {VERSION}, not {other}")),
         }
-        if let Some(action) = request.as_object().and_then(action::read) {
-            return action.map(|action| Self::Action(Box::new(action)));
+        let actions = ActionRequest::COMMANDS;
+        let command = request.get("command").and_then(Value::as_str);
+        if command.is_some_and(|command| actions.contains(&command)) {
+            return serde_json::from_value(request).map(Self::Action).map_err(|why| invalid_request(&why));
         }
         serde_json::from_value(request).map_err(|why| match invalid_request(&why) {
-            why if why.contains("unknown variant") => format!("{why}, {}", action::commands()),
+            why if why.contains("unknown variant") => {
+                format!("{why}, {}", actions.map(|command| format!("`{command}`")).join(", "))
+            }
             why => why,
         })
     }
@@ -143,12 +146,15 @@ impl AdminRequest {
     /// The JSON object of the request.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut request = match self {
-            Self::Action(action) => action::write(action),
-            // Each field is a text, a number or a boolean, so this cannot fail.
-            other => serde_json::to_value(other).unwrap_or_default(),
+        // Each field is a text, a number or a boolean, so this cannot fail.
+        let request = match self {
+            Self::Action(asked) => serde_json::to_value(asked),
+            other => serde_json::to_value(other),
         };
+        let mut request = request.unwrap_or_default();
         request["version"] = VERSION.into();
+        // A field without a value is left out.
+        request.as_object_mut().into_iter().for_each(|fields| fields.retain(|_, value| !value.is_null()));
         request
     }
 }
@@ -189,7 +195,7 @@ impl AdminReply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tcp_chat_protocol::Against;
+    use crate::admin::Unban;
 
     #[test]
     fn requests_are_read_and_others_are_explained() {
@@ -197,9 +203,10 @@ mod tests {
         assert_eq!(AdminRequest::read(br#"{"command":"status","version":1}"#), Ok(AdminRequest::Status));
         let newer = AdminRequest::read(br#"{"command":"status","version":2}"#);
         assert_eq!(newer, Err("this daemon speaks version 1, not 2".to_owned()));
-        let kick = AdminRequest::Action(Box::new(Action::Kick(Against::new("bo".parse().unwrap()))));
-        assert_eq!(kick.to_json().to_string(), r#"{"command":"kick","user":"bo","version":1}"#);
-        assert_eq!(AdminRequest::read(br#"{"command":"kick","user":"bo","version":1}"#), Ok(kick));
+        let unban = Unban { whom: "bo".to_owned(), room: None, json: false };
+        let unban = AdminRequest::Action(ActionRequest::Unban(unban));
+        assert_eq!(unban.to_json().to_string(), r#"{"command":"unban","version":1,"whom":"bo"}"#);
+        assert_eq!(AdminRequest::read(br#"{"command":"unban","whom":"bo","version":1}"#), Ok(unban));
         let backup = AdminRequest::Backup { file: "/x".into() };
         assert_eq!(AdminRequest::read(br#"{"command":"backup","file":"/x"}"#), Ok(backup));
         for bad in [

@@ -2,8 +2,8 @@
 //! `commands` and the build. Never runs a command.
 
 use super::export::Export;
-use super::moderation_args::{Ban, Grant, Kick, Mute, Redact, Room, Unban, Unmute};
-use clap::{CommandFactory, Parser, Subcommand};
+use crate::admin::{Ban, Grant, Kick, Mute, Redact, Unban, Unmute};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Version, commit where it is known, TLS libraries; the build script knows the last two.
@@ -144,6 +144,50 @@ pub enum Command {
     /// Manage registered users
     #[command(subcommand)]
     User(User),
+}
+
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Room {
+    /// Make a room private (only users with a granted role in it can see it) or public. A private room is
+    /// opened if it does not exist
+    Set {
+        /// The room
+        room: String,
+        /// Who can see it
+        access: Access,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set what a room is for: up to 400 characters, which all members see
+    Topic {
+        /// The room
+        room: String,
+        /// The topic; without it, the room has none any more
+        text: Vec<String>,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a room for good: its members are removed from it and told, and its messages are deleted.
+    /// A room of rooms.default or http.rooms cannot be removed
+    Remove {
+        /// The room
+        room: String,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Who can see a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    /// Users with a granted role in it.
+    Private,
+    /// Everyone.
+    Public,
 }
 
 /// Registered users.

@@ -10,12 +10,11 @@ pub mod exit;
 mod export;
 mod host;
 mod moderation;
-mod moderation_args;
 mod qr;
 mod users;
 mod welcome;
 
-pub use args::{Args, Cert, Command, User, command};
+pub use args::{Access, Args, Cert, Command, Room, User, command};
 pub use export::Export;
 pub use welcome::welcome;
 

@@ -1,10 +1,9 @@
 //! Owns the commands that take moderation actions or list data in a running daemon: each is one request of the
 //! control socket. Called by `commands`. Never decides whether an action is permitted.
 
-use super::args::Command;
-use super::moderation_args::{Access, Ban, Grant, Kick, List, Mute, Penalty, Redact, Room, Unban, Unmute};
+use super::args::{Access, Command, Room};
 use super::{Failure, control, exit};
-use crate::admin::{ActionFields, AdminRequest};
+use crate::admin::{ActionRequest, AdminRequest, Ban, Grant, List, Mute};
 use std::path::Path;
 
 /// The fields of each list, in the order of its columns.
@@ -39,53 +38,32 @@ pub(super) fn ask(command: &Command, socket: Option<&Path>) -> Option<Result<(),
             control::list(socket, &AdminRequest::Grants, json, &GRANTS)
         }
         other => {
-            let (command, json, fields) = action(other)?;
+            let (json, asked) = action(other)?;
             // The daemon would refuse with the same sentence and exit code.
-            let action = fields.action(command).map_err(|why| Failure::new(exit::INTERNAL, why));
-            action.and_then(|action| {
-                control::send_and_print(socket, &AdminRequest::Action(Box::new(action)), json)
-            })
+            let action = asked.action().map_err(|why| Failure::new(exit::INTERNAL, why));
+            action.and_then(|_| control::send_and_print(socket, &AdminRequest::Action(asked), json))
         }
     })
 }
 
-/// The action of a command: its name on the control socket, whether the reply is printed as JSON, and its fields.
-fn action(command: Command) -> Option<(&'static str, bool, ActionFields)> {
-    let none = ActionFields::default;
+/// Whether the reply of an action is printed as JSON, and the action.
+fn action(command: Command) -> Option<(bool, ActionRequest)> {
     Some(match command {
-        Command::Kick(Kick { user, reason, place }) => {
-            ("kick", place.json, ActionFields { user: Some(user), reason, room: place.room, ..none() })
-        }
-        Command::Mute(Mute { user, penalty: Penalty { for_s, reason }, place, .. }) => {
-            ("mute", place.json, ActionFields { user, for_s, reason, room: place.room, ..none() })
-        }
-        Command::Unmute(Unmute { user, place }) => {
-            ("unmute", place.json, ActionFields { user: Some(user), room: place.room, ..none() })
-        }
-        Command::Ban(Ban { whom, penalty: Penalty { for_s, reason }, place, .. }) => {
-            ("ban", place.json, ActionFields { whom, for_s, reason, room: place.room, ..none() })
-        }
-        Command::Unban(Unban { whom, place }) => {
-            ("unban", place.json, ActionFields { whom: Some(whom), room: place.room, ..none() })
-        }
+        Command::Kick(kick) => (kick.json, ActionRequest::Kick(kick)),
+        Command::Mute(mute) => (mute.json, ActionRequest::Mute(mute)),
+        Command::Unmute(unmute) => (unmute.json, ActionRequest::Unmute(unmute)),
+        Command::Ban(ban) => (ban.json, ActionRequest::Ban(ban)),
+        Command::Unban(unban) => (unban.json, ActionRequest::Unban(unban)),
         Command::Room(Room::Set { room, access, json }) => {
             let private = Some(access == Access::Private);
-            ("room", json, ActionFields { room: Some(room), private, ..none() })
+            (json, ActionRequest::Room { room, private, topic: None })
         }
         Command::Room(Room::Topic { room, text, json }) => {
-            let topic = Some(text.join(" "));
-            ("room", json, ActionFields { room: Some(room), topic, ..none() })
+            (json, ActionRequest::Room { room, private: None, topic: Some(text.join(" ")) })
         }
-        Command::Redact(Redact { room, seq, reason, json }) => {
-            ("redact", json, ActionFields { room: Some(room), seq: Some(seq), reason, ..none() })
-        }
-        Command::Room(Room::Remove { room, json }) => {
-            ("room remove", json, ActionFields { room: Some(room), ..none() })
-        }
-        Command::Grant(Grant { user, role, place, .. }) => {
-            let role = role.and_then(|role| role.0);
-            ("grant", place.json, ActionFields { user, role, room: place.room, ..none() })
-        }
+        Command::Room(Room::Remove { room, json }) => (json, ActionRequest::RemoveRoom { room }),
+        Command::Redact(redact) => (redact.json, ActionRequest::Redact(redact)),
+        Command::Grant(grant) => (grant.json, ActionRequest::Grant(grant)),
         _ => return None,
     })
 }

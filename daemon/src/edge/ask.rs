@@ -2,11 +2,11 @@
 //! a connection has read. The edge turns a request that changes the state into a [`tcp_chat_state::Op`]. Never decides
 //! anything.
 
-use crate::auth::Proof;
+use crate::auth::{EnrolProof, Proof};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Action, Enrol, Login, Mark, Place, Request, Target};
-use tcp_chat_state::{EnrolOp, Query};
+use tcp_chat_state::Query;
 use zeroize::Zeroizing;
 
 /// The token of a new session, made before it is known whether this LOGIN begins one.
@@ -37,13 +37,13 @@ pub struct LoginAsk {
     pub proof: Proof,
 }
 
-/// A request of a client. A LOGIN contains a proof, which only a check makes.
+/// A request of a client. A LOGIN and an ENROL contain a proof, which only a check makes.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// LOGIN: begins a session, or resumes one.
     Login(Box<LoginAsk>),
     /// ENROL: exchanges a code for a password or a certificate.
-    Enrol(Box<EnrolOp>),
+    Enrol(Box<EnrolProof>),
     /// JOIN
     Join(Name),
     /// LEAVE

@@ -21,16 +21,16 @@ pub(super) struct Connection {
     pub(super) auth_failures: u16,
     /// The rate limits before it has a session.
     pub(super) buckets: SessionBuckets,
-    /// It has sent too many bytes: how long its requests are refused, in milliseconds.
-    pub(super) owes: u64,
-    /// It is being closed: its requests are ignored.
-    pub(super) closing: bool,
+    /// How long its requests are refused because it has sent too many bytes, in milliseconds.
+    pub(super) refused_for_ms: u64,
+    /// Its requests are ignored, because it is being closed.
+    pub(super) is_closing: bool,
     /// The turn in which it logs in: its requests after the LOGIN wait for the next turn.
-    pub(super) logs_in: u64,
+    pub(super) login_turn: u64,
     /// The turn in which its further requests are ignored, because it will be closed.
-    pub(super) ignored_in: u64,
+    pub(super) ignored_turn: u64,
     /// A turn, and the number of errors in a row that is certain at this place of it.
-    pub(super) foreseen: (u64, u32),
+    pub(super) certain_errors: (u64, u32),
 }
 
 impl Connection {
@@ -43,22 +43,22 @@ impl Connection {
             errors: 0,
             auth_failures: 0,
             buckets,
-            owes: 0,
-            closing: false,
-            logs_in: 0,
-            ignored_in: 0,
-            foreseen: (0, 0),
+            refused_for_ms: 0,
+            is_closing: false,
+            login_turn: 0,
+            ignored_turn: 0,
+            certain_errors: (0, 0),
         })
     }
 
     /// The errors in a row at this place of the gathered turn, as far as they are certain.
     pub(super) fn errors_in(&self, turn: u64) -> u32 {
-        if self.foreseen.0 == turn { self.foreseen.1 } else { self.errors }
+        if self.certain_errors.0 == turn { self.certain_errors.1 } else { self.errors }
     }
 
     /// Could it have errors in a row that an accepted request ends?
     pub(super) fn has_errors(&self, turn: u64) -> bool {
-        self.errors > 0 || self.foreseen.0 == turn
+        self.errors > 0 || self.certain_errors.0 == turn
     }
 }
 
@@ -88,15 +88,15 @@ impl Edge {
 
     /// Closes the connection once its waiting items are sent.
     pub(super) fn shut(&mut self, connection: ConnectionId, why: Closing) {
-        if let Some(entry) = self.connections.get_mut(&connection).filter(|entry| !entry.closing) {
-            entry.closing = true;
+        if let Some(entry) = self.connections.get_mut(&connection).filter(|entry| !entry.is_closing) {
+            entry.is_closing = true;
             self.effects.push(Effect::Close(connection, why));
         }
     }
 
     /// Sends a line. A connection that is being closed gets none.
     pub(super) fn line(&mut self, connection: ConnectionId, line: Vec<u8>) {
-        if self.connections.get(&connection).is_some_and(|entry| !entry.closing) {
+        if self.connections.get(&connection).is_some_and(|entry| !entry.is_closing) {
             self.effects.push(Effect::Line(connection, line));
         }
     }
@@ -104,7 +104,7 @@ impl Edge {
     /// Closes the connections from a banned range that have no session. The next turn proposes that the sessions on
     /// the others end, one after the other.
     pub(super) fn evict_banned_sessions(&mut self, range: &IpNet, who: Box<str>, reason: Box<str>) {
-        let there = self.connections.iter().filter(|(_, c)| !c.closing && is_in(range, c.address));
+        let there = self.connections.iter().filter(|(_, c)| !c.is_closing && is_in(range, c.address));
         let mut there: Vec<_> = there.map(|(id, c)| (*id, c.session)).collect();
         there.sort_unstable();
         let mut sessions = VecDeque::new();

@@ -1,7 +1,8 @@
 //! Owns the next turn while it is gathered: the intents so far, and the edge's tasks between them. Called by the edge:
 //! [`super::admit`] adds, [`super::settle`] takes. Never reads the state.
 
-use super::limits::Charge;
+use super::charge::Charge;
+use super::need::Need;
 use super::{Closing, Edge};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -19,15 +20,27 @@ pub struct Now {
     pub wall: u64,
 }
 
-/// A task of the edge at a place of the turn.
+/// A request that became an intent, and that waits for its result.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// A message.
+    Message { connection: ConnectionId, session: SessionId, charge: Charge },
+    /// Another request. `login`: only of a LOGIN.
+    Request { connection: ConnectionId, op: &'static str, login: Option<Box<AskedLogin>> },
+}
+
+/// The part of a LOGIN that the state does not know.
+#[derive(Debug)]
+pub(super) struct AskedLogin {
+    /// Whether it resumes a session.
+    pub(super) resumes: bool,
+    /// The token of the session.
+    pub(super) token: Zeroizing<String>,
+}
+
+/// A task of the edge at a place of the turn. It needs no intent.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Handles the result of a message.
-    Message { connection: ConnectionId, session: SessionId, charge: Charge },
-    /// Replies to a LOGIN. `resumes`: it names a session. `token`: of the session; the state does not know it.
-    Login { connection: ConnectionId, resumes: bool, token: Zeroizing<String> },
-    /// Replies to another request that became an intent.
-    Reply { connection: ConnectionId, op: &'static str },
     /// Answers a request that changes nothing.
     Query { connection: ConnectionId, session: SessionId, id: Option<RequestId>, query: Box<Query> },
     /// Answers a PING.
@@ -46,27 +59,22 @@ pub(super) enum Task {
     Shutdown,
 }
 
-/// The sessions and rooms that the requests of one network have reserved in this turn.
-#[derive(Debug)]
-struct Reserved {
-    network: IpAddr,
-    sessions: usize,
-    rooms: usize,
-}
-
 /// The turn that is gathered.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     /// The number of this turn, for marks that are valid in one turn only.
     pub(super) turn: u64,
     intents: Vec<Intent>,
+    /// The requests among the intents, each with its index.
+    asked: VecDeque<(usize, Asked)>,
     /// The tasks in order, each with the number of intents that are applied before it.
     tasks: VecDeque<(usize, Task)>,
     /// Intents that this turn adds to the beginning of the next turn.
     next: Vec<Intent>,
-    reserved: Vec<Reserved>,
+    /// The sessions and rooms that the requests of each network have reserved in this turn.
+    reserved: Vec<(IpAddr, Need)>,
     /// Pairs of users with their first direct message in this turn; the smaller id is first.
-    strangers: Vec<(UserId, UserId)>,
+    first_directs: Vec<(UserId, UserId)>,
     /// The steps of slow work of this turn.
     pub(super) steps: usize,
 }
@@ -78,10 +86,10 @@ impl Gathering {
         self.intents.len() - 1
     }
 
-    /// Adds an intent, and the task that handles its result.
-    pub(super) fn propose_for(&mut self, intent: Intent, task: Task) {
+    /// Adds the intent of a request.
+    pub(super) fn propose_for(&mut self, intent: Intent, asked: Asked) {
+        self.asked.push_back((self.intents.len(), asked));
         self.intents.push(intent);
-        self.tasks.push_back((self.intents.len(), task));
     }
 
     /// Adds a task at this place. It first seals the messages before it, so that all users see events in the order in which
@@ -91,6 +99,12 @@ impl Gathering {
             self.intents.push(Intent::Seal);
         }
         self.tasks.push_back((self.intents.len(), task));
+    }
+
+    /// Takes the request of the intent with this index, if it is one.
+    pub(super) fn asked(&mut self, index: usize) -> Option<Asked> {
+        let is_next = self.asked.front().is_some_and(|(at, _)| *at == index);
+        is_next.then(|| self.asked.pop_front()).flatten().map(|(_, asked)| asked)
     }
 
     /// Takes the next task that is due after this number of applied intents.
@@ -104,36 +118,36 @@ impl Gathering {
         self.next.push(intent);
     }
 
-    /// The number of sessions and rooms that the requests of a network have reserved.
-    pub(super) fn reserved(&self, address: IpAddr) -> (usize, usize) {
+    /// The sessions and rooms that the requests of a network have reserved.
+    pub(super) fn reserved(&self, address: IpAddr) -> Need {
         if self.reserved.is_empty() {
-            return (0, 0);
+            return Need::default();
         }
         let network = network(address);
-        let of = self.reserved.iter().find(|of| of.network == network);
-        of.map_or((0, 0), |of| (of.sessions, of.rooms))
+        self.reserved.iter().find(|(of, _)| *of == network).map_or(Need::default(), |(_, reserved)| *reserved)
     }
 
-    pub(super) fn reserve(&mut self, address: IpAddr, (sessions, rooms): (usize, usize)) {
+    pub(super) fn reserve(&mut self, address: IpAddr, need: Need) {
         let network = network(address);
-        match self.reserved.iter_mut().find(|of| of.network == network) {
-            Some(of) => (of.sessions, of.rooms) = (of.sessions + sessions, of.rooms + rooms),
-            None => self.reserved.push(Reserved { network, sessions, rooms }),
+        match self.reserved.iter_mut().find(|(of, _)| *of == network) {
+            Some((_, reserved)) => *reserved = reserved.plus(need),
+            None => self.reserved.push((network, need)),
         }
     }
 
     /// Do these users have their first direct message in this turn?
-    pub(super) fn are_met(&self, a: UserId, b: UserId) -> bool {
-        self.strangers.contains(&(a.min(b), a.max(b)))
+    pub(super) fn has_first_direct(&self, a: UserId, b: UserId) -> bool {
+        self.first_directs.contains(&(a.min(b), a.max(b)))
     }
 
-    pub(super) fn meet(&mut self, a: UserId, b: UserId) {
-        self.strangers.push((a.min(b), a.max(b)));
+    /// These users have their first direct message in this turn.
+    pub(super) fn first_direct(&mut self, a: UserId, b: UserId) {
+        self.first_directs.push((a.min(b), a.max(b)));
     }
 
-    /// Their first direct message is not kept.
-    pub(super) fn part(&mut self, a: UserId, b: UserId) {
-        self.strangers.retain(|pair| *pair != (a.min(b), a.max(b)));
+    /// The first direct message of these users is not kept.
+    pub(super) fn cancel_first_direct(&mut self, a: UserId, b: UserId) {
+        self.first_directs.retain(|pair| *pair != (a.min(b), a.max(b)));
     }
 }
 
@@ -155,7 +169,7 @@ impl Edge {
         let gathering = &mut self.gathering;
         gathering.turn += 1;
         gathering.reserved.clear();
-        gathering.strangers.clear();
+        gathering.first_directs.clear();
         gathering.intents.append(&mut gathering.next);
     }
 

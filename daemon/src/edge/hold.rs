@@ -65,7 +65,7 @@ impl Hold {
     }
 
     /// May a request be accepted that must be written, and that a user needs neither to log in nor to leave?
-    pub(super) fn takes(&self, what: &str) -> Answer {
+    pub(super) fn check_writable(&self, what: &str) -> Answer {
         match self.fails {
             true => Err(fails(format!("{what}: the server's store cannot be written; try again later"))),
             false => Ok(()),
@@ -73,7 +73,7 @@ impl Hold {
     }
 
     /// May a request be accepted that can be held?
-    pub(super) fn takes_more(&self) -> Answer {
+    pub(super) fn check_room(&self) -> Answer {
         match self.fails && self.is_full() {
             true => Err(fails(
                 "the server's store cannot be written, and no more can wait for it; try again later",
@@ -82,30 +82,30 @@ impl Hold {
         }
     }
 
-    /// The same for any request except a message.
-    pub(super) fn takes_ask(&self, state: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
+    /// The same for any request. A message is accepted here: [`Edge::mark_unwritable`] marks it.
+    pub(super) fn check_request(&self, state: &State, session: Option<SessionId>, ask: &Ask) -> Answer {
         if !self.fails {
             return Ok(());
         }
         match ask {
-            Ask::Action(action) => self.takes_action(action),
-            Ask::Enrol(_) => self.takes("nothing was changed"),
-            Ask::Mark(_) => self.takes("the mark was not kept"),
+            Ask::Action(action) => self.check_action(action),
+            Ask::Enrol(_) => self.check_writable("nothing was changed"),
+            Ask::Mark(_) => self.check_writable("the mark was not kept"),
             // Also for a room that this user may not know of: the answer must not reveal it.
             Ask::Join(room) if !session.is_some_and(|session| state.knows_room(session, room)) => {
-                self.takes("the room was not opened")
+                self.check_writable("the room was not opened")
             }
-            Ask::Join(_) => self.takes_more(),
-            // Each undoes a LOGIN or a JOIN, so their number is bounded.
+            Ask::Join(_) => self.check_room(),
+            // Each other request except a message undoes a LOGIN or a JOIN, so their number is bounded.
             _ => Ok(()),
         }
     }
 
-    fn takes_action(&self, action: &Action) -> Answer {
+    fn check_action(&self, action: &Action) -> Answer {
         match action {
             // A kick must be possible, above all while messages fill the disk.
             Action::Kick(_) => Ok(()),
-            _ => self.takes("it was not done"),
+            _ => self.check_writable("it was not done"),
         }
     }
 
@@ -216,7 +216,7 @@ impl Edge {
     fn is_told(&self, effect: &Effect) -> bool {
         match effect {
             Effect::IfKept(to, ..) | Effect::Read(to, _) => {
-                self.connections.get(to).is_some_and(|entry| !entry.closing)
+                self.connections.get(to).is_some_and(|entry| !entry.is_closing)
             }
             _ => true,
         }
@@ -238,21 +238,21 @@ impl Edge {
     ///
     /// # Errors
     /// The refusal: the command must not be proposed.
-    pub fn takes_action(&self, action: &Action) -> Result<(), Refusal> {
-        self.hold.takes_action(action)
+    pub fn check_action(&self, action: &Action) -> Result<(), Refusal> {
+        self.hold.check_action(action)
     }
 
     /// May an operator change a user or a certificate now?
     ///
     /// # Errors
     /// The refusal: the command must not be proposed.
-    pub fn takes_user_command(&self) -> Result<(), UserCommandError> {
+    pub fn check_user_command(&self) -> Result<(), UserCommandError> {
         if self.hold.fails { Err(UserCommandError::StoreFails) } else { Ok(()) }
     }
 
     /// The mark of an earlier message in the turn while no new message may be kept. The state refuses a new message
     /// and answers a resend: only the state knows, at the place of the message, which one it is.
-    pub(super) fn takes_message(
+    pub(super) fn mark_unwritable(
         &self,
         (connection, id): (ConnectionId, Option<&RequestId>),
         past: Past,

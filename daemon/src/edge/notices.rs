@@ -30,7 +30,7 @@ impl Edge {
         const STEP_MS: u64 = 2;
         let latest = (state.rules().ttl_ms / 2).max(FIRST_MS);
         let mut open: Vec<_> =
-            self.connections.iter().filter(|(_, c)| !c.closing).map(|(id, _)| *id).collect();
+            self.connections.iter().filter(|(_, c)| !c.is_closing).map(|(id, _)| *id).collect();
         open.sort_unstable();
         for (at, connection) in (0u64..).zip(open) {
             let mut going =

@@ -35,7 +35,7 @@ impl Edge {
     ) {
         let Err(refusal) = answer else { return self.answered(connection) };
         let Some(entry) = self.connections.get_mut(&connection) else { return };
-        if entry.closing {
+        if entry.is_closing {
             return;
         }
         entry.errors = entry.errors.saturating_add(1);

@@ -1,11 +1,10 @@
 //! Owns the answers to requests while their turn is applied: each is answered at its place, from the state at that place.
 //! Called by [`Edge::observe`]. Never adds to this turn, and never changes the state.
 
-use super::gathering::Task;
+use super::gathering::{Asked, AskedLogin, Task};
 use super::{Closing, Edge, Effect};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId, reply};
-use tcp_chat_state::{Change, ConnectionId, Done, Intent, ResumeOutcome, SessionId, State, shrink};
-use zeroize::Zeroizing;
+use tcp_chat_state::{Change, ConnectionId, Done, Intent, LoggedIn, ResumeOutcome, SessionId, State, shrink};
 
 /// The request id and the result of an intent.
 type Settled = (Option<RequestId>, Result<Done, Box<Refusal>>);
@@ -25,38 +24,37 @@ impl Edge {
             _ => 0,
         };
         self.sync(state, changes);
-        if let Some(task) = self.gathering.task(index + 1) {
-            self.settle_first(state, task, (id, result), away_ms);
+        if let Some(asked) = self.gathering.asked(index) {
+            self.settle_request(state, asked, (id, result), away_ms);
         }
         self.settle_local(state, index + 1);
     }
 
-    /// Does the first task after an intent. If the intent was a request, this task is its answer.
-    fn settle_first(&mut self, state: &State, task: Task, (id, result): Settled, away_ms: u64) {
-        match (task, result) {
-            (Task::Message { connection, session, charge }, Ok(Done::Said)) => {
+    /// Answers a request. `away_ms`: how long a resumed session had been away, in milliseconds.
+    fn settle_request(&mut self, state: &State, asked: Asked, (id, result): Settled, away_ms: u64) {
+        match (asked, result) {
+            (Asked::Message { connection, session, charge }, Ok(Done::Said)) => {
                 self.note_direct(state, session, &charge);
                 self.answered(connection);
             }
-            (Task::Message { connection, session, charge }, result) => {
+            (Asked::Message { connection, session, charge }, result) => {
                 self.refund(state, session, &charge);
                 let done = result.map(|done| self.reply(connection, ("MSG", id.as_ref()), done));
                 let done = done.map_err(|refusal| charge.refused(*refusal).with_id(id));
                 self.answer(state, connection, Some("MSG"), done);
             }
-            (Task::Login { connection, token, .. }, Ok(done)) => {
-                self.logged_in(connection, id.as_ref(), done, token, away_ms);
+            (Asked::Request { connection, login, .. }, Ok(Done::LoggedIn(logged_in))) => {
+                self.settle_login(connection, id.as_ref(), *logged_in, login, away_ms);
                 self.answered(connection);
             }
-            (Task::Login { connection, resumes, .. }, Err(refusal)) => {
-                self.count_resume(resumes, &refusal);
-                self.answer(state, connection, Some("LOGIN"), Err(refusal.with_id(id)));
+            (Asked::Request { connection, op, .. }, Ok(done)) => {
+                self.reply(connection, (op, id.as_ref()), done);
+                self.answered(connection);
             }
-            (Task::Reply { connection, op }, result) => {
-                let done = result.map(|done| self.reply(connection, (op, id.as_ref()), done));
-                self.answer(state, connection, Some(op), done.map_err(|no| no.with_id(id)));
+            (Asked::Request { connection, op, login }, Err(refusal)) => {
+                login.into_iter().for_each(|login| self.count_resume(login.resumes, &refusal));
+                self.answer(state, connection, Some(op), Err(refusal.with_id(id)));
             }
-            (task, _) => self.do_task(state, task),
         }
     }
 
@@ -75,18 +73,18 @@ impl Edge {
         }
     }
 
-    fn logged_in(
+    /// Replies to a LOGIN, if its connection is still open.
+    fn settle_login(
         &mut self,
         connection: ConnectionId,
         id: Option<&RequestId>,
-        done: Done,
-        token: Zeroizing<String>,
+        mut logged_in: LoggedIn,
+        login: Option<Box<AskedLogin>>,
         away_ms: u64,
     ) {
-        let Done::LoggedIn(mut logged_in) = done else { return };
-        if !self.is_open(connection) {
+        let Some(login) = login.filter(|_| self.is_open(connection)) else {
             return self.abandon(connection, logged_in.session, logged_in.resumed);
-        }
+        };
         // A client later resumes after this number, so it must not be a number that another message can still get.
         logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
         match logged_in.resumed {
@@ -97,7 +95,7 @@ impl Edge {
                 address.into_iter().for_each(|address| self.sessions.add(logged_in.session, address));
             }
         }
-        self.reply_to_login(connection, id, *logged_in, token);
+        self.reply_to_login(connection, id, logged_in, login.token);
     }
 
     /// Gives up a session whose connection was closed by an earlier command of the same turn, so that its client never
@@ -111,7 +109,10 @@ impl Edge {
 
     fn do_task(&mut self, state: &State, task: Task) {
         match task {
-            Task::Query { connection, session, id, query } if self.is_open(connection) => {
+            Task::Query { connection, session, id, query } => {
+                if !self.is_open(connection) {
+                    return;
+                }
                 let op = query.op();
                 let answer = state.query(session, *query);
                 let done = answer.map(|answer| self.reply_to_query(connection, (op, id.as_ref()), answer));
@@ -133,14 +134,12 @@ impl Edge {
             Task::Close(connection, why) => self.shut(connection, why),
             Task::Notice(line) => self.notify_all(line),
             Task::Shutdown => self.shut_all(state),
-            // A query of a closed connection gets no answer. The other tasks are done with their intents.
-            Task::Query { .. } | Task::Message { .. } | Task::Login { .. } | Task::Reply { .. } => {}
         }
     }
 
     /// Is the connection open, and not being closed?
     pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
-        self.connections.get(&connection).is_some_and(|entry| !entry.closing)
+        self.connections.get(&connection).is_some_and(|entry| !entry.is_closing)
     }
 
     /// Adds an effect for a connection, unless it is being closed.

@@ -1,18 +1,17 @@
-//! Owns a connection to the hub that has no socket, and finds the outcome of a request among its items. Called by
+//! Owns the webhook's connection to the hub, and finds the outcome of a request among its items. Called by
 //! [`super::session`]. Never decides the reaction to an outcome.
 //!
-//! It is not a [`crate::net::Link`]: a link carries lines, and the session needs facts that no line carries. The
-//! reply to a reused id is the seq of the first message even if the texts differ, and the session is known only by
-//! its hash. It shares [`ConnectionGuard`] with the connections that have a socket.
+//! It is a [`ConnectionGuard`] like each connection with a socket, but without a [`crate::net::Link`]. A link carries lines,
+//! and two facts of this session have no line: the session is resumed by a hash that no token has, and a resend with
+//! another text is answered with the seq of the first message.
 
 use crate::edge::Ask;
 use crate::edge::{Command, Read};
-use crate::hub::{HubGone, Item, Outbox, Taken};
+use crate::hub::{HubGone, Item, Taken};
 use crate::net::{ConnectionGuard, Gate};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
 use tcp_chat_state::Resent;
@@ -24,7 +23,6 @@ const OUTBOX_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct HubConnection {
     guard: ConnectionGuard,
-    outbox: Arc<Outbox>,
     /// Items that are taken out of the outbox, but not handled yet.
     items: VecDeque<Item>,
 }
@@ -52,14 +50,13 @@ pub(super) enum Outcome {
 impl HubConnection {
     /// Registers a new connection with the hub.
     pub(super) async fn enter(gate: &Gate) -> Result<Self, HubGone> {
-        let outbox = Arc::new(Outbox::new(OUTBOX_BYTES));
-        let guard = ConnectionGuard::enter(gate, IpAddr::V4(Ipv4Addr::LOCALHOST), &outbox).await?;
-        Ok(Self { guard, outbox, items: VecDeque::new() })
+        let guard = ConnectionGuard::enter(gate, IpAddr::V4(Ipv4Addr::LOCALHOST), OUTBOX_BYTES).await?;
+        Ok(Self { guard, items: VecDeque::new() })
     }
 
     /// Whether the hub has closed the connection.
     pub(super) fn is_closed(&self) -> bool {
-        self.outbox.is_closed()
+        self.guard.outbox().is_closed()
     }
 
     /// Logs in, and waits for the outcome.
@@ -84,7 +81,7 @@ impl HubConnection {
     fn poll_login(&mut self, cx: &Context<'_>) -> Poll<LoginStep> {
         // The hub wakes the task when it sets the login. So the task registers first, and looks afterwards.
         let next = self.poll_next(cx);
-        if self.outbox.is_logged_in() {
+        if self.guard.outbox().is_logged_in() {
             return Poll::Ready(LoginStep::LoggedIn);
         }
         next.map(|item| item.map_or(LoginStep::Closed, LoginStep::Item))
@@ -125,7 +122,7 @@ impl HubConnection {
             if let Some(item) = self.items.pop_front() {
                 return Poll::Ready(Some(item));
             }
-            match self.outbox.poll_take(cx, usize::MAX) {
+            match self.guard.outbox().poll_take(cx, usize::MAX) {
                 Poll::Ready(Taken::Items(items)) => self.items = items,
                 Poll::Ready(Taken::Closed(_)) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,

@@ -48,7 +48,7 @@ pub(super) enum IdScope {
     /// One body, known by its digest: another body under the same id is refused. If only the store knows the id,
     /// the texts are compared.
     Body(Digest),
-    /// An occasion, whose text may differ between resends: it is result once.
+    /// An occasion, whose text may differ between resends: it is posted once.
     Occasion,
     /// Nothing: the id is random, so it is never sent again.
     Nothing,

@@ -96,12 +96,12 @@ impl Webhook {
         }
         let response = match room {
             Some(room) => self.post(room, request).await,
-            None => Err(Refusal::new(ErrorKind::NoSuchRoom, "this is not a valid room name")),
+            None => Err(Refusal::new(ErrorKind::NoSuchRoom, "this is not a valid room name").into()),
         };
-        response.unwrap_or_else(|why| {
+        response.unwrap_or_else(|refused| {
             self.0.metrics.http.refused();
-            debug!(event = "post_refused", reason = why.kind.as_str(), "post refused");
-            refusal_response(&why)
+            debug!(event = "post_refused", reason = refused.reason, "post refused");
+            refused.response()
         })
     }
 
@@ -114,38 +114,37 @@ impl Webhook {
         token.is_some_and(|(_, token)| auth::sha256(token.trim().as_bytes()) == self.0.token)
     }
 
-    async fn post(&self, asked: Name, request: Request<Incoming>) -> Result<HttpResponse, Refusal> {
-        let rooms = self.0.rooms.load_full();
-        let known = rooms.iter().find(|room| room.key() == asked.key());
-        let room = known.ok_or_else(|| {
-            let msg = format!("{asked} is not in http.rooms: this room accepts no posts");
-            Refusal::new(ErrorKind::NoSuchRoom, msg)
-        })?;
+    async fn post(&self, asked: Name, request: Request<Incoming>) -> Result<HttpResponse, RefusedPost> {
+        let room = self.room(&asked)?;
         let key = key(request.headers())?;
-        let most = self.0.gate.msg_bytes();
         let received = body(request).await?;
-        let WebhookMessage { text, dedup_key } = match &received {
-            ReceivedBody::Whole(body) => {
-                message::read(body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
-            }
-            ReceivedBody::Cut(begins) => message::read_cut(begins, most).ok_or_else(too_long)?,
-        };
-        let is_notification = dedup_key.is_some();
-        text::check(&text, most).map_err(|why| {
-            let kind = if matches!(why, text::TextError::TooLong { .. }) {
-                ErrorKind::TooLarge
-            } else {
-                ErrorKind::Data
-            };
-            Refusal::new(kind, why.to_string())
-        })?;
-        let scope = match (&key, dedup_key) {
+        let message = received.message(self.0.gate.msg_bytes())?;
+        let scope = match (&key, message.dedup_key) {
             (Some(_), _) => IdScope::Body(received.digest()),
             (None, Some(_)) => IdScope::Occasion,
             (None, None) => IdScope::Nothing,
         };
-        let id = self.id(room, key.as_deref(), dedup_key)?;
-        match self.0.session.post(room.clone(), id, scope, json_text(&text)).await {
+        let id = self.id(&room, key.as_deref(), message.dedup_key)?;
+        let result = self.0.session.post(room.clone(), id, scope, json_text(&message.text)).await;
+        self.response_to(result, &room, &message)
+    }
+
+    /// The room as the settings spell it.
+    fn room(&self, asked: &Name) -> Result<Name, Refusal> {
+        let rooms = self.0.rooms.load();
+        rooms.iter().find(|room| room.key() == asked.key()).cloned().ok_or_else(|| {
+            let msg = format!("{asked} is not in http.rooms: this room accepts no posts");
+            Refusal::new(ErrorKind::NoSuchRoom, msg)
+        })
+    }
+
+    fn response_to(
+        &self,
+        result: PostResult,
+        room: &Name,
+        message: &WebhookMessage,
+    ) -> Result<HttpResponse, RefusedPost> {
+        match result {
             PostResult::Kept(seq) => {
                 self.0.metrics.http.kept();
                 Ok(object(StatusCode::CREATED, &json!({"room": room.as_str(), "seq": seq})))
@@ -155,21 +154,16 @@ impl Webhook {
                 Ok(object(StatusCode::OK, &json!({"room": room.as_str(), "seq": seq, "again": true})))
             }
             PostResult::Reused => {
-                self.0.metrics.http.refused();
-                debug!(event = "post_refused", reason = "idempotency key", "post refused");
                 let msg = "`Idempotency-Key`: this key was used for another message in this room; this message was \
-                                           not kept: post it under a new key";
-                Ok(error_response(StatusCode::UNPROCESSABLE_ENTITY, "DATA", msg))
+                           not kept: post it under a new key";
+                let why = Refusal::new(ErrorKind::Data, msg);
+                Err(RefusedPost { status: StatusCode::UNPROCESSABLE_ENTITY, reason: "idempotency key", why })
             }
             // Alertmanager and Grafana resend after 503, and drop the notification after any other error.
-            PostResult::Refused(why) if is_notification && why.kind == ErrorKind::RateLimited => {
-                self.0.metrics.http.refused();
-                debug!(event = "post_refused", reason = why.kind.as_str(), "post refused");
-                let mut response = refusal_response(&why);
-                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-                Ok(response)
+            PostResult::Refused(why) if message.dedup_key.is_some() && why.kind == ErrorKind::RateLimited => {
+                Err(RefusedPost { status: StatusCode::SERVICE_UNAVAILABLE, ..why.into() })
             }
-            PostResult::Refused(why) => Err(why),
+            PostResult::Refused(why) => Err(why.into()),
         }
     }
 
@@ -222,6 +216,21 @@ enum ReceivedBody {
 }
 
 impl ReceivedBody {
+    /// The message to post. `most`: the longest text, in bytes.
+    fn message(&self, most: usize) -> Result<WebhookMessage, Refusal> {
+        let message = match self {
+            Self::Whole(body) => {
+                message::read(body, most).map_err(|why| Refusal::new(ErrorKind::Data, why))?
+            }
+            Self::Cut(begins) => message::read_cut(begins, most).ok_or_else(too_long)?,
+        };
+        text::check(&message.text, most).map_err(|why| {
+            let is_long = matches!(why, text::TextError::TooLong { .. });
+            Refusal::new(if is_long { ErrorKind::TooLarge } else { ErrorKind::Data }, why.to_string())
+        })?;
+        Ok(message)
+    }
+
     /// The digest of the received bytes.
     fn digest(&self) -> Digest {
         let (Self::Whole(bytes) | Self::Cut(bytes)) = self;
@@ -260,20 +269,36 @@ fn too_long() -> Refusal {
     Refusal::new(ErrorKind::TooLarge, format!("the body is longer than {BODY_BYTES} bytes"))
 }
 
-/// A refusal as an HTTP response.
-fn refusal_response(why: &Refusal) -> HttpResponse {
-    let status = match why.kind {
-        ErrorKind::Data | ErrorKind::Parse | ErrorKind::NameInvalid => StatusCode::BAD_REQUEST,
-        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorKind::Forbidden | ErrorKind::NotAMember | ErrorKind::AuthFailed => StatusCode::FORBIDDEN,
-        ErrorKind::NoSuchRoom => StatusCode::NOT_FOUND,
-        ErrorKind::NameTaken => StatusCode::CONFLICT,
-        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let mut response = error_response(status, why.kind.as_str(), &why.msg);
-    if let Some(ms) = why.retry_after_ms {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
+/// A post that is refused.
+struct RefusedPost {
+    status: StatusCode,
+    /// The word for the log.
+    reason: &'static str,
+    why: Refusal,
+}
+
+impl From<Refusal> for RefusedPost {
+    fn from(why: Refusal) -> Self {
+        let status = match why.kind {
+            ErrorKind::Data | ErrorKind::Parse | ErrorKind::NameInvalid => StatusCode::BAD_REQUEST,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::Forbidden | ErrorKind::NotAMember | ErrorKind::AuthFailed => StatusCode::FORBIDDEN,
+            ErrorKind::NoSuchRoom => StatusCode::NOT_FOUND,
+            ErrorKind::NameTaken => StatusCode::CONFLICT,
+            ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, reason: why.kind.as_str(), why }
     }
-    response
+}
+
+impl RefusedPost {
+    fn response(&self) -> HttpResponse {
+        let Self { status, why, .. } = self;
+        let mut response = error_response(*status, why.kind.as_str(), &why.msg);
+        if let Some(ms) = why.retry_after_ms {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
+        }
+        response
+    }
 }

@@ -68,7 +68,7 @@ impl Hub {
                 self.edge.say_to_all(&msg);
                 self.reply(After::Turn, to, |_, _| ());
             }
-            Control::Action(uid, action, to) => match self.edge.takes_action(&action) {
+            Control::Action(uid, action, to) => match self.edge.check_action(&action) {
                 Err(refusal) => {
                     let done = Err(refusal.msg.into_owned());
                     self.reply(After::Turn, to, |_, _| done);
@@ -81,7 +81,7 @@ impl Hub {
             Control::Listing(at, from, to) => {
                 self.reply(After::Turn, to, move |hub, _| hub.state.list(at, &from, &hub.edge));
             }
-            Control::User(uid, wish, to) => match self.edge.takes_user_command() {
+            Control::User(uid, wish, to) => match self.edge.check_user_command() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
                 Ok(()) => self.operate(Intent::Grant(uid, wish), OperatorReply::User(to)),
             },

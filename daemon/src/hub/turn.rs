@@ -24,7 +24,7 @@ impl Hub {
             self.metrics.hub.turn(taken.commands);
         }
         if let Some(counters) = self.edge.take_counters() {
-            self.metrics.tally(&counters);
+            self.metrics.add(&counters);
         }
         self.answer();
     }

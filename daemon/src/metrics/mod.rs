@@ -109,12 +109,12 @@ impl Metrics {
     }
 
     /// Adds the counts of one turn.
-    pub fn tally(&self, tally: &Counters) {
-        for (kind, count) in tally.refusals() {
+    pub fn add(&self, counters: &Counters) {
+        for (kind, count) in counters.refusals() {
             self.chat.refusals.with_label_values(&[kind.as_str()]).inc_by(count);
         }
-        self.chat.logins.inc_by(tally.logins);
-        for (outcome, away_ms) in &tally.resumes {
+        self.chat.logins.inc_by(counters.logins);
+        for (outcome, away_ms) in &counters.resumes {
             self.chat.resumes.with_label_values(&[outcome.as_str()]).inc();
             if matches!(outcome, ResumeOutcome::Resumed) {
                 self.chat.resume_age.observe(Duration::from_millis(*away_ms).as_secs_f64());

@@ -7,7 +7,7 @@ use super::guard::ConnectionGuard;
 use super::link::Link;
 use super::reader::{ConnectionReader, ReadEnd};
 use super::writer::{ConnectionWriter, WriteEnd};
-use crate::hub::{Closed, Item, Outbox};
+use crate::hub::{Closed, Item};
 use crate::log;
 use crate::settings::Limits;
 use std::future::{Future, poll_fn};
@@ -76,10 +76,9 @@ struct Connection<L> {
     /// `None` after the peer has closed its write side.
     reader: Option<ConnectionReader>,
     writer: ConnectionWriter,
-    outbox: Arc<Outbox>,
     /// `None` while nothing is timed, as on an idle connection.
     timers: Option<Box<Timers>>,
-    /// Knows the id and the gate.
+    /// Knows the id, the gate and the outbox.
     guard: ConnectionGuard,
     limits: Arc<Limits>,
     peer: SocketAddr,
@@ -138,8 +137,7 @@ impl<L: Link> Connection<L> {
     /// Registers the connection with the hub. `None`: the hub has ended.
     async fn enter(gate: Gate, link: L, peer: SocketAddr) -> Option<Box<Self>> {
         let limits = gate.0.limits.load_full();
-        let outbox = Arc::new(Outbox::new(limits.outbox_bytes));
-        let guard = ConnectionGuard::enter(&gate, peer.ip(), &outbox).await.ok()?;
+        let guard = ConnectionGuard::enter(&gate, peer.ip(), limits.outbox_bytes).await.ok()?;
         let identity = link.identity(gate.0.login_policy.load().backdated_ms);
         Some(Box::new(Self {
             reader: Some(ConnectionReader::new(&limits, identity)),
@@ -149,7 +147,6 @@ impl<L: Link> Connection<L> {
                 ..Timers::default()
             })),
             guard,
-            outbox,
             link,
             limits,
             peer,
@@ -170,8 +167,8 @@ impl<L: Link> Connection<L> {
     }
 
     fn poll_writer(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let Self { writer, link, outbox, guard, .. } = self;
-        match writer.poll(cx, guard.id(), link, outbox, &guard.gate().0.readers) {
+        let Self { writer, link, guard, .. } = self;
+        match writer.poll(cx, guard.id(), link, guard.outbox(), &guard.gate().0.readers) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(WriteEnd::Done(why))) => Poll::Ready(EndReason::Closed(why)),
             Poll::Ready(Ok(WriteEnd::StoreFailed)) => Poll::Ready(EndReason::StoreFailed),
@@ -190,7 +187,7 @@ impl<L: Link> Connection<L> {
                 }
                 timers.pause = None;
             }
-            match self.outbox.poll_may_ask(cx) {
+            match self.guard.outbox().poll_may_ask(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Duration::ZERO) => {}
                 Poll::Ready(slow) => {
@@ -199,7 +196,7 @@ impl<L: Link> Connection<L> {
                     continue;
                 }
             }
-            match reader.poll(cx, &mut self.link, &self.guard, &self.limits, &self.outbox, self.peer) {
+            match reader.poll(cx, &mut self.link, &self.guard, &self.limits, self.peer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(ReadEnd::Eof))) => {
@@ -220,7 +217,7 @@ impl<L: Link> Connection<L> {
     fn poll_deadline(&mut self, cx: &mut Context<'_>) {
         let Some(timers) = &mut self.timers else { return };
         let Some(deadline) = &mut timers.deadline else { return };
-        if self.outbox.is_logged_in() {
+        if self.guard.outbox().is_logged_in() {
             timers.deadline = None;
             self.link.stop_wiping();
             if let Some(reader) = &mut self.reader {
@@ -233,7 +230,8 @@ impl<L: Link> Connection<L> {
             log::Refused { conn, peer, user: None, op: None, id: None, kind }.tell();
             let late = format!("no LOGIN within {} s", self.limits.login.as_secs_f32());
             let late = Item::Line(reply::error(&Refusal::new(ErrorKind::Timeout, late)));
-            let wakers = [self.outbox.push(late), self.outbox.close(Closed::By(crate::edge::Closing::Late))];
+            let outbox = self.guard.outbox();
+            let wakers = [outbox.push(late), outbox.close(Closed::By(crate::edge::Closing::Late))];
             wakers.into_iter().flatten().for_each(Waker::wake);
             cx.waker().wake_by_ref();
         }

@@ -1,6 +1,6 @@
-//! Owns the registration of a connection with the hub: from [`ConnectionGuard::enter`] to [`ConnectionGuard::leave`]
-//! or the drop of the guard.
-//! Called by `connection` and by the session of the HTTP endpoint. Never reads or writes a stream.
+//! Owns a connection as the hub sees it: an id, commands in, an outbox of answers, and its end. It lasts from
+//! [`ConnectionGuard::enter`] to [`ConnectionGuard::leave`] or the drop of the guard. Used by `connection`, which adds a
+//! [`super::Link`], and by the session of the webhook, which has none. Never reads or writes a stream.
 
 use super::Gate;
 use crate::edge::Command;
@@ -14,19 +14,27 @@ use tcp_chat_state::ConnectionId;
 pub struct ConnectionGuard {
     gate: Gate,
     id: ConnectionId,
+    /// The hub's answers.
+    outbox: Arc<Outbox>,
     /// Whether the hub already knows that the connection is lost.
     has_left: bool,
 }
 
 impl ConnectionGuard {
-    /// Registers a new connection from this address. The hub sends its answers through the outbox.
+    /// Registers a new connection from this address, with an outbox of this bound in bytes.
     ///
     /// # Errors
     /// The hub has ended.
-    pub async fn enter(gate: &Gate, address: IpAddr, outbox: &Arc<Outbox>) -> Result<Self, HubGone> {
-        let id = gate.next_id();
+    pub async fn enter(gate: &Gate, address: IpAddr, outbox_bytes: usize) -> Result<Self, HubGone> {
+        let (id, outbox) = (gate.next_id(), Arc::new(Outbox::new(outbox_bytes)));
         gate.0.inbox.put(Entry::Open(id, address, outbox.clone())).await?;
-        Ok(Self { gate: gate.clone(), id, has_left: false })
+        Ok(Self { gate: gate.clone(), id, outbox, has_left: false })
+    }
+
+    /// The outbox: the hub puts its answers into it.
+    #[must_use]
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     /// The id of the connection.

@@ -1,13 +1,13 @@
 //! Owns the step from an unproven LOGIN or ENROL to a command. `parse` makes [`Unproven`]; `reader` collects the
-//! lines of one read in a [`Batch`] and passes it through here to the hub. A LOGIN has no other way to the hub:
-//! its command needs a [`Proof`]. Slow checks run off the async threads, few at a time. Never logs a user in:
+//! lines of one read in a [`Batch`] and passes it through here to the hub. They have no other way to the hub: the command of
+//! a LOGIN needs a [`Proof`], and that of an ENROL an [`EnrolProof`]. Slow checks run off the async threads, few at a time. Never logs a user in:
 //! the state does, and checks again.
 
 mod enrol;
 
 use super::Gate;
 use super::identity::Identity;
-use crate::auth::{Expected, Proof};
+use crate::auth::{EnrolProof, Expected, Proof};
 use crate::edge::Command;
 use crate::edge::{Ask, LoginAsk, Secret};
 use crate::hub::Outbox;
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, Login};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Digest, EnrolOp, NewCredential, UserId};
+use tcp_chat_state::{ConnectionId, Digest, UserId};
 use tracing::{debug, warn};
 
 /// Logins that are checked in one read; the edge closes the connection after as many failures.
@@ -107,10 +107,9 @@ impl Unproven {
                     None => Err(Self::login(id, login, fresh, resumes)),
                 }
             }
-            ClaimKind::Enrol { enrol, code } if is_logged_in => Ok(Command::Ask(
-                id,
-                Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code, made: NewCredential::Nothing })),
-            )),
+            ClaimKind::Enrol { enrol, code } if is_logged_in => {
+                Ok(Command::Ask(id, Ask::Enrol(Box::new(EnrolProof::nothing(enrol.name, code)))))
+            }
             ClaimKind::Enrol { enrol, code } => Err(Self::enrol(id, enrol, code)),
         }
     }
@@ -123,9 +122,9 @@ impl Unproven {
                 let proof = check_password(&mut login, state, gate, peer).await;
                 proof.map(|proof| Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes, proof })))
             }
-            ClaimKind::Enrol { mut enrol, code } => {
-                let made = enrol::make(&mut enrol, code, state, gate, peer).await;
-                made.map(|made| Ask::Enrol(Box::new(EnrolOp { name: enrol.name, code, made })))
+            ClaimKind::Enrol { enrol, code } => {
+                let proof = enrol::make(*enrol, code, state, gate, peer).await;
+                proof.map(|proof| Ask::Enrol(Box::new(proof)))
             }
         };
         match asked {

@@ -7,14 +7,13 @@ use super::link::Link;
 use super::parse;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
 use crate::edge::Command;
-use crate::hub::{Entry, HubGone, Outbox};
+use crate::hub::{Entry, HubGone};
 use crate::settings::Limits;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
@@ -98,7 +97,6 @@ impl ConnectionReader {
         link: &mut L,
         guard: &ConnectionGuard,
         limits: &Limits,
-        outbox: &Arc<Outbox>,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
         if let Some(pending_put) = &mut self.pending_put {
@@ -125,8 +123,8 @@ impl ConnectionReader {
         if batch.is_empty() {
             return Poll::Ready(Ok(None));
         }
-        outbox.asks();
-        self.pass_on(batch, guard, outbox, peer);
+        guard.outbox().asks();
+        self.pass_on(batch, guard, peer);
         Poll::Ready(Ok(None))
     }
 
@@ -180,12 +178,12 @@ impl ConnectionReader {
         self.identity.as_deref().unwrap_or(&Identity::None)
     }
 
-    fn pass_on(&mut self, batch: Batch, guard: &ConnectionGuard, outbox: &Arc<Outbox>, address: SocketAddr) {
+    fn pass_on(&mut self, batch: Batch, guard: &ConnectionGuard, address: SocketAddr) {
         let (id, gate) = (guard.id(), guard.gate());
-        let peer = Peer { id, address, identity: self.identity(), outbox };
+        let peer = Peer { id, address, identity: self.identity(), outbox: guard.outbox() };
         let commands = match batch.prove_at_once(gate, peer) {
             Ok(commands) => commands,
-            Err(batch) => return self.prove(batch, guard, outbox, address),
+            Err(batch) => return self.prove(batch, guard, address),
         };
         if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
             let (gate, enrolled) = (gate.clone(), self.enrolled.take().map(|enrolled| *enrolled));
@@ -199,9 +197,9 @@ impl ConnectionReader {
     }
 
     /// Runs the slow checks, then passes the commands on.
-    fn prove(&mut self, batch: Batch, guard: &ConnectionGuard, outbox: &Arc<Outbox>, address: SocketAddr) {
+    fn prove(&mut self, batch: Batch, guard: &ConnectionGuard, address: SocketAddr) {
         let (id, gate) = (guard.id(), guard.gate().clone());
-        let (identity, outbox) = (self.identity().clone(), outbox.clone());
+        let (identity, outbox) = (self.identity().clone(), guard.outbox().clone());
         let enrolled = self.enrolled.take().map(|enrolled| *enrolled);
         self.pending_put = Some(Box::pin(async move {
             let peer = Peer { id, address, identity: &identity, outbox: &outbox };

@@ -86,8 +86,9 @@ fn intent(entry: &Value) -> Intent {
         if entry["act"].is_null() {
             return Intent::Grant(uid, wish(read(&entry["wish"]), &entry["code"]));
         }
-        let Control::Action(action) = read(&entry["act"]) else { panic!("{entry} is no action") };
-        return Intent::Operate(uid, action, past(&entry["past"]));
+        let Control::Action(asked) = read(&entry["act"]) else { panic!("{entry} is no action") };
+        let action = asked.action().expect("an action");
+        return Intent::Operate(uid, Box::new(action), past(&entry["past"]));
     }
     if let Some(sessions) = entry["end"].as_array() {
         let sessions = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id"))).collect();

@@ -4,7 +4,7 @@
 
 use super::decode;
 use super::state::{Happens, Replica, Shelf, rules};
-use super::turns::encode;
+use super::turns::{control_of_action, encode};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
@@ -14,8 +14,7 @@ use tcp_chat_state::{
     Revocation, Rules,
 };
 use tcp_chatd::admin::AdminRequest as Control;
-use tcp_chatd::auth::Proof;
-use tcp_chatd::auth::sha256;
+use tcp_chatd::auth::{EnrolProof, Proof, sha256};
 use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Now};
 
@@ -129,7 +128,7 @@ impl Recorder {
             Step::Operator(line) => self.operator(line.as_bytes()),
             Step::Action(line) => {
                 if let Ok((_, Request::Action(action))) = parse(line.as_bytes(), &BOUNDS) {
-                    self.operator(Control::Action(action).to_json().to_string().as_bytes());
+                    self.operator(control_of_action(&action).to_json().to_string().as_bytes());
                 }
             }
             Step::Reload(which) => {
@@ -261,11 +260,8 @@ impl Recorder {
                         NewCredential::Certificate(Box::new(self.certificate(&enrol.name)), csr.clone())
                     }
                 };
-                Ask::Enrol(Box::new(EnrolOp {
-                    code: Some(sha256(enrol.code.as_bytes())),
-                    name: enrol.name,
-                    made,
-                }))
+                let code = Some(sha256(enrol.code.as_bytes()));
+                Ask::Enrol(Box::new(EnrolProof::for_tests(EnrolOp { code, name: enrol.name, made })))
             }
         }
     }
@@ -311,7 +307,10 @@ impl Recorder {
             Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {
                 Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
             }
-            Control::Action(action) => Intent::Operate(UID, action.clone(), Past::Absent),
+            Control::Action(asked) => match asked.action() {
+                Ok(action) => Intent::Operate(UID, Box::new(action), Past::Absent),
+                Err(_) => return,
+            },
             _ => return,
         };
         self.happens.push(Happens::Else(input));

@@ -4,12 +4,15 @@
 
 use serde_json::{Value, json};
 use tcp_chat_protocol::RequestId;
-use tcp_chat_protocol::request::{Login, Request, write};
+use tcp_chat_protocol::request::{self, Action, Against, Conversation, Login, Place, Request, write};
 use tcp_chat_state::{
     Allowance, Certificate, Code, CodePurpose, Digest, EnrolOp, Evidence, Intent, LoginOp, NewCredential, Op,
     Origin, Past, Presented, Resumes, Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
 };
-use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
+use tcp_chatd::admin::{
+    ActionRequest, AdminRequest as Control, Ban, ClientCertificate, Grant, Kick, Mute, Redact, Revoked,
+    RoleOrNone, Unban, Unmute,
+};
 use tcp_chatd::rate::Limit;
 
 /// The encoded form.
@@ -38,7 +41,7 @@ fn encode_intent(intent: &Intent) -> Value {
                     RequestId::Number(number) => json!(number),
                     RequestId::Text(text) => json!(**text),
                 }),
-                "request": request(op),
+                "request": encode_request(op),
             });
             match op {
                 Op::Login(login) => {
@@ -68,7 +71,7 @@ fn encode_intent(intent: &Intent) -> Value {
             entry
         }
         Intent::Operate(uid, action, past) => {
-            let act = Control::Action(action.clone()).to_json();
+            let act = control_of_action(action).to_json();
             json!({"uid": uid, "act": act, "past": encode_past(past)})
         }
         Intent::Grant(uid, wish) => {
@@ -158,7 +161,7 @@ fn encode_allowance(allowance: &Allowance, entry: &mut Value) {
 }
 
 /// A request as on the wire. An ENROL is secret there, so only its user's name is written.
-fn request(op: &Op) -> Value {
+fn encode_request(op: &Op) -> Value {
     let request = match op.clone() {
         Op::Login(login) => {
             // All fields: those that are missing here stand beside the request.
@@ -180,6 +183,50 @@ fn request(op: &Op) -> Value {
     let mut line = Vec::new();
     write(None, &request, &mut line);
     serde_json::from_slice(&line).expect("a line of JSON")
+}
+
+/// An operator's action as on the control socket.
+pub(crate) fn control_of_action(action: &Action) -> Control {
+    let text = |room: &Place| room.as_str().to_owned();
+    let some_text = |room: &Option<Place>| room.as_ref().map(text);
+    Control::Action(match action.clone() {
+        Action::Kick(Against { target, room, reason, .. }) => ActionRequest::Kick(Kick {
+            user: target.to_string(),
+            reason: Some(reason),
+            room: some_text(&room),
+            json: false,
+        }),
+        Action::Mute(Against { target, room, for_s, reason }) => {
+            let (user, room) = (Some(target.to_string()), some_text(&room));
+            ActionRequest::Mute(Mute { list: None, user, for_s, reason: Some(reason), room, json: false })
+        }
+        Action::Unmute(Against { target, room, .. }) => {
+            ActionRequest::Unmute(Unmute { user: target.to_string(), room: some_text(&room), json: false })
+        }
+        Action::Ban(Against { target, room, for_s, reason }) => {
+            let (whom, room) = (Some(target.to_string()), some_text(&room));
+            ActionRequest::Ban(Ban { list: None, whom, for_s, reason: Some(reason), room, json: false })
+        }
+        Action::Unban(Against { target, room, .. }) => {
+            ActionRequest::Unban(Unban { whom: target.to_string(), room: some_text(&room), json: false })
+        }
+        Action::Room { room, private } => {
+            ActionRequest::Room { room: text(&room), private: Some(private), topic: None }
+        }
+        Action::Topic { room, topic } => {
+            ActionRequest::Room { room: text(&room), private: None, topic: Some(topic) }
+        }
+        Action::Redact(request::Redact { of, seq, reason }) => {
+            // Operators redact in rooms: the control socket has no form for another conversation.
+            let room = if let Conversation::Room(room) = of { text(&room) } else { String::new() };
+            ActionRequest::Redact(Redact { room, seq, reason: Some(reason), json: false })
+        }
+        Action::RemoveRoom(room) => ActionRequest::RemoveRoom { room: text(&room) },
+        Action::Grant { user, role, room } => {
+            let (user, role) = (Some(user.to_string()), role.map(|role| RoleOrNone(Some(role))));
+            ActionRequest::Grant(Grant { list: None, user, role, room: some_text(&room), json: false })
+        }
+    })
 }
 
 /// A change of users as on the control socket, and the code that the proposer has made.

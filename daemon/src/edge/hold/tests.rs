@@ -50,14 +50,14 @@ fn a_login_beyond_the_bound_is_refused() {
     let mut edge = Edge::default();
     edge.store_fails();
     let mut turns = 0;
-    while edge.hold.takes_more().is_ok() {
+    while edge.hold.check_room().is_ok() {
         let _ = edge.hold(Outcome { writes: ends(0..250), effects: Vec::new() });
         turns += 1;
     }
     assert_eq!(turns, HELD_BYTES / (250 * 256) + 1);
     let state = State::restore(Rules::from(&Settings::default()), Snapshot::default(), 0);
     let leaves = Ask::Leave(Place(Some("lobby".parse().unwrap())));
-    assert!(edge.hold.takes_ask(&state, None, &leaves).is_ok(), "who fills it keeps nobody from going");
+    assert!(edge.hold.check_request(&state, None, &leaves).is_ok(), "who fills it keeps nobody from going");
     let mut edge = Edge::default();
     edge.connections.insert(ANA, crate::edge::connections::Connection::new([127, 0, 0, 1].into(), 0));
     let reply = |to| Outcome {
@@ -66,11 +66,11 @@ fn a_login_beyond_the_bound_is_refused() {
     };
     let _ = edge.hold(reply(ConnectionId(2)));
     let _ = edge.hold(reply(ANA));
-    assert!(edge.hold.takes_more().is_ok(), "those of who is gone do not count");
+    assert!(edge.hold.check_room().is_ok(), "those of who is gone do not count");
     let _ = edge.hold(reply(ANA));
-    assert!(edge.hold.takes_more().is_err());
+    assert!(edge.hold.check_room().is_err());
     edge.store_works();
-    assert!(edge.hold.takes_more().is_ok());
+    assert!(edge.hold.check_room().is_ok());
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn the_bound_counts_waiting_effects() {
         json: "x".repeat(8_192).into(),
     };
     let mut times = 0;
-    while edge.hold.takes_more().is_ok() {
+    while edge.hold.check_room().is_ok() {
         let effects = vec![Effect::Read(ANA, Read::Again(Box::new(resent()))); 8];
         let _ = edge.hold(Outcome { writes: Writes::default(), effects });
         times += 8;

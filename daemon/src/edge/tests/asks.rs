@@ -3,6 +3,7 @@
 
 use super::world::World;
 use super::*;
+use crate::auth::EnrolProof;
 use crate::edge::Command;
 use crate::edge::{LoginAsk, Proving, Secret};
 use tcp_chat_protocol::Name;
@@ -57,7 +58,8 @@ impl World {
                     Wants::Password(password) => NewCredential::Password(hash_of(password)),
                     Wants::Certificate(_) => NewCredential::Nothing,
                 };
-                Ask::Enrol(Box::new(EnrolOp { code: Some(code_hash(&enrol.code)), name: enrol.name, made }))
+                let code = Some(code_hash(&enrol.code));
+                Ask::Enrol(Box::new(EnrolProof::for_tests(EnrolOp { code, name: enrol.name, made })))
             }
         }
     }

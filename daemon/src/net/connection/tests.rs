@@ -1,7 +1,7 @@
 //! Connections over an in-memory link: the same reader, proof step, hub and writer as over TLS.
 
 use super::*;
-use crate::hub::{Directory, inbox, spawn};
+use crate::hub::{Directory, Outbox, inbox, spawn};
 use crate::metrics::Metrics;
 use crate::net::Identity;
 use crate::settings::{AuthMode, Durability, History, MaxBytes, Settings, Tls};

@@ -56,7 +56,7 @@ impl World {
     pub(in crate::edge::tests) fn acts(&mut self, action: Action) -> Result<ActReply, ErrorKind> {
         self.begin();
         let past = self.disk.past(State::redacts(&action).map(Sought::Message));
-        let done = self.edge.takes_action(&action).and_then(|()| {
+        let done = self.edge.check_action(&action).and_then(|()| {
             let at = self.edge.propose(Intent::Operate(0, Box::new(action), past));
             self.finish();
             self.results.swap_remove(at)
@@ -73,7 +73,7 @@ impl World {
         command: UserCommand,
     ) -> Result<usize, UserCommandError> {
         self.begin();
-        self.edge.takes_user_command()?;
+        self.edge.check_user_command()?;
         let at = self.edge.propose(Intent::Grant(0, command));
         self.finish();
         match self.results.swap_remove(at) {
