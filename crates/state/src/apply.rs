@@ -3,10 +3,11 @@
 //! states stay equal. Never reads a clock, a setting or a store. Never fails: a request can be refused, a turn cannot.
 
 use super::{Answer, Change, Done, Intent, NodeId, State, Writes};
+use serde::{Deserialize, Serialize};
 use tcp_chat_protocol::{Refusal, RequestId, Seq};
 
 /// A turn: what one node proposes, to be applied by all.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// The node that proposes it.
     pub node: NodeId,

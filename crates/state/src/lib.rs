@@ -18,6 +18,7 @@
 //! | `permissions/authorize.rs` | the one function that decides whether a user has a permission |
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
+//! | `codec.rs` | the encoded form of a turn |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
@@ -27,6 +28,7 @@
 mod apply;
 mod capacity;
 mod change;
+mod codec;
 mod deduplication;
 mod digest;
 mod edge_queries;
@@ -60,6 +62,7 @@ mod writes;
 pub use apply::{Place, Turn};
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
+pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
