@@ -5,7 +5,7 @@ use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
-use tcp_chat_protocol::{Action, Name, ReadMark, RequestId};
+use tcp_chat_protocol::{Action, Name, ReadMark, RequestId, Seq};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -77,6 +77,12 @@ pub enum Intent {
     Policy(Box<Rules>),
     /// Seals the messages so far: they get their numbers before the next intent.
     Seal,
+    /// A process starts with this policy. The policy of the process before may have been another one, and so may its
+    /// version.
+    Start(Box<Rules>),
+    /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0: no
+    /// messages.
+    Retain(Seq),
 }
 
 /// The result of a request that was not refused.

@@ -141,8 +141,6 @@ pub struct State {
     turn: turn::Turn,
     /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
-    /// Conversations that this process must still check after its start: an empty one is removed.
-    unchecked: std::vec::IntoIter<ConversationId>,
     /// Ended sessions that are still members of rooms.
     ended_sessions: EndedSessions,
     /// The number of rooms that ended sessions leave in the turn of their end.
@@ -173,12 +171,7 @@ impl State {
             Op::Leave(place) => self.leave(self.caller(source, id)?, &place),
             Op::Action(action, past) => self.act_as_user(self.caller(source, id)?, &action, past),
             Op::Mark(mark) => self.mark(self.caller(source, id)?, &mark),
-            Op::Quit => {
-                if let Some(session) = self.session_of(source) {
-                    self.end_session(session, Ending::Over);
-                }
-                Ok(Done::Other)
-            }
+            Op::Quit => Ok(self.quit(source)),
         }
     }
 

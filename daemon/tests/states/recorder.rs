@@ -96,19 +96,27 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(shelves: [Box<dyn Shelf>; 3]) -> Self {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
-        let states = shelves.map(|shelf| Replica::new(shelf, now.wall));
-        Self {
+        // Each has another policy until the first turn: all that follows, follows from the turns.
+        let [mut one, mut two, mut three] = [rules(), rules(), rules()];
+        (one.create, two.accounts, three.window) = (false, true, 1);
+        two.default_rooms.clear();
+        let [a, b, c] = shelves;
+        let replicas = [(a, one), (b, two), (c, three)];
+        let states = replicas.map(|(shelf, rules)| Replica::new(shelf, rules, now.wall));
+        let mut recorder = Self {
             states,
             now,
             edge: Edge::default(),
-            happens: Vec::new(),
+            happens: vec![Happens::Else(Intent::Start(Box::new(rules())))],
             retain: None,
             pace: None,
             turns: 0,
             connections: 0,
             logins: 0,
             slots: BTreeMap::new(),
-        }
+        };
+        recorder.turn(None).expect("equal states after the start");
+        recorder
     }
 
     /// Carries out the steps, and compares after each turn.
@@ -172,11 +180,12 @@ impl Recorder {
     /// Applies the turn to all three states, to one of them in its encoded form; and then what had to wait for it.
     fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
         let mut happens = std::mem::take(&mut self.happens);
-        let mut retain = self.retain.take();
+        let retain = self.retain.take().map(|oldest| Happens::Else(Intent::Retain(oldest)));
+        happens.splice(0..0, retain);
         loop {
             self.turns += 1;
             let Self { states, edge, now, .. } = self;
-            let (turn, waits, closed) = states[STEADY].propose(edge, *now, happens, retain.take(), steps);
+            let (turn, waits, closed) = states[STEADY].propose(edge, *now, happens, steps);
             self.states[REBUILT].turn(&turn);
             let decoded = turn.encode().map(|bytes| Turn::decode(&bytes));
             let decoded = decoded.expect("a short turn").expect("the bytes of a turn");

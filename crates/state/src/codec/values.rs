@@ -263,19 +263,15 @@ fn intent() -> BoxedStrategy<Intent> {
             Intent::Policy(Box::new(Rules { window: errors, accounts: errors % 2 == 1, ..rules() }))
         }),
         1 => Just(Intent::Seal),
+        1 => Just(Intent::Start(Box::new(rules()))),
+        1 => any::<u64>().prop_map(Intent::Retain),
     ]
     .boxed()
 }
 
 pub(super) fn turn() -> BoxedStrategy<Turn> {
     let steps = prop_oneof![Just(usize::MAX), 0..300usize];
-    (any::<u32>(), any::<u64>(), option::of(any::<u64>()), vec(intent(), 0..6), steps)
-        .prop_map(|(node, time, retain, intents, steps)| Turn {
-            node: NodeId(node),
-            time,
-            retain,
-            intents,
-            steps,
-        })
+    (any::<u32>(), any::<u64>(), vec(intent(), 0..6), steps)
+        .prop_map(|(node, time, intents, steps)| Turn { node: NodeId(node), time, intents, steps })
         .boxed()
 }
