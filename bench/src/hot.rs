@@ -177,9 +177,9 @@ impl Talk {
         let mut rules = Rules::from(&Settings::default());
         rules.rate.per_second = 0;
         let wall = 1_800_000_000_000;
-        let mut state = State::restore(rules, Snapshot::default(), wall);
-        state.start();
-        let (edge, entered) = (Edge::default(), Writes::default());
+        let state = State::restore(rules, Snapshot::default(), wall);
+        let (mut edge, entered) = (Edge::default(), Writes::default());
+        edge.start(&state, Now { mono: 0, wall });
         let mut talk =
             Self { edge, state, json: json_text(TEXT), lobby: Name::parse("lobby")?, next: 0, entered };
         talk.begin();
@@ -278,7 +278,7 @@ impl Talk {
     /// The same, with this many steps of slow work.
     fn apply_with(&mut self, steps: usize) -> (Writes, Vec<Effect>) {
         let Self { edge, state, next, .. } = self;
-        let turn = edge.take_turn(1_800_000_000_000 + *next, None, steps);
+        let turn = edge.take_turn(1_800_000_000_000 + *next, steps);
         let writes = state.apply(turn, |state, changes, place| edge.observe(state, changes, place));
         (writes, edge.finish())
     }

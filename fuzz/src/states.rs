@@ -4,15 +4,11 @@
 //! As in [`crate::turns`], each line of the input is one step: its first byte selects the connection and the action.
 
 /// The parts of the proof. `main.rs` beside them explains it.
-#[path = "../../daemon/tests/states/decode.rs"]
-mod decode;
 #[path = "../../daemon/tests/states/recorder.rs"]
 #[allow(dead_code, reason = "of local faults an input of the fuzz target has only a full disk")]
 mod recorder;
 #[path = "../../daemon/tests/states/state.rs"]
 mod state;
-#[path = "../../daemon/tests/states/turns.rs"]
-mod turns;
 
 use crate::disk::{self, Disk};
 use recorder::{Recorder, SLOTS, Step};

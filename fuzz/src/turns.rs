@@ -56,7 +56,7 @@ impl World {
             connections: 0,
             logins: 0,
         };
-        world.state.start();
+        world.edge.start(&world.state, now);
         world.edge.begin(now);
         let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
         world.edge.propose(Intent::Operate(0, Box::new(owner), Past::Absent));
@@ -145,7 +145,7 @@ impl World {
     fn ends(&mut self, rest: &[u8]) {
         let overdue = self.edge.overdue(self.now.mono).collect();
         self.edge.propose(Intent::Expire(overdue));
-        let turn = self.edge.take_turn(self.now.wall, None, 2);
+        let turn = self.edge.take_turn(self.now.wall, 2);
         let edge = &mut self.edge;
         let writes = self.state.apply(turn, |state, changes, place| edge.observe(state, changes, place));
         let outcome = Outcome { writes, effects: self.edge.finish() };
@@ -186,7 +186,6 @@ impl World {
             assert_eq!(sorted(self.state.snapshot()), sorted(self.disk.found()));
         }
         self.state = State::restore(self.rules.clone(), self.disk.found(), self.now.wall);
-        self.state.start();
         self.edge = Edge::default();
         self.edge.start(&self.state, self.now);
         self.open.clear();

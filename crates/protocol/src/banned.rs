@@ -3,23 +3,24 @@
 
 use crate::Name;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The SHA-256 of the public key in a client's certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
 
 /// The target of a ban.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Banned {
     /// A user.
     User(Name),
     /// Every client with that certificate.
     Certificate(Fingerprint),
     /// Every client with an address in that range.
-    Address(IpNet),
+    Address(#[serde(with = "range_text")] IpNet),
 }
 
 /// The text is not a target of a ban.
@@ -42,6 +43,22 @@ fn range_of(net: IpNet) -> IpNet {
             IpNet::new(v6.addr().into(), v6.prefix_len().min(64)).unwrap_or(net).trunc()
         }
         IpNet::V4(_) => net.trunc(),
+    }
+}
+
+/// A range in the log of turns: as text, and normalised.
+mod range_text {
+    use super::{IpNet, range_of};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::borrow::Cow;
+
+    pub(super) fn serialize<S: Serializer>(range: &IpNet, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(range)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<IpNet, D::Error> {
+        Cow::<'de, str>::deserialize(d)?.parse().map(range_of).map_err(D::Error::custom)
     }
 }
 

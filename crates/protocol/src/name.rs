@@ -102,6 +102,12 @@ impl Name {
         self
     }
 
+    /// The same, unless the keys cost nothing.
+    #[must_use]
+    pub fn prepared_once(self) -> Self {
+        if self.is_prepared() { self } else { self.prepared() }
+    }
+
     /// Whether the keys are computed, or cost nothing because the name is ASCII.
     #[must_use]
     pub fn is_prepared(&self) -> bool {
@@ -215,8 +221,11 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let is_text = d.is_human_readable();
         let s = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        Self::parse(&s).map_err(serde::de::Error::custom)
+        // The compact form is the log of turns: its names were accepted before, some by an earlier version.
+        let name = if is_text { Self::parse(&s) } else { Self::parse_kept(&s).map(Self::prepared_once) };
+        name.map_err(serde::de::Error::custom)
     }
 }
 

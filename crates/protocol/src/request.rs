@@ -2,6 +2,8 @@
 //! becomes a line ([`write()`]). Called by the daemon for each line, and by clients. Never decides whether a
 //! request is allowed: the chat does.
 //!
+//! The derived form of serde is that of the log of turns, in which the requests of a turn stand. It is not the wire.
+//!
 //! A line is read in two steps, so that an error keeps the `id`: first the envelope with raw fields, then the
 //! data by op, field by field, so that the sentence can name the field.
 
@@ -23,6 +25,7 @@ pub use write::write;
 use crate::{Colour, ErrorKind, Name, Seq, Timestamp};
 use data::{history, login, mark, msg, search};
 use fields::{Raw, Str, field, name, object, place, present, raw_fields};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -85,7 +88,7 @@ impl Place {
 }
 
 /// The target of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// The first default room.
     Default,
@@ -126,7 +129,7 @@ impl fmt::Debug for Login {
 }
 
 /// The conversation of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Conversation {
     /// A room.
     Room(Place),
@@ -153,7 +156,7 @@ pub struct History {
 }
 
 /// The data of `MARK`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The conversation.
     pub of: Conversation,

@@ -3,18 +3,16 @@
 //! states stay equal. Never reads a clock, a setting or a store. Never fails: a request can be refused, a turn cannot.
 
 use super::{Answer, Change, Done, Intent, NodeId, State, Writes};
-use tcp_chat_protocol::{Refusal, RequestId, Seq};
+use serde::{Deserialize, Serialize};
+use tcp_chat_protocol::{Refusal, RequestId};
 
 /// A turn: what one node proposes, to be applied by all.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// The node that proposes it.
     pub node: NodeId,
     /// Its time, in milliseconds since 1970.
     pub time: u64,
-    /// Applied first: all messages below this number are removed, and old certificates and removed users are forgotten.
-    /// 0: no messages. `None`: no retention in this turn.
-    pub retain: Option<Seq>,
     /// The intents, applied in this order.
     pub intents: Vec<Intent>,
     /// The number of steps of slow work after the intents, or fewer if the work ends. `usize::MAX`: all.
@@ -22,10 +20,10 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// A turn without intents, retention and slow work.
+    /// A turn without intents and slow work.
     #[must_use]
     pub fn empty(time: u64) -> Self {
-        Self { node: NodeId::LOCAL, time, retain: None, intents: Vec::new(), steps: 0 }
+        Self { node: NodeId::LOCAL, time, intents: Vec::new(), steps: 0 }
     }
 }
 
@@ -55,9 +53,6 @@ impl State {
     /// again at the next place. `observe` cannot change the state.
     pub fn apply(&mut self, turn: Turn, mut observe: impl FnMut(&Self, &mut Vec<Change>, Place)) -> Writes {
         self.begin(turn.time);
-        if let Some(oldest) = turn.retain {
-            self.retain(oldest);
-        }
         self.observed(&mut observe, Place::Begin);
         for (index, intent) in turn.intents.into_iter().enumerate() {
             let (id, result) = self.apply_intent(intent);
@@ -102,8 +97,10 @@ impl State {
             Intent::EvictBanned { sessions, who, reason } => {
                 self.evict_banned_sessions(sessions, who, reason)
             }
-            Intent::Expire(sessions) => sessions.into_iter().for_each(|session| self.end_away(session)),
+            Intent::Expire(sessions) => self.expire(sessions),
             Intent::Policy(rules) => self.set_rules(*rules),
+            Intent::Start(rules) => self.start(*rules),
+            Intent::Retain(oldest) => self.retain(oldest),
             // The messages before it have their numbers now.
             Intent::Seal => {}
         }

@@ -1,10 +1,11 @@
 //! Owns [`Digest`]: the stored form of secrets and keys, and its comparison. Called wherever a token, a code or a
 //! key is looked up. Never knows the hashed input.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A SHA-256 that prints as hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {

@@ -2,10 +2,11 @@
 //! it and decide, because a password, a code or a certificate may have changed meanwhile. Never checks anything.
 
 use super::{Presented, UserId};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The result of a check. A value of this type proves nothing: the daemon makes evidence only from a proof.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Evidence {
     /// The server asks for none: the name has no owner, or the token of the session decides.
     NotNeeded,

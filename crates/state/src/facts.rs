@@ -39,7 +39,6 @@ impl State {
             // Of this process, or of one turn.
             rules: _,
             turn: _,
-            unchecked: _,
             left_at_once: _,
         } = self;
         let mut facts = Facts::new();

@@ -2,12 +2,13 @@
 //! edge makes intents after it has applied its limits. Never decides anything.
 
 use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
-use tcp_chat_protocol::{Action, Name, ReadMark, RequestId};
+use tcp_chat_protocol::{Action, Name, ReadMark, RequestId, Seq};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
 
 impl NodeId {
@@ -17,7 +18,7 @@ impl NodeId {
 
 /// The connection of a session: a node, and one of its connections. It is part of the state, so that all nodes know which
 /// sessions are connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The node.
     pub node: NodeId,
@@ -27,7 +28,7 @@ pub struct Origin {
 }
 
 /// The connection and the session of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The connection.
     pub origin: Origin,
@@ -47,7 +48,7 @@ pub(crate) struct Caller<'a> {
 }
 
 /// A change of the state that an edge proposes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
     /// A request of a client, under the id that the client gave it.
     Request(Source, Option<RequestId>, Op),
@@ -76,6 +77,12 @@ pub enum Intent {
     Policy(Box<Rules>),
     /// Seals the messages so far: they get their numbers before the next intent.
     Seal,
+    /// A process starts with this policy. The policy of the process before may have been another one, and so may its
+    /// version.
+    Start(Box<Rules>),
+    /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0: no
+    /// messages.
+    Retain(Seq),
 }
 
 /// The result of a request that was not refused.

@@ -18,6 +18,7 @@
 //! | `permissions/authorize.rs` | the one function that decides whether a user has a permission |
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
+//! | `codec.rs` | the encoded form of a turn |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
@@ -27,6 +28,7 @@
 mod apply;
 mod capacity;
 mod change;
+mod codec;
 mod deduplication;
 mod digest;
 mod edge_queries;
@@ -60,6 +62,7 @@ mod writes;
 pub use apply::{Place, Turn};
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
+pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
@@ -138,8 +141,6 @@ pub struct State {
     turn: turn::Turn,
     /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
-    /// Conversations that this process must still check after its start: an empty one is removed.
-    unchecked: std::vec::IntoIter<ConversationId>,
     /// Ended sessions that are still members of rooms.
     ended_sessions: EndedSessions,
     /// The number of rooms that ended sessions leave in the turn of their end.
@@ -170,12 +171,7 @@ impl State {
             Op::Leave(place) => self.leave(self.caller(source, id)?, &place),
             Op::Action(action, past) => self.act_as_user(self.caller(source, id)?, &action, past),
             Op::Mark(mark) => self.mark(self.caller(source, id)?, &mark),
-            Op::Quit => {
-                if let Some(session) = self.session_of(source) {
-                    self.end_session(session, Ending::Over);
-                }
-                Ok(Done::Other)
-            }
+            Op::Quit => Ok(self.quit(source)),
         }
     }
 

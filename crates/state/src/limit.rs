@@ -1,8 +1,10 @@
 //! Owns [`Limit`]: the data of a rate limit, as the policy states it. The edge of a node enforces it with a token bucket.
 //! Never counts anything.
 
+use serde::{Deserialize, Serialize};
+
 /// A limit: a number of tokens per second in the long run, and a burst. A rate of 0 means no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// Tokens a second in the long run; 0: no limit.
     pub per_second: u64,

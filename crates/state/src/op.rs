@@ -3,6 +3,7 @@
 
 use super::steps::counted_id;
 use super::{ConversationId, Digest, Evidence, NewCredential, SessionId, UserId};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Action, History, Login, Mark, Place, Search, Target};
@@ -18,7 +19,7 @@ counted_id! {
 pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A request that changes the state. The parts that only few requests need are boxed, because most are messages.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// LOGIN: begins a session, or resumes one.
     Login(Box<LoginOp>),
@@ -40,7 +41,7 @@ pub enum Op {
 }
 
 /// A LOGIN. Contains only hashes of its secrets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginOp {
     /// The requested name. `None` only if it resumes a session.
     pub name: Option<Name>,
@@ -63,7 +64,7 @@ pub struct LoginOp {
 }
 
 /// The session that a LOGIN resumes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resumes {
     /// None: it begins one.
     No,
@@ -93,7 +94,7 @@ impl LoginOp {
 }
 
 /// An ENROL. Contains only hashes of its secrets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolOp {
     /// The user of the code.
     pub name: Name,
@@ -104,7 +105,7 @@ pub struct EnrolOp {
 }
 
 /// The sessions and rooms that a network may still use. The node counts them, and reserves them until the turn ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowance {
     /// The network, as [`super::network`] makes it.
     pub network: IpAddr,
@@ -142,7 +143,7 @@ impl Query {
 
 /// What the proposer of a turn has found in its store: a message that its session may have sent before, or the message
 /// that is to be redacted. It stands in the turn, so that all who apply it come to the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Past {
     /// There is none, or nothing was asked because none can be there.
     #[default]
@@ -167,7 +168,7 @@ pub enum Sought {
 }
 
 /// What decides about the redaction of a message, as the store has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
     /// Its conversation.
     pub conversation: ConversationId,

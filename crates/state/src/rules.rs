@@ -2,13 +2,14 @@
 //! op reads it. It never changes by itself: a reload brings another one.
 
 use super::Limit;
+use serde::{Deserialize, Serialize};
 use tcp_chat_protocol::Name;
 
 /// The minimum time that the session of the HTTP endpoint outlives its connection, in milliseconds.
 const ENDPOINT_TTL_MS: u64 = 10 * 60 * 1000;
 
 /// The policy that the state follows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// The rooms of a login that names none; the first takes the bare `MSG`.
     pub default_rooms: Vec<Name>,

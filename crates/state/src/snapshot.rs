@@ -1,6 +1,6 @@
 //! Owns the way from the store into memory at the start, and the complete data that the store needs. Called by the hub
-//! at its start, and by tests. Never reads messages: they stay in the store. Never changes anything at a start except
-//! what new settings or an older version of the store require: see [`State::start`].
+//! at its start, and by tests. Never reads messages: they stay in the store. Never acts: what new settings or an older version
+//! of the store require is an intent of the first turn, [`super::Intent::Start`].
 
 use super::deduplication::Deduplication;
 use super::marks::Marks;
@@ -16,7 +16,8 @@ use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSessio
 use std::sync::Arc;
 
 impl State {
-    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970.
+    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970. A snapshot
+    /// has no policy: `rules` is the one until [`super::Intent::Start`].
     /// Sessions that were connected to a node whose process ended are here until [`super::Intent::NodeUp`].
     #[must_use]
     pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {
@@ -99,22 +100,9 @@ impl State {
             oldest,
             turn,
             sweeps,
-            unchecked: Vec::new().into_iter(),
             ended_sessions,
             left_at_once: LEFT_AT_ONCE,
         }
-    }
-
-    /// Prepares the first turn of a process: its settings may differ from those of the process before, and so may its
-    /// version.
-    pub fn start(&mut self) {
-        self.open_configured_rooms();
-        self.note_default_room();
-        // A store of an older version does not know which members had to be evicted from a private room at a crash.
-        self.permissions.private_rooms().into_iter().for_each(|room| self.sweep_members(room));
-        self.sweep_empty_conversations();
-        self.sweep_expired();
-        self.sweep_unregistered();
     }
 
     /// The read marks of conversations that are there.

@@ -6,7 +6,7 @@
 macro_rules! counted_id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
+        #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
         #[cfg_attr(not(any(test, feature = "test-support")), derive(PartialEq, Eq, PartialOrd, Ord, Hash))]
         pub struct $name(pub $inner);
 

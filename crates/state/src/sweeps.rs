@@ -10,7 +10,7 @@ use super::rooms::Conversation;
 use super::users::UserChange;
 use super::{Answer, Change, ConversationId, Scope, SessionChange, SessionId, State, UserId, refusal};
 use queue::Sweep;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use tcp_chat_protocol::{ErrorKind, Name};
 
 impl State {
@@ -19,10 +19,10 @@ impl State {
         self.sweeps.push(sweep);
     }
 
-    /// Is slow work left for the next turns?
+    /// Is slow work left for the next turns: a sweep, or an ended session that leaves its rooms?
     #[must_use]
     pub fn is_sweeping(&self) -> bool {
-        !self.sweeps.is_empty() || self.ended_sessions.first().is_some() || self.unchecked.len() > 0
+        self.ended_sessions.first().is_some() || !self.sweeps.is_empty()
     }
 
     /// Is a user or a room still being removed?
@@ -35,14 +35,10 @@ impl State {
     /// end the work earlier. True: work is left.
     pub(super) fn sweep_on(&mut self, most: usize) -> bool {
         for _ in 0..most {
-            if self.unchecked.len() == 0 && !self.has_sweep() {
+            if !self.is_sweeping() {
                 return false;
             }
             self.seal();
-            // This work exists only in this process, so it must not use up steps that all states count.
-            if let Some(id) = self.unchecked.next() {
-                self.drop_if_empty(id);
-            }
             // Sweeps and ended sessions alternate, so that neither waits until the other is complete.
             if let Some(mut sweep) = self.sweeps.pop()
                 && self.sweep_one(&mut sweep)
@@ -53,12 +49,7 @@ impl State {
                 self.leave_next(session);
             }
         }
-        self.has_sweep() || self.unchecked.len() > 0
-    }
-
-    /// Is a sweep left, or an ended session that leaves its rooms?
-    fn has_sweep(&self) -> bool {
-        self.ended_sessions.first().is_some() || !self.sweeps.is_empty()
+        self.is_sweeping()
     }
 
     /// Adds the unfinished slow work to the turn.
@@ -121,6 +112,11 @@ impl State {
             }
             Sweep::Expired => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
+            Sweep::Empty(conversations) => {
+                let Some(next) = conversations.pop_front() else { return false };
+                self.drop_if_empty(next);
+                !conversations.is_empty()
+            }
         }
     }
 
@@ -141,18 +137,6 @@ impl State {
     pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
-    }
-
-    /// The sessions from a banned range of addresses end, one after the other.
-    pub(super) fn evict_banned_sessions(
-        &mut self,
-        sessions: VecDeque<SessionId>,
-        who: Box<str>,
-        reason: Box<str>,
-    ) {
-        if !sessions.is_empty() {
-            self.sweep_later(Sweep::BannedRange { sessions, who, reason });
-        }
     }
 
     /// Begins the removal of a room. From now on no user can join, write or read in it; its members are evicted one after

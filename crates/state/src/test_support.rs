@@ -63,7 +63,7 @@ pub trait Parts {
     fn operate(&mut self, uid: u32, action: &Action, past: Past) -> Result<ActReply, Refusal>;
     fn node_up(&mut self, node: NodeId);
     fn away(&mut self, origin: Origin, session: SessionId);
-    fn end_away(&mut self, session: SessionId);
+    fn expire(&mut self, sessions: Vec<SessionId>);
     fn run_user_command(&mut self, uid: u32, command: UserCommand) -> Result<usize, UserCommandError>;
     fn apply_intent(&mut self, intent: Intent) -> (Option<RequestId>, Answer<Done>);
 }
@@ -105,8 +105,8 @@ impl Parts for State {
         Self::away(self, origin, session)
     }
 
-    fn end_away(&mut self, session: SessionId) {
-        Self::end_away(self, session)
+    fn expire(&mut self, sessions: Vec<SessionId>) {
+        Self::expire(self, sessions)
     }
 
     fn run_user_command(&mut self, uid: u32, command: UserCommand) -> Result<usize, UserCommandError> {

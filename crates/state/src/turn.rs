@@ -3,8 +3,8 @@
 //! and never undoes anything: the hub decides whether and when a turn is kept.
 
 use super::{
-    Audience, Change, Chunk, ConversationId, ConversationKind, Ending, IdMap, Origin, Own, Sent, SessionId,
-    State, UserId, Writes,
+    Audience, Change, Chunk, ConversationId, ConversationKind, IdMap, Origin, Own, Sent, SessionId, State,
+    UserId, Writes,
 };
 use std::collections::BTreeSet;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
@@ -98,14 +98,6 @@ impl State {
         self.seal();
         self.note_work();
         std::mem::take(&mut self.turn.writes)
-    }
-
-    /// Ends a session if it is still away: it may have been resumed after its end was proposed.
-    pub(super) fn end_away(&mut self, session: SessionId) {
-        if self.sessions.get(session).is_some_and(|held| held.row.origin.is_none()) {
-            self.seal();
-            self.end_session(session, Ending::Over);
-        }
     }
 
     /// Adds a message to the turn.

@@ -12,6 +12,7 @@ use super::steps::tick;
 use super::{Digest, UserId};
 use certificates::{Certificate, Certificates, Revocation};
 use removed::Removed;
+use serde::{Deserialize, Serialize};
 use shared_map::SharedMap;
 use std::fmt;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl fmt::Debug for User {
 }
 
 /// The stored form of a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
     /// SHA-256 of it. The code itself is never kept.
     pub hash: Digest,
@@ -65,7 +66,7 @@ pub struct Code {
 }
 
 /// The purpose of a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CodePurpose {
     /// Setting a password.
     Password,

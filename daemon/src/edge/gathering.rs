@@ -7,7 +7,7 @@ use super::{Closing, Edge};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tcp_chat_protocol::{Refusal, RequestId, Seq};
+use tcp_chat_protocol::{Refusal, RequestId};
 use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Query, SessionId, State, Turn, UserId, network};
 use zeroize::Zeroizing;
 
@@ -153,11 +153,13 @@ impl Gathering {
 
 impl Edge {
     /// Called when the process starts. The connections of the previous process no longer exist, so their sessions are away
-    /// from the next turn on. The time of sessions that were already away begins again.
+    /// from the next turn on, and the state's policy applies from then on to all that another one has left. The time of
+    /// sessions that were already away begins again.
     pub fn start(&mut self, state: &State, now: Now) {
         self.now = now.mono;
         let node = self.node;
         self.gathering.propose_next(Intent::NodeUp(node));
+        self.gathering.propose_next(Intent::Start(Box::new(state.rules().clone())));
         for session in state.sessions_away() {
             self.away.add(session, self.now, state.ttl_of(session));
         }
@@ -190,13 +192,13 @@ impl Edge {
         self.gathering.intents.len()
     }
 
-    /// The turn that was gathered, to be ordered and applied: its time in milliseconds since 1970, what retention takes,
-    /// and how many steps of slow work are done.
-    pub fn take_turn(&mut self, time: u64, retain: Option<Seq>, steps: usize) -> Turn {
+    /// The turn that was gathered, to be ordered and applied: its time in milliseconds since 1970, and how many steps of
+    /// slow work are done.
+    pub fn take_turn(&mut self, time: u64, steps: usize) -> Turn {
         let node: NodeId = self.node;
         self.gathering.steps = steps;
         let next = Vec::with_capacity(self.gathering.intents.len().min(1_024));
         let intents = std::mem::replace(&mut self.gathering.intents, next);
-        Turn { node, time, retain, intents, steps }
+        Turn { node, time, intents, steps }
     }
 }

@@ -64,6 +64,9 @@ impl Hub {
     /// Gathers a turn: the edge admits what it takes.
     pub(super) fn gather(&mut self, now: Now, waiting: &mut Waiting) -> Taken {
         self.edge.begin(now);
+        if let Some(oldest) = self.retains.take() {
+            self.edge.propose(Intent::Retain(oldest));
+        }
         let mut taken = Taken::default();
         while !taken.is_full() {
             let Some((entry, is_all)) = waiting.next_first(|command| taken.takes(command)) else { break };

@@ -138,8 +138,7 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
-        let mut state = State::restore(rules, found, now.wall);
-        state.start();
+        let state = State::restore(rules, found, now.wall);
         let mut edge = Edge::default();
         edge.start(&state, now);
         directory.publish(state.users());
@@ -177,9 +176,9 @@ impl Hub {
     async fn run(mut self, mut entries: mpsc::Receiver<Entry>) -> Ended {
         let mut taken = Vec::new();
         let mut waiting = Waiting::default();
-        self.tell_twins();
-        // The changes that the restore has made.
+        // The start of this process: its configured rooms exist before the first login.
         self.turn(&mut waiting);
+        self.tell_twins();
         loop {
             // At the end, unfinished slow work stays in the store, and the next start continues it. The edge's
             // proposals are stored nowhere else.

@@ -14,7 +14,7 @@ impl Hub {
     pub(super) fn turn(&mut self, waiting: &mut Waiting) {
         let now = self.now();
         let taken = self.gather(now, waiting);
-        let proposed = self.edge.take_turn(now.wall, self.retains.take(), taken.steps);
+        let proposed = self.edge.take_turn(now.wall, taken.steps);
         for turn in self.order.put(proposed) {
             let outcome = self.apply(turn, &taken);
             self.commit_and_deliver(outcome);

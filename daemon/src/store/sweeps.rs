@@ -57,7 +57,8 @@ struct SweepRow<'a> {
     after: Option<(i64, i64)>,
     name: Option<&'a str>,
     reason: Option<&'a str>,
-    sessions: Option<Vec<u8>>,
+    /// The column `sessions`: of sessions, or of conversations.
+    ids: Option<Vec<u8>>,
 }
 
 fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
@@ -72,20 +73,24 @@ fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
             ("room", SweepRow { after: Some((user.0, session.0)), ..of(room.0) })
         }
         Sweep::BannedRange { sessions, who, reason } => {
-            let sessions = Some(encode_ids(sessions.iter().map(|session| session.0)));
-            ("barred", SweepRow { name: Some(&**who), reason: Some(&**reason), sessions, ..of(0) })
+            let ids = Some(encode_ids(sessions.iter().map(|session| session.0)));
+            ("barred", SweepRow { name: Some(&**who), reason: Some(&**reason), ids, ..of(0) })
         }
         Sweep::Over => ("over", of(0)),
         Sweep::Expired => ("expired", of(0)),
         Sweep::Grants(user, name) => ("grants", SweepRow { name: Some(name.as_str()), ..of(user.0) }),
+        Sweep::Empty(conversations) => {
+            let ids = Some(encode_ids(conversations.iter().map(|conversation| conversation.0)));
+            ("empty", SweepRow { ids, ..of(0) })
+        }
     };
-    let SweepRow { of, after, name, reason, sessions } = row;
+    let SweepRow { of, after, name, reason, ids } = row;
     let (major, minor) = after.unzip();
     log.prepare_cached(
         "INSERT OR REPLACE INTO work (n, kind, of, after_major, after_minor, name, reason, sessions)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
-    .execute(params![int(n), kind, of, major, minor, name, reason, sessions])?;
+    .execute(params![int(n), kind, of, major, minor, name, reason, ids])?;
     Ok(())
 }
 
@@ -117,6 +122,7 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
         "over" => Sweep::Over,
         "expired" => Sweep::Expired,
         "grants" => Sweep::Grants(UserId(of), name(row, 5)?),
+        "empty" => Sweep::Empty(decode_ids(row, 7)?.into_iter().map(ConversationId).collect()),
         other => {
             let why = format!("{other:?} is no work");
             return Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Text, why.into()));

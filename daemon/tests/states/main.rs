@@ -1,6 +1,6 @@
 //! The proof that states which apply the same turns stay equal. A cluster needs this. The test records one sequence of
 //! turns and applies it to three states. One is steady, one is rebuilt from its store at random places, one reads the
-//! turns in their encoded form. After each turn all facts must be equal, and so must the changes for the edges
+//! turns in their encoded form (`Turn::encode`). After each turn all facts must be equal, and so must the changes for the edges
 //! ([`tcp_chat_state::Change`]). The fuzz target `states` does the same.
 //!
 //! The properties make steps at random. `same.rs`, `paced.rs`, `resent.rs` and `full.rs` have scripts, one for each
@@ -9,7 +9,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 #![allow(missing_docs, reason = "a test")]
 
-mod decode;
 #[path = "../../src/edge/tests/disk.rs"]
 #[allow(dead_code, reason = "the edge's own tests read the messages, too")]
 mod disk;
@@ -22,7 +21,6 @@ mod scripts;
 mod sqlite;
 mod state;
 mod steps;
-mod turns;
 
 use disk::Disk;
 use proptest::prelude::*;

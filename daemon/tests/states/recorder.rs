@@ -2,18 +2,16 @@
 //! proof and by the fuzz target. It replaces everything around the edge and the state: connections, proofs of identity,
 //! secrets and clocks. Never looks into a state, except for what the net may ask: the registered users.
 
-use super::decode;
 use super::state::{Happens, Replica, Shelf, rules};
-use super::turns::{control_of_action, encode};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential, Past, Presented,
-    Revocation, Rules,
+    Certificate, Code, CodePurpose, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential,
+    Past, Presented, Revocation, Rules, Turn, UserCommand,
 };
-use tcp_chatd::admin::AdminRequest as Control;
+use tcp_chatd::admin::{AdminRequest as Control, Revoked};
 use tcp_chatd::auth::{EnrolProof, Proof, sha256};
 use tcp_chatd::edge::{Ask, LoginAsk, Proving, Secret};
 use tcp_chatd::edge::{Command, Edge, Now};
@@ -97,19 +95,27 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(shelves: [Box<dyn Shelf>; 3]) -> Self {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
-        let states = shelves.map(|shelf| Replica::new(shelf, now.wall));
-        Self {
+        // Each has another policy until the first turn: all that follows, follows from the turns.
+        let [mut one, mut two, mut three] = [rules(), rules(), rules()];
+        (one.create, two.accounts, three.window) = (false, true, 1);
+        two.default_rooms.clear();
+        let [a, b, c] = shelves;
+        let replicas = [(a, one), (b, two), (c, three)];
+        let states = replicas.map(|(shelf, rules)| Replica::new(shelf, rules, now.wall));
+        let mut recorder = Self {
             states,
             now,
             edge: Edge::default(),
-            happens: Vec::new(),
+            happens: vec![Happens::Else(Intent::Start(Box::new(rules())))],
             retain: None,
             pace: None,
             turns: 0,
             connections: 0,
             logins: 0,
             slots: BTreeMap::new(),
-        }
+        };
+        recorder.turn(None).expect("equal states after the start");
+        recorder
     }
 
     /// Carries out the steps, and compares after each turn.
@@ -128,7 +134,7 @@ impl Recorder {
             Step::Operator(line) => self.operator(line.as_bytes()),
             Step::Action(line) => {
                 if let Ok((_, Request::Action(action))) = parse(line.as_bytes(), &BOUNDS) {
-                    self.operator(control_of_action(&action).to_json().to_string().as_bytes());
+                    self.happens.push(Happens::Else(Intent::Operate(UID, action, Past::Absent)));
                 }
             }
             Step::Reload(which) => {
@@ -173,13 +179,17 @@ impl Recorder {
     /// Applies the turn to all three states, to one of them in its encoded form; and then what had to wait for it.
     fn turn(&mut self, steps: Option<usize>) -> Result<(), Difference> {
         let mut happens = std::mem::take(&mut self.happens);
-        let mut retain = self.retain.take();
+        let retain = self.retain.take().map(|oldest| Happens::Else(Intent::Retain(oldest)));
+        happens.splice(0..0, retain);
         loop {
             self.turns += 1;
             let Self { states, edge, now, .. } = self;
-            let (turn, waits, closed) = states[STEADY].propose(edge, *now, happens, retain.take(), steps);
+            let (turn, waits, closed) = states[STEADY].propose(edge, *now, happens, steps);
             self.states[REBUILT].turn(&turn);
-            self.states[ENCODED].turn(&decode::decode(&encode(&turn)));
+            let decoded = turn.encode().map(|bytes| Turn::decode(&bytes));
+            let decoded = decoded.expect("a short turn").expect("the bytes of a turn");
+            assert_eq!(decoded, turn, "the encoded form says all");
+            self.states[ENCODED].turn(&decoded);
             // As the net does: it reports a closed connection as lost.
             let closed: Vec<_> =
                 self.slots.iter().filter(|(_, on)| closed.contains(on)).map(|(at, _)| *at).collect();
@@ -289,25 +299,26 @@ impl Recorder {
     /// Ignores lines that the control socket would refuse.
     fn operator(&mut self, line: &[u8]) {
         let Ok(command) = Control::read(line) else { return };
-        let code = |user: &str, certificate: bool| {
-            let hash = sha256(format!("code of {user}").as_bytes()).to_string();
-            serde_json::json!({"hash": hash, "until": self.now.wall + DAY_MS, "certificate": certificate})
+        let name = |text: &str| text.parse::<Name>().ok();
+        let code = |user: &str, is_for_certificate: bool| Code {
+            hash: sha256(format!("code of {user}").as_bytes()),
+            until: self.now.wall + DAY_MS,
+            gives: if is_for_certificate { CodePurpose::Certificate } else { CodePurpose::Password },
         };
-        let is_name = |text: &str| text.parse::<Name>().is_ok();
-        let input = match &command {
-            Control::UserAdd { user, certificate } | Control::UserPassword { user, certificate }
-                if is_name(user) =>
-            {
-                let code = code(user, *certificate);
-                Intent::Grant(UID, decode::wish(command, &code))
+        let of_user = match &command {
+            Control::UserAdd { user, certificate } => {
+                name(user).map(|name| UserCommand::Add(name, code(user, *certificate)))
             }
-            Control::UserRemove { user } if is_name(user) => {
-                Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
+            Control::UserPassword { user, certificate } => {
+                name(user).map(|name| UserCommand::Reset(name, code(user, *certificate)))
             }
-            Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {
-                Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
-            }
-            Control::Action(asked) => match asked.action() {
+            Control::UserRemove { user } => name(user).map(UserCommand::Remove),
+            Control::CertRevoke(Revoked::User(user)) => name(user).map(UserCommand::RevokeAll),
+            _ => None,
+        };
+        let input = match (of_user, command) {
+            (Some(of_user), _) => Intent::Grant(UID, of_user),
+            (None, Control::Action(asked)) => match asked.action() {
                 Ok(action) => Intent::Operate(UID, Box::new(action), Past::Absent),
                 Err(_) => return,
             },

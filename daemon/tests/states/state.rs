@@ -74,12 +74,9 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    pub(crate) fn new(mut shelf: Box<dyn Shelf>, time: u64) -> Self {
-        let rules = rules();
-        let mut state = State::restore(rules.clone(), shelf.found(), time);
-        state.start();
-        let mut replica = Self {
-            state,
+    pub(crate) fn new(mut shelf: Box<dyn Shelf>, rules: Rules, time: u64) -> Self {
+        Self {
+            state: State::restore(rules.clone(), shelf.found(), time),
             faults: Faults::default(),
             shelf,
             rules,
@@ -87,9 +84,7 @@ impl Replica {
             node: Edge::default(),
             changes: Vec::new(),
             put_off: None,
-        };
-        replica.turn(&Turn::empty(time));
-        replica
+        }
     }
 
     /// One turn of another node: no client is connected here.
@@ -109,7 +104,6 @@ impl Replica {
         edge: &mut Edge,
         now: Now,
         happens: Vec<Happens>,
-        retain: Option<Seq>,
         steps: Option<usize>,
     ) -> (Turn, Vec<Happens>, Vec<ConnectionId>) {
         self.recover();
@@ -146,7 +140,7 @@ impl Replica {
         if !overdue.is_empty() {
             edge.propose(Intent::Expire(overdue));
         }
-        let turn = edge.take_turn(now.wall, retain, steps.unwrap_or(usize::MAX));
+        let turn = edge.take_turn(now.wall, steps.unwrap_or(usize::MAX));
         self.prepare(&turn);
         let observe =
             |state: &State, changes: &mut Vec<Change>, place: Place| edge.observe(state, changes, place);
@@ -172,14 +166,14 @@ impl Replica {
         {
             self.shelf.forget(oldest);
         }
-        match turn.retain {
-            Some(oldest) if self.faults.keeps_longer => self.put_off = self.put_off.max(Some(oldest)),
-            Some(oldest) => self.shelf.forget(oldest),
-            None => {}
-        }
         for intent in &turn.intents {
-            if let Intent::Policy(rules) = intent {
-                self.rules.clone_from(rules);
+            match intent {
+                Intent::Retain(oldest) if self.faults.keeps_longer => {
+                    self.put_off = self.put_off.max(Some(*oldest));
+                }
+                Intent::Retain(oldest) => self.shelf.forget(*oldest),
+                Intent::Policy(rules) | Intent::Start(rules) => self.rules.clone_from(rules),
+                _ => {}
             }
         }
     }

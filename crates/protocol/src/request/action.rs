@@ -5,6 +5,7 @@ use super::data::conversation;
 use super::fields::{Raw, bad, field, name, object, optional, place, present, raw_fields};
 use super::{Conversation, Place, Refusal};
 use crate::{Banned, Name, Role, Seq, text};
+use serde::{Deserialize, Serialize};
 
 /// The longest reason, in bytes.
 pub const REASON_BYTES: usize = 256;
@@ -17,7 +18,7 @@ pub const MOST_SECONDS: u64 = 10 * 366 * 24 * 3600;
 
 /// A moderation action. Operators have all of them; authors may redact their own messages. The wire has no bans of certificates and addresses, and no
 /// removal of rooms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Removes a user from the room, or from the server.
     Kick(Against),
@@ -59,7 +60,7 @@ pub enum Action {
 }
 
 /// The message that a [`Action::Redact`] is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redact {
     /// Its conversation.
     pub of: Conversation,
@@ -70,7 +71,7 @@ pub struct Redact {
 }
 
 /// The target of an action, and its terms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Against<T = Name> {
     /// The target: a user, or any target of a ban.
     pub target: T,

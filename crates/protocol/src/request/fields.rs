@@ -71,8 +71,7 @@ pub(super) fn name(raw: &Raw<'_>, field_name: &str) -> Result<Name, Refusal> {
 pub(super) fn place(raw: Raw<'_>, field_name: &str) -> Result<Place, Refusal> {
     let text: Str<'_> = field(raw, field_name)?;
     // As above: if it names nothing, the hub searches for a similar name. For ASCII that costs almost nothing.
-    let prepared = |name: Name| if name.is_prepared() { name } else { name.prepared() };
-    Ok(Place(Name::parse(&text.0).ok().map(prepared)))
+    Ok(Place(Name::parse(&text.0).ok().map(Name::prepared_once)))
 }
 
 /// serde's message without its position, which counts within the field and would mislead.

@@ -1,7 +1,9 @@
-//! Owns the id of a request. Used by both sides. Never changes it: a reply has it exactly as it was sent.
+//! Owns the id of a request, and its form in JSON and in the log of turns. Used by both sides. Never changes it: a reply has
+//! it exactly as it was sent.
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-use serde::{Serialize, Serializer};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The longest string `id`, in bytes.
@@ -16,8 +18,22 @@ pub enum RequestId {
     Text(Box<str>),
 }
 
+/// In a compact form, which has no types of its own, the type of the id stands before it.
+#[derive(Serialize, Deserialize)]
+enum Tagged<'a> {
+    Number(u64),
+    Text(Cow<'a, str>),
+}
+
 impl Serialize for RequestId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if !s.is_human_readable() {
+            return match self {
+                Self::Number(n) => Tagged::Number(*n),
+                Self::Text(t) => Tagged::Text(Cow::Borrowed(t)),
+            }
+            .serialize(s);
+        }
         match self {
             Self::Number(n) => s.serialize_u64(*n),
             Self::Text(t) => s.serialize_str(t),
@@ -42,6 +58,12 @@ impl<'de> Deserialize<'de> for RequestId {
                 }
                 Ok(RequestId::Text(s.into()))
             }
+        }
+        if !d.is_human_readable() {
+            return match Tagged::deserialize(d)? {
+                Tagged::Number(n) => Ok(Self::Number(n)),
+                Tagged::Text(t) => V.visit_str(&t),
+            };
         }
         d.deserialize_any(V)
     }

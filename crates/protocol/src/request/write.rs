@@ -2,8 +2,10 @@
 //! stored as text. Never checks a bound: the reader does.
 
 use super::{Action, Against, Conversation, Place, Request, RequestId, Target, Wants};
-use crate::{Banned, Role};
+use crate::{Banned, Name, Role};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::fmt;
 
 #[derive(serde::Serialize)]
 struct Envelope<'a> {
@@ -52,6 +54,27 @@ impl Serialize for Place {
     /// A place that cannot be a name has lost its spelling: it is written as the empty text, which no place has.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Place {
+    /// Reads what [`Place::serialize`] writes. A request of a client is read by [`super::parse`].
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        /// A name, unless the text is empty.
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Place;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name, or nothing")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Place, E> {
+                if text.is_empty() {
+                    return Ok(Place(None));
+                }
+                Name::parse_kept(text).map(|name| Place(Some(name.prepared_once()))).map_err(E::custom)
+            }
+        }
+        d.deserialize_str(Text)
     }
 }
 

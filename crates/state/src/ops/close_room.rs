@@ -4,38 +4,33 @@
 use crate::{Change, ConversationId, ConversationKind, State, UserId};
 
 impl State {
-    /// Begins to remove, after a start, all empty conversations: a slice in each turn.
-    pub(crate) fn sweep_empty_conversations(&mut self) {
-        let mut all: Vec<_> = self.conversations.iter().map(|(id, _)| id).collect();
-        all.sort_unstable();
-        self.unchecked = all.into_iter();
+    /// Removes a conversation if it is empty.
+    pub(crate) fn drop_if_empty(&mut self, id: ConversationId) {
+        if self.is_empty(id) {
+            self.remove_conversation(id);
+        }
     }
 
-    /// Removes direct messages that no user can read any longer, and rooms with neither members nor messages. It keeps
-    /// the configured rooms, rooms with grants or a private flag, and the direct messages of two registered users.
-    pub(crate) fn drop_if_empty(&mut self, id: ConversationId) {
-        let Some(conversation) = self.conversations.get(id) else { return };
+    /// Is it a room with neither members nor messages, or are these direct messages that no user can read any longer? Not
+    /// empty are the configured rooms, rooms with grants or a private flag, and the direct messages of two registered users.
+    pub(crate) fn is_empty(&self, id: ConversationId) -> bool {
+        let Some(conversation) = self.conversations.get(id) else { return false };
         // Retention removes the oldest messages first: while the newest exists, the conversation has messages.
         let has_messages = conversation.head > 0 && conversation.head >= self.oldest;
         match &conversation.kind {
             ConversationKind::Room(name) => {
                 // The most expensive check comes last.
                 let stays = has_messages || !conversation.members.is_empty() || self.permissions.holds(id);
-                if stays || self.is_configured(name) {
-                    return;
-                }
+                !stays && !self.is_configured(name)
             }
             ConversationKind::Direct(a, b) => {
                 let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
                 let is_known = |user: &UserId| self.users.get(*user).is_some();
                 // If one of the two users has ended, the other one may still have messages to read.
                 let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
-                if stays || (is_known(a) && is_known(b)) {
-                    return;
-                }
+                !stays && !(is_known(a) && is_known(b))
             }
         }
-        self.remove_conversation(id);
     }
 
     /// The conversation is removed with its permissions; the store removes its messages in slices.

@@ -4,12 +4,13 @@
 use crate::users::certificates::Certificate;
 use crate::users::{CodePurpose, User};
 use crate::{Answer, Done, EnrolOp, Source, State, refusal};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::EnrolReply;
 
 /// The new credential of an ENROL, made by the net.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NewCredential {
     /// The code was not valid: nothing was made.
     Nothing,

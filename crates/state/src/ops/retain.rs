@@ -1,5 +1,5 @@
 //! Owns retention: a number below which all messages are removed, and the entries that are removed with them. Called
-//! by the hub in a turn, with the number that the store has proposed. Never removes a message: the store does, when it
+//! by [`State::apply`], with the number that a store has proposed. Never removes a message: the store does, when it
 //! has time.
 
 use crate::State;

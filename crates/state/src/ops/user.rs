@@ -7,11 +7,12 @@ use crate::users::certificates::{Certificate, Revocation};
 use crate::users::removed::Removed;
 use crate::users::{Code, CodePurpose, User, UserChange};
 use crate::{Audit, By, Digest, Ending, State, UserId};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameError};
 
 /// A command of an operator about a user or a certificate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UserCommand {
     /// Registers the name.
     Add(Name, Code),

@@ -33,6 +33,8 @@ pub enum Sweep {
     /// The grants of a removed user. The user is gone in memory at once, and in the store with the last grant: so a
     /// later user of that name never has these grants, not even after a crash.
     Grants(UserId, Name),
+    /// These conversations, if they are still empty.
+    Empty(VecDeque<ConversationId>),
 }
 
 impl Sweep {

@@ -5,10 +5,11 @@
 use crate::steps::tick;
 use crate::users::shared_map::SharedMap;
 use crate::{Digest, State};
+use serde::{Deserialize, Serialize};
 use tcp_chat_protocol::{Name, NameKey};
 
 /// A client certificate that was issued here, or that a client has logged in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// SHA-256 of its public key. Not of the certificate: a signature can be written in more than
     /// one way, and its owner must not get past a revocation by that.
@@ -22,7 +23,7 @@ pub struct Certificate {
 }
 
 /// The extent of a revocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Revocation {
     /// Nothing: it is accepted.
     None,
@@ -34,7 +35,7 @@ pub enum Revocation {
 }
 
 /// A client certificate, as the peer of a connection has shown it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presented {
     /// The certificate.
     pub certificate: Certificate,

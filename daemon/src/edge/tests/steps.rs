@@ -193,7 +193,17 @@ fn slow_work_is_done_a_slice_at_a_time() {
             |w, _| drop(w.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#)),
             200,
         ),
-        ("restart", |w, _| w.restarts(), 200),
+        (
+            "restart with fewer configured rooms",
+            |w, _| {
+                let before = w.rules.clone();
+                w.rules.posted_rooms = (0..200).map(|i| name(&format!("posted{i}"))).collect();
+                w.restarts();
+                w.rules = before;
+                w.restarts();
+            },
+            200,
+        ),
     ] {
         let (mut world, ana) = crowded(200);
         world.sweeps = false;

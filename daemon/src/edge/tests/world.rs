@@ -102,7 +102,7 @@ impl World {
             results: Vec::new(),
             effects: Vec::new(),
         };
-        world.state.start();
+        world.edge.start(&world.state, now);
         world.turn();
         world
     }
@@ -187,7 +187,7 @@ impl World {
             self.edge.propose(Intent::Expire(overdue));
         }
         let steps = self.steps.take().unwrap_or(if self.sweeps { usize::MAX } else { 0 });
-        let turn = self.edge.take_turn(self.now.wall, None, steps);
+        let turn = self.edge.take_turn(self.now.wall, steps);
         let Self { state, edge, results, .. } = self;
         results.clear();
         let writes = state.apply(turn, |state, changes, place| {
@@ -314,7 +314,6 @@ impl World {
         let found = steps::uncounted(|| self.disk.found());
         self.state = State::restore(self.rules.clone(), found, self.now.wall);
         self.edge = Edge::default();
-        self.state.start();
         self.edge.start(&self.state, self.now);
         self.turn();
     }

@@ -172,6 +172,7 @@ fn every_sweep() -> Vec<(u64, Sweep)> {
         Sweep::Over,
         Sweep::Expired,
         Sweep::Grants(UserId(33), name("Cy")),
+        Sweep::Empty([room(1), room(2)].into()),
     ];
     (6..).zip(sweeps).collect()
 }

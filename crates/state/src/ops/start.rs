@@ -1,0 +1,27 @@
+//! Owns the start of a process: what its settings and its version require of the state that another process has stored.
+//! Called by [`State::apply`], in the first turn of a process. Never ends a session that is away: the edges propose that.
+
+use crate::sweeps::queue::Sweep;
+use crate::{Rules, State};
+
+impl State {
+    /// Applies the policy of the process, and begins what an earlier policy or an older version has left to do.
+    pub(crate) fn start(&mut self, rules: Rules) {
+        self.set_rules(rules);
+        // A store of an older version does not know which members had to be evicted from a private room at a crash.
+        self.permissions.private_rooms().into_iter().for_each(|room| self.sweep_members(room));
+        self.sweep_empty_conversations();
+        self.sweep_expired();
+    }
+
+    /// Begins to remove the empty conversations. The earlier policy is not stored, so all are looked at, not only the
+    /// rooms that were configured until now.
+    fn sweep_empty_conversations(&mut self) {
+        let empty = self.conversations.iter().map(|(id, _)| id).filter(|id| self.is_empty(*id));
+        let mut empty: Vec<_> = empty.collect();
+        if !empty.is_empty() {
+            empty.sort_unstable();
+            self.sweep_later(Sweep::Empty(empty.into()));
+        }
+    }
+}
