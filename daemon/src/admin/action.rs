@@ -78,11 +78,15 @@ pub(super) fn write(action: &Action) -> Value {
         Action::Redact(Redact { of, seq, reason }) => {
             let room = match of {
                 Conversation::Room(room) => Some(room),
-                // Operators redact in rooms.
+                // Operators name a direct message by its number.
                 Conversation::With(_) => None,
             };
             let reason = Some(reason).filter(|reason| !reason.is_empty());
             json!({ "room": room, "seq": seq, "reason": reason })
+        }
+        Action::RedactNumber { seq, reason } => {
+            let reason = Some(reason).filter(|reason| !reason.is_empty());
+            json!({ "seq": seq, "reason": reason })
         }
         Action::RemoveRoom(room) => json!({ "room": room }),
         Action::Grant { user, role, room } => json!({ "user": user, "role": role, "room": room }),
@@ -131,9 +135,11 @@ impl ActionFields {
             },
             "redact" => {
                 check(None, &self.reason)?;
-                let (of, seq) =
-                    (Conversation::Room(required_room()?), self.seq.ok_or_else(|| missing("seq"))?);
-                Action::Redact(Redact { of, seq, reason: self.reason.clone() })
+                let (seq, reason) = (self.seq.ok_or_else(|| missing("seq"))?, self.reason.clone());
+                match room()? {
+                    Some(room) => Action::Redact(Redact { of: Conversation::Room(room), seq, reason }),
+                    None => Action::RedactNumber { seq, reason },
+                }
             }
             "room remove" => Action::RemoveRoom(required_room()?),
             "grant" => Action::Grant { room: room()?, user: user()?, role: self.role },
@@ -194,6 +200,7 @@ mod tests {
             r#"{"command":"room","room":"ops","topic":""}"#,
             r#"{"command":"redact","reason":"a password","room":"ops","seq":7}"#,
             r#"{"command":"redact","room":"ops","seq":7}"#,
+            r#"{"command":"redact","reason":"a password","seq":7}"#,
             r#"{"command":"room remove","room":"ops"}"#,
             r#"{"command":"grant","role":"read-only","room":"ops","user":"bo"}"#,
             r#"{"command":"grant","user":"bo"}"#,
@@ -212,7 +219,6 @@ mod tests {
                 "this is not a valid request: unknown field `for_s`, expected one of `user`, `room`, `reason`",
             ),
             (r#"{"command":"redact","room":"ops"}"#, "this is not a valid request: missing field `seq`"),
-            (r#"{"command":"redact","seq":1}"#, "this is not a valid request: missing field `room`"),
             (
                 r#"{"command":"room","room":"ops","topic":"x","private":true}"#,
                 "`private` and `topic` exclude each other",

@@ -77,7 +77,7 @@ fn action(command: Command) -> Option<(&'static str, bool, ActionFields)> {
             ("room", json, ActionFields { room: Some(room), topic, ..none() })
         }
         Command::Redact(Redact { room, seq, reason, json }) => {
-            ("redact", json, ActionFields { room: Some(room), seq: Some(seq), reason, ..none() })
+            ("redact", json, ActionFields { room, seq: Some(seq), reason, ..none() })
         }
         Command::Room(Room::Remove { room, json }) => {
             ("room remove", json, ActionFields { room: Some(room), ..none() })

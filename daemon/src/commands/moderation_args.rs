@@ -145,10 +145,11 @@ pub enum Access {
 
 /// `redact`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(allow_missing_positional = true)]
 pub struct Redact {
-    /// The room
-    pub room: String,
-    /// The number of the message (its `seq`): `export --room ROOM` shows it
+    /// The room; without it, the message is found by its number alone, also among direct messages
+    pub room: Option<String>,
+    /// The number of the message (its `seq`), of which the server has only one: `export` shows it
     pub seq: Seq,
     /// The reason, which all who read the room are told
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = reason)]

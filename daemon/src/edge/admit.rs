@@ -139,7 +139,7 @@ impl Edge {
     ) -> Answer<(limits::Charge, Past)> {
         self.pass_rate(state, peer, session, 1)?;
         let past = self.takes_message((peer.connection, id), past)?;
-        let charge = self.charge(state, (peer, session), id, (target, json), past)?;
+        let charge = self.charge(state, (peer, session), id, (target, json), &past)?;
         let past = charge.past(past);
         Ok((charge, past))
     }

@@ -130,6 +130,10 @@ fn past(entry: &Value) -> Past {
             author: of["by"].as_i64().map(UserId),
             ts: of["ts"].as_u64().expect("a time"),
             is_redacted: of["redacted"].as_bool().expect("a truth"),
+            direct: of["direct"].as_array().map(|names| {
+                let name = |at: usize| names[at].as_str().and_then(|name| name.parse().ok()).expect("a name");
+                Box::new((name(0), name(1)))
+            }),
         }),
         Value::String(word) if word == "unwritable" => Past::Unwritable,
         _ => Past::Unknown,

@@ -90,9 +90,10 @@ fn encode_past(past: &Past) -> Value {
     match past {
         Past::Absent => Value::Null,
         Past::Kept(conversation, seq) => json!([conversation.0, seq]),
-        Past::Message(StoredMessage { conversation, author, ts, is_redacted }) => {
+        Past::Message(StoredMessage { conversation, author, ts, is_redacted, direct }) => {
             let author = author.map(|author| author.0);
-            json!({"in": conversation.0, "by": author, "ts": ts, "redacted": is_redacted})
+            let direct = direct.as_ref().map(|names| [names.0.as_str(), names.1.as_str()]);
+            json!({"in": conversation.0, "by": author, "ts": ts, "redacted": is_redacted, "direct": direct})
         }
         Past::Unknown => json!("unknown"),
         Past::Unwritable => json!("unwritable"),
