@@ -17,7 +17,7 @@ mod values;
 use super::{Intent, Op, Turn};
 use serde_json::value::RawValue;
 use tcp_chat_protocol::Action;
-use tcp_chat_protocol::request::{check_action, check_topic};
+use tcp_chat_protocol::request::{Redact, check_action, check_topic};
 
 /// The format that this version writes, and the only one that it reads.
 pub const FORMAT: u8 = 1;
@@ -113,7 +113,9 @@ fn check_terms(action: &Action) -> Result<(), String> {
     match action {
         Action::Kick(of) | Action::Mute(of) | Action::Unmute(of) => check_action(of.for_s, &of.reason),
         Action::Ban(of) | Action::Unban(of) => check_action(of.for_s, &of.reason),
-        Action::Redact(redact) => check_action(None, &redact.reason),
+        Action::Redact(Redact { reason, .. }) | Action::RedactNumber { reason, .. } => {
+            check_action(None, reason)
+        }
         Action::Topic { topic, .. } => check_topic(topic),
         Action::Room { .. } | Action::RemoveRoom(_) | Action::Grant { .. } => Ok(()),
     }

@@ -83,7 +83,7 @@ impl State {
         &mut self,
         session: SessionId,
         id: &RequestId,
-        past: Past,
+        past: &Past,
     ) -> Result<Option<(ConversationId, Seq)>, Refusal> {
         // The used ids of this process only save a search: without them the result is the same.
         let may_have = self.sessions.get(session).is_some_and(|held| held.used.may_have(id));
@@ -98,7 +98,7 @@ impl State {
         }
         match past {
             Past::Absent | Past::Unwritable | Past::Message(_) => Ok(None),
-            Past::Kept(conversation, seq) => Ok(Some((conversation, seq))),
+            Past::Kept(conversation, seq) => Ok(Some((*conversation, *seq))),
             Past::Unknown => {
                 let msg = "the server's store cannot be read: it is not known whether this was sent before; try again";
                 Err(refusal(ErrorKind::Internal, msg))

@@ -143,7 +143,7 @@ impl Query {
 
 /// What the proposer of a turn has found in its store: a message that its session may have sent before, or the message
 /// that is to be redacted. It stands in the turn, so that all who apply it come to the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Past {
     /// There is none, or nothing was asked because none can be there.
     #[default]
@@ -168,7 +168,7 @@ pub enum Sought {
 }
 
 /// What decides about the redaction of a message, as the store has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
     /// Its conversation.
     pub conversation: ConversationId,
@@ -178,4 +178,6 @@ pub struct StoredMessage {
     pub ts: u64,
     /// Whether its text was removed already.
     pub is_redacted: bool,
+    /// Of a direct message: the names of its author and of its recipient, as it has them. They may be gone.
+    pub direct: Option<Box<(Name, Name)>>,
 }

@@ -85,11 +85,15 @@ impl ActionRequest {
                 role: role.and_then(|role| role.0),
                 room: room.as_deref().map(place).transpose()?,
             },
-            Self::Redact(Redact { room, seq, reason, .. }) => Action::Redact(request::Redact {
-                of: Conversation::Room(place(room)?),
-                seq: *seq,
-                reason: checked(reason)?,
-            }),
+            Self::Redact(Redact { room, seq, reason, .. }) => {
+                let (seq, reason) = (*seq, checked(reason)?);
+                match room {
+                    Some(room) => {
+                        Action::Redact(request::Redact { of: Conversation::Room(place(room)?), seq, reason })
+                    }
+                    None => Action::RedactNumber { seq, reason },
+                }
+            }
         })
     }
 }
@@ -184,7 +188,6 @@ mod tests {
                 "this is not a valid request: unknown field `for_s`, expected one of `user`, `reason`, `room`",
             ),
             (r#"{"command":"redact","room":"ops"}"#, "this is not a valid request: missing field `seq`"),
-            (r#"{"command":"redact","seq":1}"#, "this is not a valid request: missing field `room`"),
             (
                 r#"{"command":"room","room":"ops","topic":"x","private":true}"#,
                 "`private` and `topic` exclude each other",

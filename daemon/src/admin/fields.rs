@@ -125,11 +125,12 @@ pub struct Unban {
 
 /// `redact`
 #[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(allow_missing_positional = true)]
 #[serde(deny_unknown_fields)]
 pub struct Redact {
-    /// The room
-    pub room: String,
-    /// The number of the message (its `seq`): `export --room ROOM` shows it
+    /// The room; without it, the message is found by its number alone, also among direct messages
+    pub room: Option<String>,
+    /// The number of the message (its `seq`), of which the server has only one: `export` shows it
     pub seq: Seq,
     /// The reason, which all who read the room are told
     #[arg(long, value_name = "TEXT", value_parser = check_reason)]

@@ -177,7 +177,7 @@ impl Edge {
         past: Past,
     ) -> Answer<(Charge, Past)> {
         let past = self.mark_unwritable((sender.connection, id), past)?;
-        let charge = self.charge(state, (sender, session), id, (target, json), past)?;
+        let charge = self.charge(state, (sender, session), id, (target, json), &past)?;
         let past = charge.past(past);
         Ok((charge, past))
     }

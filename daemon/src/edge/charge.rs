@@ -98,7 +98,7 @@ impl Edge {
         (sender, session): (Sender, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
-        past: Past,
+        past: &Past,
     ) -> Answer<Charge> {
         let now = self.now;
         let mut charge = Charge::default();
@@ -120,10 +120,10 @@ impl Edge {
                     Err(wait) => {
                         charge.direct = direct(FirstMessage::No);
                         let unpaid = Unpaid::FirstMessage(wait);
-                        if state.would_keep(session, id, target, past) {
+                        if state.would_keep(session, id, target, past.clone()) {
                             return Err(unpaid.refusal());
                         }
-                        charge.unpaid = (past == Past::Absent).then(|| Box::new(unpaid));
+                        charge.unpaid = (*past == Past::Absent).then(|| Box::new(unpaid));
                         return Ok(charge);
                     }
                 }
@@ -135,11 +135,11 @@ impl Edge {
             Ok(()) => charge.stored = Some((by, bytes)),
             Err(wait) => {
                 let unpaid = Unpaid::Stored(by, wait);
-                if state.would_keep(session, id, target, past) {
+                if state.would_keep(session, id, target, past.clone()) {
                     self.refund(state, session, &charge);
                     return Err(unpaid.refusal());
                 }
-                charge.unpaid = (past == Past::Absent).then(|| Box::new(unpaid));
+                charge.unpaid = (*past == Past::Absent).then(|| Box::new(unpaid));
             }
         }
         Ok(charge)

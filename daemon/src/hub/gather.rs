@@ -3,6 +3,7 @@
 //! in the next one. Called by the turn. Never waits, and never decides which requests are allowed: the edge does.
 
 use super::pace::Pace;
+use super::past::Rewrites;
 use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
 use crate::edge::Ask;
@@ -67,6 +68,7 @@ impl Hub {
         if let Some(oldest) = self.retains.take() {
             self.edge.propose(Intent::Retain(oldest));
         }
+        self.rewrites = Rewrites::default();
         let mut taken = Taken::default();
         while !taken.is_full() {
             let Some((entry, is_all)) = waiting.next_first(|command| taken.takes(command)) else { break };
@@ -83,6 +85,7 @@ impl Hub {
                 }
                 Entry::Control(control) => self.control(control),
             }
+            taken.bytes += self.rewrites.take_bytes();
         }
         taken.heavy_at = self.edge.proposed();
         self.gather_steps(waiting, &mut taken);
@@ -122,6 +125,7 @@ impl Hub {
                 taken.add(&command);
                 taken.weight += self.edge.weight(&self.state, step.connection, &command);
                 self.admit(step.connection, command);
+                taken.bytes += self.rewrites.take_bytes();
             }
             // A message behind another request is gathered in no time, and is written at the end.
             if taken.bytes >= enough || taken.weight >= most || began.elapsed() >= TURN_TIME {

@@ -32,6 +32,7 @@ use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
 use gather::TURN_COMMANDS;
 use pace::Pace;
+use past::Rewrites;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,8 @@ struct Hub {
     /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    /// What the redactions of this turn read and write again.
+    rewrites: Rewrites,
     /// The commands of operators in this turn, each with its place.
     operators: VecDeque<(usize, OperatorReply)>,
     /// The time that steps of slow work take,
@@ -165,6 +168,7 @@ impl Hub {
             forget_at: began + FORGET_EVERY,
             failing: None,
             answers: Vec::new(),
+            rewrites: Rewrites::default(),
             operators: VecDeque::new(),
             pace: Pace::default(),
             heavy_pace: Pace::default(),

@@ -4,8 +4,9 @@
 use super::Hub;
 use crate::edge::Command;
 use crate::log;
-use crate::store::StoreError;
-use tcp_chat_protocol::Action;
+use crate::store::{FoundMessage, StoreError};
+use std::collections::BTreeSet;
+use tcp_chat_protocol::{Action, Seq};
 use tcp_chat_state::{ConnectionId, Past, Sought, State};
 use tracing::error;
 
@@ -29,9 +30,36 @@ impl Hub {
                 let found = self.store.find_sent(session, &id);
                 found.map(|found| found.map(|(conversation, seq)| Past::Kept(conversation, seq)))
             }
-            Sought::Message(seq) => self.store.find_message(seq).map(|found| found.map(Past::Message)),
+            Sought::Message(seq) => {
+                let found = self.store.find_message(seq);
+                if let Ok(Some(found)) = &found {
+                    self.rewrites.note(found);
+                }
+                found.map(|found| found.map(|found| Past::Message(found.message)))
+            }
         };
         found.map_or_else(|why| unknown(&why), |found| found.unwrap_or(Past::Absent))
+    }
+}
+
+/// The bytes of stored messages that the turn reads and writes again. They count like those of new messages.
+#[derive(Debug, Default)]
+pub(super) struct Rewrites {
+    /// The chunks, by their first number: each is written once.
+    chunks: BTreeSet<Seq>,
+    /// The bytes that [`Rewrites::take_bytes`] has not returned yet.
+    bytes: usize,
+}
+
+impl Rewrites {
+    fn note(&mut self, found: &FoundMessage) {
+        let written = if self.chunks.insert(found.chunk) { found.bytes } else { 0 };
+        self.bytes = self.bytes.saturating_add(found.read).saturating_add(written);
+    }
+
+    /// The bytes since the last call.
+    pub(super) fn take_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.bytes)
     }
 }
 
@@ -40,4 +68,30 @@ fn unknown(why: &StoreError) -> Past {
         error!(event = "store_unreadable", error = why.to_string(), "store failed: it could not be read");
     }
     Past::Unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcp_chat_state::{ConversationId, StoredMessage};
+
+    #[test]
+    fn a_chunk_counts_once_in_a_turn_and_what_a_search_reads_each_time() {
+        let message = StoredMessage {
+            conversation: ConversationId(1),
+            author: None,
+            ts: 0,
+            is_redacted: false,
+            direct: None,
+        };
+        let found = |chunk, read| FoundMessage { message: message.clone(), chunk, bytes: 1_000, read };
+        let mut rewrites = Rewrites::default();
+        rewrites.note(&found(1, 0));
+        rewrites.note(&found(1, 0));
+        assert_eq!(rewrites.take_bytes(), 1_000);
+        rewrites.note(&found(5, 1_000));
+        rewrites.note(&found(5, 1_000));
+        assert_eq!(rewrites.take_bytes(), 3_000);
+        assert_eq!(rewrites.take_bytes(), 0);
+    }
 }

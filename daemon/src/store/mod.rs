@@ -65,6 +65,7 @@ pub use export::{Export, ExportError, ExportFilter};
 pub(crate) use location::{free_bytes, resolve_links};
 pub use open_files::StoreFile;
 pub use readers::{Readers, Resend};
+pub use redactions::FoundMessage;
 pub use retention::Removed;
 pub use writer::Store;
 

@@ -8,78 +8,133 @@ use super::StoreError;
 use super::history_size::chunk_bytes;
 use super::rows::{int, number};
 use rusqlite::{Connection, OptionalExtension, params};
-use tcp_chat_protocol::{Name, Seq, event};
+use std::collections::BTreeMap;
+use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
 use tcp_chat_state::{ConversationId, Redaction, StoredMessage, UserId};
+
+/// A message, as far as it decides about its redaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMessage {
+    /// What stands in the turn.
+    pub message: StoredMessage,
+    /// The first number of its chunk, which a redaction reads and writes as a whole.
+    pub chunk: Seq,
+    /// The bytes of the lines of that chunk.
+    pub bytes: usize,
+    /// The bytes of these lines that this search has read: none, unless it is a direct message.
+    pub read: usize,
+}
 
 impl Store {
     /// What decides about the redaction of a message. `None`: there is no such message.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn find_message(&mut self, seq: Seq) -> Result<Option<StoredMessage>, StoreError> {
+    pub fn find_message(&mut self, seq: Seq) -> Result<Option<FoundMessage>, StoreError> {
         self.with_connection("read", |log, _| find(log, seq))
     }
 }
 
-fn find(log: &Connection, seq: Seq) -> rusqlite::Result<Option<StoredMessage>> {
+fn find(log: &Connection, seq: Seq) -> rusqlite::Result<Option<FoundMessage>> {
+    // SQLite knows the length of a blob without reading it. The names of direct messages are only in their lines.
     log.prepare_cached(
-        "SELECT first, conversation, ts, authors, EXISTS (SELECT 1 FROM redacted WHERE seq = ?1)
-             FROM chunks WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
+        "SELECT k.first, k.conversation, k.ts, k.authors, EXISTS (SELECT 1 FROM redacted WHERE seq = ?1),
+             length(k.lines), CASE WHEN c.user_a IS NOT NULL THEN k.lines END
+             FROM chunks k LEFT JOIN conversations c ON c.id = k.conversation
+             WHERE k.first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND k.last >= ?1",
     )?
     .query_row([int(seq)], |row| {
+        let first = number(row, 0)?;
         let authors = row.get_ref(3)?.as_blob_or_null()?.map(decode_authors);
-        let at = usize::try_from(seq - number(row, 0)?).unwrap_or(usize::MAX);
-        Ok(StoredMessage {
-            conversation: ConversationId(row.get(1)?),
-            author: authors.and_then(|authors| authors.get(at).copied()),
-            ts: number(row, 2)?,
-            is_redacted: row.get(4)?,
+        let at = usize::try_from(seq - first).unwrap_or(usize::MAX);
+        let lines = row.get_ref(6)?.as_blob_or_null()?.unwrap_or_default();
+        Ok(FoundMessage {
+            message: StoredMessage {
+                conversation: ConversationId(row.get(1)?),
+                author: authors.and_then(|authors| authors.get(at).copied()),
+                ts: number(row, 2)?,
+                is_redacted: row.get(4)?,
+                direct: super::lines(lines, first)
+                    .find(|(_, of)| *of == seq)
+                    .and_then(|(line, _)| names(line)),
+            },
+            chunk: first,
+            bytes: usize::try_from(number(row, 5)?).unwrap_or(usize::MAX),
+            read: lines.len(),
         })
     })
     .optional()
 }
 
-/// Removes the text of messages, inside the turn's transaction. Returns by how many bytes the history grew.
+/// The author and the recipient of a direct message.
+fn names(line: &[u8]) -> Option<Box<(Name, Name)>> {
+    let message: MsgEvent<'_> = serde_json::from_slice(event::data_of(line)?).ok()?;
+    let name = |name: &str| Name::parse_kept(name).ok();
+    Some(Box::new((name(&message.user)?, name(&message.to?)?)))
+}
+
+/// Removes the text of messages, inside the turn's transaction: of each chunk it reads and writes all at once. Returns by how
+/// many bytes the history grew. A message that retention has removed is no error.
 pub(super) fn write(log: &Connection, redactions: &[Redaction]) -> rusqlite::Result<i64> {
     if redactions.is_empty() {
         return Ok(0);
     }
     let _erasing = Erasing::begin(log)?;
+    let mut by_chunk: BTreeMap<Seq, BTreeMap<Seq, &Redaction>> = BTreeMap::new();
+    for redaction in redactions {
+        if let Some(first) = find_chunk(log, redaction.seq)? {
+            by_chunk.entry(first).or_default().entry(redaction.seq).or_insert(redaction);
+            note(log, redaction.seq)?;
+        }
+    }
     let mut grown = 0;
-    for Redaction { seq, by, reason } in redactions {
-        let by = by.as_ref().map(Name::as_str);
-        grown += rewrite(log, *seq, |line| event::redact(line, by, reason))?;
+    for (first, redactions) in by_chunk {
+        grown += rewrite(log, first, |seq, line| {
+            let Redaction { by, reason, .. } = redactions.get(&seq)?;
+            event::redact(line, by.as_ref().map(Name::as_str), reason)
+        })?;
     }
     Ok(grown)
 }
 
-/// Replaces the line of a message by what `redact` makes of it, and tells the search index. Returns by how many bytes the
-/// history grew. A message that retention has removed is no error.
-fn rewrite(
-    log: &Connection,
-    seq: Seq,
-    redact: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-) -> rusqlite::Result<i64> {
-    let chunk = log
-        .prepare_cached(
-            "SELECT first, last, lines FROM chunks
-             WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
-        )?
-        .query_row([int(seq)], |row| Ok((number(row, 0)?, number(row, 1)?, row.get::<_, Vec<u8>>(2)?)))
-        .optional()?;
-    let Some((first, last, lines)) = chunk else { return Ok(0) };
-    let mut redact = Some(redact);
-    let mut new = Vec::with_capacity(lines.len());
-    for (line, at) in super::lines(&lines, first) {
-        let redacted = (at == seq).then(|| redact.take()?(line)).flatten().map(|new| padded(new, line.len()));
-        new.extend_from_slice(redacted.as_deref().unwrap_or(line));
-    }
-    log.prepare_cached("UPDATE chunks SET lines = ?2 WHERE first = ?1")?.execute(params![int(first), new])?;
+/// The first number of the chunk that has a message.
+fn find_chunk(log: &Connection, seq: Seq) -> rusqlite::Result<Option<Seq>> {
+    log.prepare_cached(
+        "SELECT first FROM chunks WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
+    )?
+    .query_row([int(seq)], |row| number(row, 0))
+    .optional()
+}
+
+/// Tells the search index of a message whose text is removed.
+fn note(log: &Connection, seq: Seq) -> rusqlite::Result<()> {
     let noted = log
         .prepare_cached("INSERT OR IGNORE INTO redacted (seq, n) SELECT ?1, redactions + 1 FROM totals")?
         .execute([int(seq)])?;
     if noted > 0 {
         log.prepare_cached("UPDATE totals SET redactions = redactions + 1")?.execute([])?;
+    }
+    Ok(())
+}
+
+/// Replaces lines of a chunk by what `replace` makes of them; `None`: a line stays. Returns by how many bytes the history
+/// grew.
+fn rewrite(
+    log: &Connection,
+    first: Seq,
+    replace: impl Fn(Seq, &[u8]) -> Option<Vec<u8>>,
+) -> rusqlite::Result<i64> {
+    let (last, lines) = log
+        .prepare_cached("SELECT last, lines FROM chunks WHERE first = ?1")?
+        .query_row([int(first)], |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let mut new = Vec::with_capacity(lines.len());
+    for (line, seq) in super::lines(&lines, first) {
+        let replaced = replace(seq, line).map(|new| padded(new, line.len()));
+        new.extend_from_slice(replaced.as_deref().unwrap_or(line));
+    }
+    if new != lines {
+        log.prepare_cached("UPDATE chunks SET lines = ?2 WHERE first = ?1")?
+            .execute(params![int(first), new])?;
     }
     let size =
         |lines: &[u8]| i64::try_from(chunk_bytes(lines.len() as u64, last - first + 1)).unwrap_or(i64::MAX);

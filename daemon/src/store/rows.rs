@@ -1,7 +1,7 @@
 //! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
 use super::totals::Totals;
-use super::{StoreError, marks, permissions, redactions, sweeps, users};
+use super::{StoreError, history_size, marks, permissions, redactions, sweeps, users};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
@@ -264,13 +264,14 @@ pub(super) fn find_conversation(log: &Connection, seq: Seq) -> rusqlite::Result<
 }
 
 /// Removes what is newer than `totals`. Other rows of a turn that stands in the file after a failed commit may stay:
-/// written again, they come to the same.
-pub(super) fn remove_after(log: &Connection, totals: &Totals) -> rusqlite::Result<()> {
+/// written again, they come to the same. Returns the bytes of the removed messages.
+pub(super) fn remove_after(log: &Connection, totals: &Totals) -> rusqlite::Result<u64> {
     // This check needs no lock that another program may hold.
     let newer = "SELECT EXISTS (SELECT 1 FROM conversations WHERE id > ?1)";
     if log.query_row(newer, [totals.last_conversation], |row| row.get(0))? {
         log.execute("DELETE FROM conversations WHERE id > ?1", [totals.last_conversation])?;
     }
+    let mut bytes = 0;
     let newer = "SELECT EXISTS (SELECT 1 FROM chunks WHERE first > ?1)";
     if log.query_row(newer, [int(totals.head)], |row| row.get(0))? {
         // The next message of a conversation follows its head, also if this process ends before it writes them again.
@@ -280,8 +281,13 @@ pub(super) fn remove_after(log: &Connection, totals: &Totals) -> rusqlite::Resul
              WHERE id IN (SELECT conversation FROM chunks WHERE first > ?1)",
             [int(totals.head)],
         )?;
+        let mut sizes = log.prepare("SELECT length(lines), last - first + 1 FROM chunks WHERE first > ?1")?;
+        let sizes = sizes.query_map([int(totals.head)], |row| {
+            Ok(history_size::chunk_bytes(number(row, 0)?, number(row, 1)?))
+        })?;
+        bytes = sizes.sum::<rusqlite::Result<u64>>()?;
         log.execute("DELETE FROM sent WHERE seq > ?1", [int(totals.head)])?;
         log.execute("DELETE FROM chunks WHERE first > ?1", [int(totals.head)])?;
     }
-    Ok(())
+    Ok(bytes)
 }

@@ -36,6 +36,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/redactions.sql"),
 ];
 
+/// What a new store has in another form than a migrated one. It must mean the same.
+const NEW: &str = include_str!("schema/new_store.sql");
+
 /// How long a connection waits for a lock of another program, such as `sqlite3` or a backup.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
@@ -179,6 +182,9 @@ fn migrate(log: &mut Connection, place: &Location, steps: &[&str]) -> Result<(),
     let turn = log.transaction_with_behavior(TransactionBehavior::Immediate).map_err(error)?;
     for step in &steps[found..] {
         turn.execute_batch(step).map_err(error)?;
+    }
+    if found == 0 {
+        turn.execute_batch(NEW).map_err(error)?;
     }
     turn.pragma_update(None, "application_id", APPLICATION_ID).map_err(error)?;
     turn.pragma_update(None, "user_version", version(steps.len())).map_err(error)?;

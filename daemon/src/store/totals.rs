@@ -80,13 +80,20 @@ pub(super) fn write(log: &Connection, before: &Totals, totals: &Totals) -> rusql
     })
 }
 
-/// Undoes the totals of a turn whose commit failed: no number is beyond the last one that was committed.
-pub(super) fn undo(log: &Connection, kept: &Totals) -> rusqlite::Result<()> {
+/// Undoes the totals of a turn whose commit failed: no number is beyond the last one that was committed. `removed`: the
+/// bytes of the turn's messages, if they stood in the file. What the turn has redacted stays redacted, so the bytes are those
+/// of the file. Returns the totals as they are now.
+pub(super) fn undo(log: &Connection, kept: &Totals, removed: u64) -> rusqlite::Result<Totals> {
     let found = read(log)?;
-    if found.head > kept.head {
-        write(log, &found, kept)?;
+    // A store that was replaced by another one is left as it is: the next turn notices.
+    if found.head < kept.head || (found.head == kept.head && found.messages != kept.messages) {
+        return Ok(*kept);
     }
-    Ok(())
+    let kept = Totals { bytes: found.bytes.saturating_sub(removed), ..*kept };
+    if found.head > kept.head {
+        write(log, &found, &kept)?;
+    }
+    Ok(kept)
 }
 
 /// Reads the totals.

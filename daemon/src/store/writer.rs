@@ -157,6 +157,8 @@ impl Store {
             return Ok(Vec::new());
         }
         rows::check_chunks(writes, self.totals.head)?;
+        // After a commit that failed, it measures what stands in the file.
+        self.with_connection("open", |_, _| Ok(()))?;
         let mut totals = self.totals.after_turn(writes);
         let mut share =
             self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));
@@ -308,8 +310,8 @@ impl Store {
                 if let Some(files) = &self.shared.files {
                     files.stop_watching_head();
                 }
-                rows::remove_after(&log, &self.totals)
-                    .and_then(|()| totals::undo(&log, &self.totals))
+                self.totals = rows::remove_after(&log, &self.totals)
+                    .and_then(|bytes| totals::undo(&log, &self.totals, bytes))
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
                 if let Some(files) = &self.shared.files {
                     file_checks::watch_head_again(files, &log, self.totals.head);

@@ -97,6 +97,17 @@ fn an_operator_redacts_and_sets_topics() {
     let did: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!([&did[0]["did"], &did[0]["what"]], [&json!("redact"), &json!("message 1")]);
     assert_eq!([&did[1]["did"], &did[2]["what"]], [&json!("topic"), &json!("removed")]);
+    let mut bo = daemon.login("bo");
+    ana.asks("MSG", json!({"to": "bo", "msg": "it is hunter2zx"}));
+    bo.hears("it is hunter2zx");
+    let wrong = crate::common::run(daemon.folder(), &["redact", "lobby", "2"], "");
+    assert!(wrong.err.contains("there is no message 2"), "{}", wrong.err);
+    done(&daemon, &["redact", "2", "--reason", "a password"]);
+    let told = json!({"to": "bo", "user": "ana", "seq": 2, "reason": "a password"});
+    assert_eq!([event(&mut ana, "REDACTED"), event(&mut bo, "REDACTED")], [told.clone(), told]);
+    let page = bo.asks("HISTORY", json!({"with": "ana"}))["messages"].clone();
+    assert_eq!([&page[0]["msg"], &page[0]["redacted"]], [&json!(""), &json!(true)]);
+    wait_until_gone(daemon.folder(), b"hunter2zx");
     let missing = crate::common::run(daemon.folder(), &["redact", "lobby", "7"], "");
     assert!(missing.code != Some(0) && missing.err.contains("there is no message 7"), "{}", missing.err);
 }

@@ -52,6 +52,25 @@ fn states_agree_about_users_rooms_and_permissions() {
             "#,
         ),
         (
+            "direct messages are redacted by their number, and by an author whose partner has gone",
+            r#"
+            a {"op":"LOGIN","data":{"name":"ana"}}
+            b {"op":"LOGIN","data":{"name":"bo"}}
+            turn
+            a {"op":"MSG","data":{"to":"bo","msg":"1"}}
+            b {"op":"MSG","data":{"to":"ana","msg":"2"}}
+            turn
+            op {"command":"redact","seq":2,"reason":"r"}
+            op {"command":"redact","seq":3}
+            b {"op":"QUIT"}
+            turn
+            rebuild
+            a {"op":"REDACT","data":{"with":"Bo","seq":1}}
+            turn
+            rebuild
+            "#,
+        ),
+        (
             "a session is connected to a node that did not restart",
             r#"
             a {"op":"LOGIN","data":{"name":"ana"}}

@@ -60,7 +60,9 @@ impl Shelf for Sqlite {
                 .find_sent(session, &id)
                 .unwrap()
                 .map(|(conversation, seq)| Past::Kept(conversation, seq)),
-            Sought::Message(seq) => self.store().find_message(seq).unwrap().map(Past::Message),
+            Sought::Message(seq) => {
+                self.store().find_message(seq).unwrap().map(|found| Past::Message(found.message))
+            }
         });
         found.unwrap_or(Past::Absent)
     }

@@ -56,6 +56,7 @@ pub(crate) fn within(mut action: Action, room: &str) -> Action {
         Action::Grant { room, .. } => *room = Some(here),
         Action::Room { room, .. } | Action::Topic { room, .. } | Action::RemoveRoom(room) => *room = here,
         Action::Redact(redact) => redact.of = request::Conversation::Room(here),
+        Action::RedactNumber { .. } => {}
     }
     action
 }

@@ -16,8 +16,8 @@ pub const TOPIC_CHARS: usize = 400;
 /// The longest duration of a mute or a ban, in seconds: ten years.
 pub const MOST_SECONDS: u64 = 10 * 366 * 24 * 3600;
 
-/// A moderation action. Operators have all of them; authors may redact their own messages. The wire has no bans of certificates and addresses, and no
-/// removal of rooms.
+/// A moderation action. Operators have all of them; authors may redact their own messages. The wire has no bans of certificates and addresses, no
+/// redaction by number, and no removal of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Removes a user from the room, or from the server.
@@ -56,6 +56,14 @@ pub enum Action {
         role: Option<Role>,
         /// The room; `None`: the whole server.
         room: Option<Place>,
+    },
+    /// Removes the text of a message by its number alone, in whatever room or direct messages it is. Of operators only: the wire has no such
+    /// request.
+    RedactNumber {
+        /// Its seq.
+        seq: Seq,
+        /// The reason, as in [`Redact`].
+        reason: String,
     },
 }
 
@@ -106,7 +114,7 @@ impl Action {
             Self::Ban(_) => "BAN",
             Self::Unban(_) => "UNBAN",
             Self::Room { .. } | Self::Topic { .. } => "ROOM",
-            Self::Redact(_) => "REDACT",
+            Self::Redact(_) | Self::RedactNumber { .. } => "REDACT",
             Self::RemoveRoom(_) => "ROOM REMOVE",
             Self::Grant { .. } => "GRANT",
         }

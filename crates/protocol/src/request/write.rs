@@ -167,6 +167,10 @@ fn action<M: SerializeMap>(data: &mut M, action: &Action) -> Result<(), M::Error
             data.serialize_entry("seq", &redact.seq)?;
             optional(data, "reason", Some(&redact.reason).filter(|reason| !reason.is_empty()))
         }
+        Action::RedactNumber { seq, reason } => {
+            data.serialize_entry("seq", seq)?;
+            optional(data, "reason", Some(reason).filter(|reason| !reason.is_empty()))
+        }
         Action::RemoveRoom(room) => data.serialize_entry("room", room),
         Action::Grant { user, role, room } => {
             data.serialize_entry("user", user)?;

@@ -53,15 +53,17 @@ fn allowance() -> BoxedStrategy<Allowance> {
 }
 
 fn past() -> BoxedStrategy<Past> {
-    let message = (any::<i64>(), option::of(any::<i64>()), any::<u64>(), any::<bool>());
+    let direct = option::of((name(), name()).prop_map(Box::new));
+    let message = (any::<i64>(), option::of(any::<i64>()), any::<u64>(), any::<bool>(), direct);
     prop_oneof![
         Just(Past::Absent),
         (any::<i64>(), any::<u64>()).prop_map(|(id, seq)| Past::Kept(ConversationId(id), seq)),
-        message.prop_map(|(id, author, ts, is_redacted)| Past::Message(StoredMessage {
+        message.prop_map(|(id, author, ts, is_redacted, direct)| Past::Message(StoredMessage {
             conversation: ConversationId(id),
             author: author.map(UserId),
             ts,
             is_redacted,
+            direct,
         })),
         Just(Past::Unknown),
         Just(Past::Unwritable),
@@ -164,6 +166,7 @@ fn action() -> BoxedStrategy<Action> {
         against(banned()).prop_map(Action::Unban),
         (place(), any::<bool>()).prop_map(|(room, private)| Action::Room { room, private }),
         (place(), text()).prop_map(|(room, topic)| Action::Topic { room, topic }),
+        (any::<u64>(), text()).prop_map(|(seq, reason)| Action::RedactNumber { seq, reason }),
         (conversation(), any::<u64>(), text()).prop_map(|(of, seq, reason)| Action::Redact(Redact {
             of,
             seq,

@@ -51,6 +51,7 @@ impl State {
             Action::Room { room, private } => self.set_room(actor, room, *private),
             Action::Topic { room, topic } => self.set_topic(actor, room, topic),
             Action::Redact(redact) => self.redact(actor, redact, past),
+            Action::RedactNumber { seq, reason } => self.redact_number(actor, *seq, reason, past),
             Action::RemoveRoom(room) => self.remove_room(actor, room),
             Action::Grant { user, role, room } => self.grant_role(actor, user, *role, room.as_ref()),
         }

@@ -28,7 +28,7 @@ impl State {
                 let is_known = |user: &UserId| self.users.get(*user).is_some();
                 // If one of the two users has ended, the other one may still have messages to read.
                 let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
-                !stays && !(is_known(a) && is_known(b))
+                !(stays || is_known(a) && is_known(b))
             }
         }
     }

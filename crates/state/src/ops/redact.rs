@@ -13,8 +13,8 @@ use tcp_chat_protocol::{ErrorKind, Name, Seq, reply::ActReply};
 /// The conversation of the message, and what the actor is there.
 struct At {
     conversation: ConversationId,
-    /// Of direct messages: the other user, with the name as that user has it.
-    with: Option<(UserId, Name)>,
+    /// Of direct messages: the other user, as the reply names it.
+    with: Option<Name>,
     /// May the actor redact messages of other authors?
     is_moderator: bool,
 }
@@ -24,7 +24,7 @@ impl State {
     #[must_use]
     pub fn redacts(action: &Action) -> Option<Seq> {
         match action {
-            Action::Redact(redact) => Some(redact.seq),
+            Action::Redact(Redact { seq, .. }) | Action::RedactNumber { seq, .. } => Some(*seq),
             _ => None,
         }
     }
@@ -34,45 +34,74 @@ impl State {
         let Redact { of, seq, reason } = redact;
         let at = match of {
             Conversation::Room(place) => self.redacts_in_room(actor, place)?,
-            Conversation::With(place) => self.redacts_direct(actor, place)?,
+            Conversation::With(place) => self.redacts_direct(actor, place, &past)?,
         };
-        let message = match past {
-            Past::Message(message) if message.conversation == at.conversation && *seq >= self.oldest => {
-                message
+        self.redact_at(actor, at, *seq, reason, past)
+    }
+
+    /// The same by the number alone, for an operator.
+    pub(crate) fn redact_number(
+        &mut self,
+        actor: Actor,
+        seq: Seq,
+        reason: &str,
+        past: Past,
+    ) -> Answer<ActReply> {
+        if !matches!(actor, Actor::Operator(_)) {
+            return Err(refusal(ErrorKind::Data, "`room` or `with`: missing"));
+        }
+        let conversation = match &past {
+            Past::Message(message) => message.conversation,
+            // Without a message there is no conversation either.
+            _ => ConversationId(0),
+        };
+        self.redact_at(actor, At { conversation, with: None, is_moderator: true }, seq, reason, past)
+    }
+
+    fn redact_at(&mut self, actor: Actor, at: At, seq: Seq, reason: &str, past: Past) -> Answer<ActReply> {
+        let At { conversation: id, with, is_moderator } = at;
+        let there = self.conversations.get(id);
+        let (message, there) = match (past, there) {
+            (Past::Message(message), Some(there)) if message.conversation == id && seq >= self.oldest => {
+                (message, there)
             }
-            Past::Unknown => {
+            (Past::Unknown, _) => {
                 let msg = "the server's store cannot be read: the message was not redacted; try again";
                 return Err(refusal(ErrorKind::Internal, msg));
             }
             _ => return Err(refusal(ErrorKind::Data, format!("`seq`: there is no message {seq}"))),
         };
-        if !at.is_moderator {
+        if !is_moderator {
             self.may_redact_own(actor, &message)?;
         }
-        let room = self.room_name(Some(at.conversation));
-        let with = at.with.as_ref().map(|(_, name)| name.to_string());
-        let reply = ActReply { room, with, seq: Some(*seq), ..ActReply::default() };
-        if message.is_redacted || !self.turn.redacted.insert(*seq) {
+        let room = there.room().cloned();
+        let (audience, scope) = match there.kind {
+            ConversationKind::Direct(a, b) => (Audience::Users(a, b), None),
+            ConversationKind::Room(_) => (Audience::Room(id), Some(id)),
+        };
+        let (with, reply_room) = (with.map(|name| name.to_string()), room.as_ref().map(Name::to_string));
+        let reply = ActReply { room: reply_room, with, seq: Some(seq), ..ActReply::default() };
+        if message.is_redacted || !self.turn.redacted.insert(seq) {
             return Ok(reply);
         }
         let by = self.by(actor).and_then(|by| match by {
             By::User(name) => Some(name),
             By::Operator(_) => None,
         });
-        let reason: Box<str> = reason.as_str().into();
-        self.turn.writes.redactions.push(Redaction { seq: *seq, by: by.clone(), reason: reason.clone() });
-        let scope = at.with.is_none().then_some(at.conversation);
-        self.record(actor, "redact", None, scope, Some(&format!("message {seq}")), None, &reason);
-        let conversation = self.conversations.get(at.conversation);
-        let audience = match conversation.map(|conversation| &conversation.kind) {
-            Some(ConversationKind::Direct(a, b)) => Audience::Users(*a, *b),
-            _ => Audience::Room(at.conversation),
-        };
-        let room = conversation.and_then(|conversation| conversation.room()).cloned();
-        let direct = at.with.map(|(_, to)| to).zip(by.clone());
-        let conversation = at.conversation;
-        let redacted = Redacted { conversation, audience, room, direct, seq: *seq, by, reason };
-        self.tell(Change::Redacted(Box::new(redacted)));
+        let reason: Box<str> = reason.into();
+        self.turn.writes.redactions.push(Redaction { seq, by: by.clone(), reason: reason.clone() });
+        let what = if scope.is_some() { "message" } else { "direct message" };
+        self.record(actor, "redact", None, scope, Some(&format!("{what} {seq}")), None, &reason);
+        let direct = message.direct.filter(|_| scope.is_none()).map(|names| (names.1, names.0));
+        self.tell(Change::Redacted(Box::new(Redacted {
+            conversation: id,
+            audience,
+            room,
+            direct,
+            seq,
+            by,
+            reason,
+        })));
         Ok(reply)
     }
 
@@ -87,18 +116,33 @@ impl State {
         Ok(at(room, false))
     }
 
-    /// Direct messages have no moderator.
-    fn redacts_direct(&self, actor: Actor, place: &Place) -> Answer<At> {
+    /// Direct messages have no moderator. Their conversation is that of the found message: the other user may be gone.
+    fn redacts_direct(&self, actor: Actor, place: &Place, past: &Past) -> Answer<At> {
         let Actor::Session(session) = actor else {
-            let msg = "`with`: operators redact messages in rooms";
+            let msg = "`with`: operators name a direct message by its number alone";
             return Err(refusal(ErrorKind::Data, msg));
         };
-        let (theirs, name) = self.user(place)?;
         let mine = self.user_of(session);
+        let at = |conversation, name| At { conversation, with: Some(name), is_moderator: false };
+        if let (Past::Message(message), Some(mine), Some(asked)) = (past, mine, &place.0)
+            && let Some(names) = &message.direct
+            && self.is_direct_of(message.conversation, mine)
+        {
+            let other = if message.author == Some(mine) { &names.1 } else { &names.0 };
+            if other.key() == asked.key() {
+                return Ok(at(message.conversation, other.clone()));
+            }
+        }
+        let (theirs, name) = self.user(place)?;
         let conversation = mine.and_then(|mine| self.conversations.direct(mine, theirs));
         // Without a conversation there is no message either.
-        let conversation = conversation.unwrap_or(ConversationId(0));
-        Ok(At { conversation, with: Some((theirs, name)), is_moderator: false })
+        Ok(at(conversation.unwrap_or(ConversationId(0)), name))
+    }
+
+    /// Are these direct messages of the user?
+    fn is_direct_of(&self, conversation: ConversationId, user: UserId) -> bool {
+        let kind = self.conversations.get(conversation).map(|conversation| &conversation.kind);
+        matches!(kind, Some(ConversationKind::Direct(a, b)) if *a == user || *b == user)
     }
 
     fn user_of(&self, session: SessionId) -> Option<UserId> {

@@ -73,7 +73,7 @@ impl State {
         past: Past,
     ) -> Answer<Goes> {
         if let Some(id) = id
-            && let Some((conversation, seq)) = self.sent_before(session, id, past)?
+            && let Some((conversation, seq)) = self.sent_before(session, id, &past)?
         {
             return Ok(Goes::Again(id.clone(), conversation, seq));
         }

@@ -2,8 +2,8 @@
 //! does. Never writes a file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tcp_chat_protocol::event::{redact, seq_of, write_with_id};
-use tcp_chat_protocol::{Name, RequestId, Seq};
+use tcp_chat_protocol::event::{data_of, redact, seq_of, write_with_id};
+use tcp_chat_protocol::{MsgEvent, Name, RequestId, Seq};
 use tcp_chat_state::*;
 
 /// The model of the store.
@@ -269,7 +269,19 @@ impl Disk {
             author: chunk.authors.get(usize::try_from(seq - chunk.first).expect("a small number")).copied(),
             ts: chunk.ts,
             is_redacted: self.redacted.contains(&seq),
+            direct: self.names(chunk, seq),
         })
+    }
+
+    /// The names of a direct message.
+    fn names(&self, chunk: &Chunk, seq: Seq) -> Option<Box<(Name, Name)>> {
+        let (kind, _) = self.conversations.get(&chunk.conversation)?;
+        if !matches!(kind, ConversationKind::Direct(..)) {
+            return None;
+        }
+        let line = chunk.lines.split_inclusive(|b| *b == b'\n').find(|line| seq_of(line) == Some(seq))?;
+        let message: MsgEvent<'_> = serde_json::from_slice(data_of(line)?).expect("a message");
+        Some(Box::new((message.user.parse().expect("a name"), message.to?.parse().expect("a name"))))
     }
 
     /// What a proposer finds here.

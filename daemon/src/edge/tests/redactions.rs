@@ -136,11 +136,51 @@ fn direct_messages_are_their_authors_alone() {
     assert_eq!(world.hears(op), ["ERROR_MSG DATA"]);
     let of = Conversation::With(Place("ana".parse().ok()));
     let action = Action::Redact(Redact { of, seq: 1, reason: String::new() });
-    assert_eq!(world.acts(action), Err(ErrorKind::Data), "nor an operator's");
+    assert_eq!(world.acts(action), Err(ErrorKind::Data), "operators name it by its number");
     world.sends(ana, r#"{"op":"REDACT","data":{"with":"BO","seq":1}}"#);
     assert_eq!(world.hears(ana), ["REDACTED ana @bo 1 by ana", "REDACT"]);
     assert_eq!(world.hears(bo), ["REDACTED ana @bo 1 by ana"]);
     assert!(world.hears(op).is_empty());
+}
+
+#[test]
+fn an_operator_redacts_by_the_number_alone() {
+    let (mut world, [op, ana, bo]) = three();
+    world.sends(ana, r#"{"op":"MSG","data":{"to":"bo","msg":"psst"}}"#);
+    world.sends(ana, r#"{"op":"MSG","data":"in the lobby"}"#);
+    world.skips(&[op, ana, bo]);
+    let number = |seq| Action::RedactNumber { seq, reason: "a password".to_owned() };
+    let done = world.acts(number(1)).unwrap();
+    assert_eq!((done.seq, done.room, done.with), (Some(1), None, None));
+    assert_eq!(world.acts(number(2)).unwrap().room.as_deref(), Some("lobby"));
+    assert_eq!(world.acts(number(3)), Err(ErrorKind::Data));
+    let direct = "REDACTED ana @bo 1 by an operator: a password";
+    let room = "REDACTED lobby 2 by an operator: a password";
+    assert_eq!(world.hears(bo), [direct, room]);
+    assert_eq!(world.hears(ana), [direct, room]);
+    assert_eq!(world.hears(op), [room]);
+    assert_eq!(world.acts(number(1)).unwrap().seq, Some(1), "it stays as it is");
+    assert!(world.hears(bo).is_empty());
+    let what: Vec<_> = world.disk.audit.iter().filter_map(|line| line.what.as_deref()).collect();
+    assert_eq!(what[what.len() - 2..], ["direct message 1", "message 2"]);
+}
+
+#[test]
+fn an_author_redacts_a_direct_message_after_the_other_user_has_gone() {
+    let (mut world, [op, ana, bo]) = three();
+    world.sends(ana, r#"{"op":"MSG","data":{"to":"bo","msg":"psst"}}"#);
+    world.sends(bo, r#"{"op":"QUIT"}"#);
+    world.skips(&[op, ana, bo]);
+    // Another one has the name now: with that one there is no conversation.
+    let other = world.login("bo");
+    world.skips(&[op, ana, other]);
+    world.sends(other, r#"{"op":"REDACT","data":{"with":"ana","seq":1}}"#);
+    assert_eq!(world.hears(other), ["ERROR_MSG DATA"]);
+    world.sends(ana, r#"{"op":"REDACT","data":{"with":"op","seq":1}}"#);
+    assert_eq!(world.hears(ana), ["ERROR_MSG DATA"]);
+    world.sends(ana, r#"{"op":"REDACT","data":{"with":"Bo","seq":1}}"#);
+    assert_eq!(world.hears(ana), ["REDACTED ana @bo 1 by ana", "REDACT"]);
+    assert!(world.hears(other).is_empty());
 }
 
 #[test]

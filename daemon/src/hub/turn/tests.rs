@@ -290,3 +290,28 @@ fn a_redaction_reaches_the_outbox_of_a_connection_that_has_left_the_room() {
     turns(&mut hub, &mut waiting);
     assert_eq!(heard(&outboxes[1]), [0; 0], "its text is in memory");
 }
+
+/// A chunk that fills a turn is read and written again for a redaction of one of its messages.
+#[test]
+fn redactions_fill_a_turn_by_the_chunks_that_they_write() {
+    let (mut hub, _outboxes) = hub(1);
+    let mut waiting = Waiting::default();
+    // Two chunks that fill a turn each.
+    for _ in 0..2 {
+        waiting.add(Entry::Commands(ConnectionId(0), (0..8).map(|_| say(LIGHT_BYTES - 2)).collect()));
+        turns(&mut hub, &mut waiting);
+    }
+    let head = hub.state.counts().head;
+    let redact = |seq| {
+        let of = Conversation::Room(Place(Some("lobby".parse().unwrap())));
+        let redact = Redact { of, seq, reason: String::new() };
+        Command::Ask(None, Ask::Action(Box::new(Action::Redact(redact))))
+    };
+    waiting.add(Entry::Commands(ConnectionId(0), [1, head, 2, head - 1].map(redact).into()));
+    let mut counts = Vec::new();
+    while !waiting.is_empty() {
+        counts.push(hub.gather(hub.now(), &mut waiting).commands);
+        hub.edge.take_turn(0, 0);
+    }
+    assert_eq!(counts, [1, 1, 1, 1]);
+}

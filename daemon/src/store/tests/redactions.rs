@@ -2,6 +2,8 @@
 //! the message stays.
 
 use super::*;
+use crate::store::FoundMessage;
+use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_state::{Redaction, StoredMessage};
 
 fn redaction(seq: Seq) -> Redaction {
@@ -125,20 +127,102 @@ fn what_decides_about_a_redaction_is_found_by_number() {
     let mut model = Model::default();
     store.commit(&mut Model::open(2)).unwrap();
     store.commit(&mut model.say(&[(2, &[("ana", "a"), ("bo", "b"), ("bo", "c")])])).unwrap();
-    let message = |author: &str, is_redacted| {
+    let bytes = model.lines(|_| true).len();
+    let message = |author: &str, is_redacted, bytes| {
         let author = Some(user_id(author));
-        Some(StoredMessage { conversation: room(2), author, ts: START, is_redacted })
+        let message = StoredMessage { conversation: room(2), author, ts: START, is_redacted, direct: None };
+        Some(FoundMessage { message, chunk: 1, bytes, read: 0 })
     };
-    assert_eq!(store.find_message(1).unwrap(), message("ana", false));
-    assert_eq!(store.find_message(3).unwrap(), message("bo", false));
+    assert_eq!(store.find_message(1).unwrap(), message("ana", false, bytes));
+    assert_eq!(store.find_message(3).unwrap(), message("bo", false, bytes));
     for none in [0, 4, u64::MAX] {
         assert_eq!(store.find_message(none).unwrap(), None);
     }
     store.commit(&mut redacts(&[3])).unwrap();
-    assert_eq!(store.find_message(3).unwrap(), message("bo", true));
+    let bytes = usize::try_from(store.count("SELECT length(lines) FROM chunks")).unwrap();
+    assert_eq!(store.find_message(3).unwrap(), message("bo", true, bytes));
     // The author of a message of an older version is not known.
     store.log().execute("UPDATE chunks SET authors = NULL", []).unwrap();
-    assert_eq!(store.find_message(1).unwrap().unwrap().author, None);
+    assert_eq!(store.find_message(1).unwrap().unwrap().message.author, None);
+}
+
+#[test]
+fn a_direct_message_is_found_with_its_names() {
+    let (mut store, _, _) = open(&in_memory());
+    let direct = ConversationKind::Direct(UserId(1), UserId(2));
+    let mut lines = Vec::new();
+    for (seq, user, to) in [(1, "ana", "bo"), (2, "bo", "ana")] {
+        let (ts, msg_json) = (&Timestamp(START).to_string(), "\"psst\"");
+        MsgLine { place: Spoken::To(to), seq, prev: seq - 1, ts, user, color: "red", msg_json }
+            .write(&mut lines);
+    }
+    let authors = vec![UserId(1), UserId(2)];
+    let read = lines.len();
+    let chunk = Chunk { conversation: room(1), first: 1, last: 2, prev: 0, ts: START, lines, authors };
+    let conversations = vec![(room(1), direct)];
+    store.commit(&mut Writes { conversations, chunks: vec![chunk], ..Writes::default() }).unwrap();
+    let found = store.find_message(2).unwrap().unwrap();
+    assert_eq!(found.message.direct, Some(Box::new((name("bo"), name("ana")))));
+    assert_eq!((found.message.author, found.read), (Some(UserId(2)), read));
+}
+
+/// SQLite reads the beginning of a row first: no search may read the lines of a chunk to come to the authors behind them.
+#[test]
+fn a_new_store_has_the_authors_before_the_lines() {
+    let (mut store, _, _) = open(&in_memory());
+    let at = |store: &mut Store, name: &str| {
+        store.count(&format!("SELECT cid FROM pragma_table_info('chunks') WHERE name = '{name}'"))
+    };
+    assert!(at(&mut store, "authors") < at(&mut store, "lines"));
+}
+
+#[test]
+fn the_redactions_of_a_turn_write_each_chunk_once() {
+    let (mut store, _, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    let texts = vec![("ana", "a text of some length"); 300];
+    store.commit(&mut model.say(&[(1, &texts), (1, &texts)])).unwrap();
+    let seqs: Vec<_> = (1..=600).collect();
+    let before = store.count("SELECT total_changes()");
+    store.commit(&mut redacts(&seqs)).unwrap();
+    let changed = store.count("SELECT total_changes()") - before;
+    // For each message its note and the count of them; the two chunks; the totals.
+    assert_eq!(changed, 2 * 600 + 2 + 1);
+    assert_eq!(store.count("SELECT redactions FROM totals"), 600);
+    let lines: Vec<u8> =
+        store.log().query_row("SELECT lines FROM chunks WHERE first = 301", [], |row| row.get(0)).unwrap();
+    assert_eq!(memchr::memmem::find_iter(&lines, b"\"redacted\":true").count(), 300);
+    assert!(memchr::memmem::find(&lines, b"a text").is_none());
+}
+
+/// As when the sync to the disk fails after the write: what was redacted has its new size already.
+#[test]
+fn the_size_of_a_redaction_is_counted_once_if_its_commit_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _readers, _) = open(&history(dir.path().join("chat.db")));
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "a"), ("ana", "b")])])).unwrap();
+    let mut writes = Writes { redactions: redacts(&[1]).redactions, ..model.say(&[(1, &[("bo", "c")])]) };
+    let before = store.totals;
+    store.commit(&mut writes.clone()).unwrap();
+    // The commit stands in the file, and was reported as failed.
+    store.totals = before;
+    store.lose_connection();
+    store.commit(&mut writes).unwrap();
+    let counted = "SELECT length(lines), last - first + 1 FROM chunks";
+    let bytes: u64 = {
+        let mut rows = store.log().prepare(counted).unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap();
+        rows.map(|row| row.unwrap())
+            .map(|(bytes, count)| {
+                crate::store::history_size::chunk_bytes(bytes.cast_unsigned(), count.cast_unsigned())
+            })
+            .sum()
+    };
+    assert_eq!((store.totals.bytes, store.count("SELECT bytes FROM totals").cast_unsigned()), (bytes, bytes));
+    assert_eq!((store.totals.head, store.totals.messages), (3, 3));
 }
 
 /// As when the sync to the disk fails after the write, and the turn is held and committed again.
