@@ -97,7 +97,7 @@ test("terminal, page of the client, page of the daemon and openssl in one chat, 
     await say(rita, "client's page, while it is down");
     await say(dora, "daemon's page, while it is down");
     await daemon.run();
-    for (const page of [rita, dora]) await page.getByRole("button", { name: "Now" }).click({ timeout: 2000 }).catch(() => {});
+    for (const page of [rita, dora]) await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
     await kill(olga.child);
     olga = await byHand(home, daemon, { name: "olga", session, after });
     // She does not know whether her message was kept, and sends it again under its id: it stays one message.
