@@ -34,8 +34,14 @@ function ring(effect: Effect & { kind: "ring" }, onClick: (key: string) => void)
   if (!effect.show || typeof Notification === "undefined" || Notification.permission !== "granted" || document.hasFocus()) return;
   const text = plainLine(effect.text);
   const body = text.length > TEXT ? `${text.slice(0, TEXT)} …` : text;
-  // One for each conversation: a newer one takes the place of the one before.
-  const notification = new Notification(plainLine(effect.title), { body, tag: effect.key, icon: "icon.svg" });
+  let notification: Notification;
+  try {
+    // One for each conversation: a newer one takes the place of the one before.
+    notification = new Notification(plainLine(effect.title), { body, tag: effect.key, icon: "icon.svg" });
+  } catch {
+    // Chrome on Android makes them only for pages with a service worker.
+    return;
+  }
   shown.set(effect.key, { seq: effect.seq, notification });
   notification.onclick = () => {
     focus();

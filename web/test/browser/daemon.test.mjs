@@ -36,7 +36,7 @@ test("enter, send, tick, reload and resume, with kill -9 in between", { timeout:
   await say(page, "two");
   await page.locator(".row.pending.sending").waitFor();
   await stage.daemon.run();
-  await page.getByRole("button", { name: "Now" }).click({ timeout: 2000 }).catch(() => {});
+  await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
   await page.locator(".fate.kept").nth(1).waitFor();
   await page.reload();
   await page.locator(".row.said", { hasText: "two" }).waitFor();

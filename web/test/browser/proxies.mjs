@@ -120,7 +120,7 @@ for (const proxy of Object.keys(PROXIES)) {
       await say(page, "while it is down");
       await page.locator(".row.pending.sending").waitFor();
       await daemon.run();
-      await page.getByRole("button", { name: "Now" }).click({ timeout: 2000 }).catch(() => {});
+      await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
       await page.locator(".fate.kept").nth(1).waitFor();
       await page.reload();
       await page.locator(".row.said", { hasText: "while it is down" }).waitFor();

@@ -61,13 +61,13 @@ staged("page and terminal's peer chat; the daemon, the page and the relay die in
   await page.reload();
   await page.locator(".row.pending.sending").waitFor();
   await kill(relay.child);
-  await page.getByRole("button", { name: "Now" }).click();
+  await page.getByRole("button", { name: "Now", exact: true }).click();
   await page.locator(".bar.bad").getByText("tcp-chat-cli web has ended.").waitFor();
   assert.equal(await page.locator(".side .where, .where").first().textContent(), `localhost:${daemon.port}`);
   const again = await home.relay(...args);
   assert.equal(again.origin, relay.origin, "the tab finds it under its address");
   await daemon.run();
-  await page.getByRole("button", { name: "Now" }).click({ timeout: 2000 }).catch(() => {});
+  await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
   await page.locator(".row.said", { hasText: "while it is down" }).waitFor();
   assert.deepEqual((await stored(daemon)).map((m) => m.msg), ["from the page", "from the wire", "while it is down"]);
   assert.deepEqual(await texts(page), ["from the page", "from the wire", "while it is down"]);

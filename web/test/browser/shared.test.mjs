@@ -68,6 +68,21 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await page.locator(".notice.error").waitFor();
 
+    // What was removed while the pages were away is gone once they are back: in the room and in results of a search.
+    await bo.say("the key is 4711");
+    await other.locator(".row.said", { hasText: "4711" }).waitFor();
+    await say(page, "/search 4711");
+    await page.locator(".hits mark", { hasText: "4711" }).waitFor();
+    stage.refuses = true;
+    stage.bridge.cut();
+    for (const one of [page, other]) await one.locator(".bar.bad").waitFor();
+    await bo.ask("REDACT", { room: "lobby", seq: bo.lines.findLast((l) => l.data?.msg?.includes("4711")).data.seq, reason: "a key" });
+    stage.refuses = false;
+    for (const one of [page, other]) await one.locator(".row.said .removed", { hasText: "removed by bo: a key" }).waitFor();
+    await page.locator(".hits li").waitFor({ state: "detached" });
+    for (const one of [page, other]) assert.ok(!(await one.locator("body").innerText()).includes("key is"));
+    await page.keyboard.press("Escape");
+
     // The topic, by the menu.
     await page.locator("main > .head details.more summary").click();
     await page.getByRole("button", { name: "Topic" }).click();

@@ -196,7 +196,7 @@ export class Stage {
     // Nothing takes that long; a machine that compiles beside the tests is slow all the same.
     page.setDefaultTimeout(60_000);
     page.on("pageerror", (e) => this.faults.push(`error: ${e.message}`));
-    page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
+    page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|ERR_INTERNET|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
     const own = [this.url, this.url.replace("http", "ws"), "data:"];
     page.on("request", (r) => { if (!own.some((address) => r.url().startsWith(address))) this.faults.push(`request: ${r.url()}`); });
     await page.addInitScript((bearer) => {

@@ -1,6 +1,6 @@
 // A chat of four who have nothing in common but the wire: a terminal, a page of `tcp-chat-cli web`, a page of the daemon,
 // and `openssl s_client`. The daemon is killed in between (SIGKILL). At the end all four have seen the messages that the
-// daemon has kept, in their order, each once.
+// daemon has kept, in their order, each once; a removal and a topic reach all four.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -48,7 +48,7 @@ async function byHand(home, daemon, login) {
   const reply = JSON.parse(await lines.seen((line) => line.includes('"op":"LOGIN"')));
   assert.equal(reply.status, "OK", JSON.stringify(reply));
   const messages = () => lines.all.map((line) => JSON.parse(line)).filter((line) => line.op === "MSG").map((line) => line.data);
-  return { child, lines, session: reply.data.session, messages, says: (msg, id) => writes({ op: "MSG", data: { room: "lobby", msg }, id }) };
+  return { child, lines, session: reply.data.session, messages, writes, says: (msg, id) => writes({ op: "MSG", data: { room: "lobby", msg }, id }) };
 }
 
 test("terminal, page of the client, page of the daemon and openssl in one chat, and the daemon dies", { timeout: 120_000 }, async () => {
@@ -97,7 +97,7 @@ test("terminal, page of the client, page of the daemon and openssl in one chat, 
     await say(rita, "client's page, while it is down");
     await say(dora, "daemon's page, while it is down");
     await daemon.run();
-    for (const page of [rita, dora]) await page.getByRole("button", { name: "Now" }).click({ timeout: 2000 }).catch(() => {});
+    for (const page of [rita, dora]) await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
     await kill(olga.child);
     olga = await byHand(home, daemon, { name: "olga", session, after });
     // She does not know whether her message was kept, and sends it again under its id: it stays one message.
@@ -118,6 +118,17 @@ test("terminal, page of the client, page of the daemon and openssl in one chat, 
     // His own lines stand where he typed them; those of the others in the order of the log.
     const places = kept.filter((m) => m.user !== "tom").map((m) => shown.indexOf(m.msg));
     assert.deepEqual(places, [...places].sort((a, b) => a - b));
+
+    // A removal and a topic reach all four, from the one with nothing but the wire and from a page.
+    const { seq } = kept.find((m) => m.msg === "by hand again");
+    olga.writes({ op: "REDACT", data: { room: "lobby", seq, reason: "a slip of the hand" }, id: "olga-3" });
+    const seen = (text) => Promise.all([tom, olga].map(({ lines }) => lines.seen((line) => line.includes(text))));
+    await seen("a slip of the hand");
+    for (const page of [rita, dora]) await page.locator(".row.said .removed", { hasText: "removed by olga: a slip of the hand" }).waitFor();
+    assert.ok(!(await rita.locator("body").innerText()).includes("by hand again"));
+    await say(dora, "/topic Four who share nothing but the wire");
+    await seen("nothing but the wire");
+    for (const page of [rita, dora]) await page.locator(".head .topic summary", { hasText: "nothing but the wire" }).waitFor();
     assert.deepEqual(faults, []);
     for (const m of kept) console.log(`# ${m.seq} ${m.user}: ${m.msg}`);
   } finally {

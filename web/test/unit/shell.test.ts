@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { attend } from "../../src/attention.ts";
 import { HostDoor } from "../../src/host.ts";
 import { Store, type Stored } from "../../src/store.ts";
 
@@ -172,4 +173,29 @@ test("an open tab shows itself to the relay by a socket of its own", async () =>
   } finally {
     Object.assign(globalThis, { WebSocket: before, addEventListener: undefined });
   }
+});
+
+test("a notification goes with the text of its message, and a browser that makes none breaks nothing", () => {
+  const open = new Set<string>();
+  let isRefused = false;
+  class Fake {
+    static permission = "granted";
+    constructor(readonly title: string, { body }: { body: string }) {
+      if (isRefused) throw new TypeError("Illegal constructor");
+      open.add(`${title}: ${body}`);
+    }
+    close(): void {
+      open.clear();
+    }
+  }
+  Object.assign(globalThis, { Notification: Fake, document: { hasFocus: () => false } });
+  const ring = { kind: "ring", title: "bo wrote to you", text: "hunter2\u202e", key: "@bo", seq: 7, sound: false, show: true } as const;
+  attend(ring, () => {});
+  assert.deepEqual([...open], ["bo wrote to you: hunter2<U+202E>"]);
+  attend({ kind: "silence", key: "@bo", seq: 6 }, () => {});
+  assert.equal(open.size, 1, "another message's");
+  attend({ kind: "silence", key: "@bo", seq: 7 }, () => {});
+  assert.equal(open.size, 0);
+  isRefused = true;
+  attend(ring, () => {});
 });
