@@ -38,7 +38,7 @@ impl State {
     /// Does a room of that name exist that the session may know of?
     #[must_use]
     pub fn knows_room(&self, session: SessionId, name: &Name) -> bool {
-        self.room_for(session, &Place(Some(name.clone())), Permission::Know).is_ok()
+        self.room_named(session, Some(name), Permission::Know).is_ok()
     }
 
     /// May the session receive the message of that number in the conversation now, if it was a member at that time?

@@ -15,8 +15,12 @@ counted_id! {
 }
 
 /// A map whose keys are numbers that the daemon assigns. No client can choose them to collide, so a fast hash is safe.
-/// Maps with names as keys use the standard hasher.
 pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A map that is searched for each message, and whose keys are names that clients choose. Its hash has a random key in
+/// each process, and no client sees a hash. So no client can choose names that collide. Nothing iterates over the map:
+/// its order differs between nodes. Other maps with names as keys use the standard hasher.
+pub(crate) type NameMap<V> = HashMap<Name, V, foldhash::quality::RandomState>;
 
 /// A request that changes the state. The parts that only few requests need are boxed, because most are messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,9 @@ mod members;
 pub(super) use members::Members;
 
 use super::name_index::NameIndex;
+use super::op::NameMap;
 use super::{ConversationId, ConversationKind, IdMap, UserId};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, Seq};
 
@@ -47,7 +48,7 @@ pub(super) struct Conversations {
     all: IdMap<ConversationId, Conversation>,
     by_key: NameIndex<ConversationId>,
     /// The rooms by the exact spelling of their first member: no folding is needed.
-    by_name: HashMap<Name, ConversationId>,
+    by_name: NameMap<ConversationId>,
     directs: IdMap<(UserId, UserId), ConversationId>,
     /// The rooms, in the order of their opening.
     rooms: BTreeSet<ConversationId>,

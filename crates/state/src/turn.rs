@@ -103,6 +103,12 @@ impl State {
     /// Adds a message to the turn.
     pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
         let Turn { open, spare, at, .. } = &mut self.turn;
+        // Most messages follow another one of their conversation.
+        if let Some((last, list)) = open.last_mut()
+            && *last == conversation
+        {
+            return list.push(said);
+        }
         let at = *at.entry(conversation).or_insert_with(|| {
             open.push((conversation, std::mem::take(spare)));
             open.len() - 1

@@ -79,10 +79,10 @@ impl State {
         }
         let goes = match target {
             Target::Default => {
-                let first = self.rules.default_rooms.first().cloned();
+                let first = self.rules.default_rooms.first();
                 let first =
                     first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
-                Goes::Room(self.room_for(session, &Place(Some(first)), Permission::Write)?)
+                Goes::Room(self.room_named(session, Some(first), Permission::Write)?)
             }
             Target::Room(place) => Goes::Room(self.room_for(session, place, Permission::Write)?),
             Target::User(place) => {

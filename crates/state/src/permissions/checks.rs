@@ -65,14 +65,23 @@ impl State {
         self.permissions.rank(scope, &user.key(), is_proven)
     }
 
-    /// The room, if the session has that permission there.
+    /// The room that a request names, if the session has that permission there.
     pub(crate) fn room_for(
         &self,
         session: SessionId,
         place: &Place,
         permission: Permission,
     ) -> Result<ConversationId, Refusal> {
-        let name = place.0.as_ref();
+        self.room_named(session, place.0.as_ref(), permission)
+    }
+
+    /// The room of this name, if the session has that permission there. `None`: the text of the request cannot be a name.
+    pub(crate) fn room_named(
+        &self,
+        session: SessionId,
+        name: Option<&Name>,
+        permission: Permission,
+    ) -> Result<ConversationId, Refusal> {
         let room = name.and_then(|name| self.conversations.room(name));
         let room = room.ok_or_else(|| self.no_room(Actor::Session(session), name))?;
         authorize(self.subject(session, room), permission).map_err(|no| {
