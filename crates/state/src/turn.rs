@@ -6,6 +6,7 @@ use super::{
     Audience, Change, Chunk, ConversationId, ConversationKind, IdMap, Origin, Own, Sent, SessionId, State,
     UserId, Writes,
 };
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use tcp_chat_protocol::event::{MsgLine, Spoken};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq, Timestamp};
@@ -42,10 +43,8 @@ pub(super) struct Turn {
     spare: Vec<Said>,
     /// The index of a conversation in `open`.
     at: IdMap<ConversationId, usize>,
-    /// Ids of messages that are not sealed yet. They move to `unsealed` when an id is searched for, because most turns
-    /// search for no id.
-    noted: Vec<(SessionId, RequestId)>,
-    unsealed: BTreeSet<(SessionId, RequestId)>,
+    /// In a cell, because a search completes it.
+    unsealed: RefCell<Unsealed>,
     /// The heads before this turn, of the conversations with messages in it.
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
@@ -57,16 +56,32 @@ pub(super) struct Turn {
     pub(super) left: usize,
 }
 
+/// Ids of messages that are not sealed yet.
+#[derive(Debug, Default)]
+struct Unsealed {
+    /// They move to `found` when an id is searched for, because most turns search for no id.
+    noted: Vec<(SessionId, RequestId)>,
+    found: BTreeSet<(SessionId, RequestId)>,
+}
+
+impl Unsealed {
+    fn clear(&mut self) {
+        self.noted.clear();
+        self.found.clear();
+    }
+}
+
 impl Turn {
     /// Notes that a message with this id waits to be sealed.
     pub(super) fn note_unsealed(&mut self, session: SessionId, id: &RequestId) {
-        self.noted.push((session, id.clone()));
+        self.unsealed.get_mut().noted.push((session, id.clone()));
     }
 
     /// Does a message of the session with this id wait to be sealed?
-    pub(super) fn is_unsealed(&mut self, session: SessionId, id: &RequestId) -> bool {
-        self.unsealed.extend(self.noted.drain(..));
-        !self.unsealed.is_empty() && self.unsealed.contains(&(session, id.clone()))
+    pub(super) fn is_unsealed(&self, session: SessionId, id: &RequestId) -> bool {
+        let Unsealed { noted, found } = &mut *self.unsealed.borrow_mut();
+        found.extend(noted.drain(..));
+        !found.is_empty() && found.contains(&(session, id.clone()))
     }
 
     /// The newest number when the turn began.
@@ -84,8 +99,7 @@ impl State {
     /// Begins a turn at this time, in milliseconds since 1970.
     pub(super) fn begin(&mut self, time: u64) {
         self.turn.time = time;
-        self.turn.noted.clear();
-        self.turn.unsealed.clear();
+        self.turn.unsealed.get_mut().clear();
         self.turn.heads.clear();
         self.turn.left = 0;
         self.turn.redacted.clear();
@@ -117,8 +131,7 @@ impl State {
             return;
         }
         self.turn.at.clear();
-        self.turn.noted.clear();
-        self.turn.unsealed.clear();
+        self.turn.unsealed.get_mut().clear();
         let ts = Timestamp(self.turn.time).to_string();
         let mut open = std::mem::take(&mut self.turn.open);
         for (id, mut said) in open.drain(..) {

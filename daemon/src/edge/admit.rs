@@ -32,7 +32,7 @@ impl Peer {
 
 impl Edge {
     /// Adds one command of a connection to the turn. The caller first asks [`Edge::must_wait`].
-    pub fn admit(&mut self, state: &mut State, connection: ConnectionId, command: Command, past: Past) {
+    pub fn admit(&mut self, state: &State, connection: ConnectionId, command: Command, past: Past) {
         match command {
             Command::Open(address) => {
                 self.connections.insert(connection, Connection::new(address, self.now));
@@ -108,7 +108,7 @@ impl Edge {
     /// Admits a message. Most requests are messages, so this path is the shortest.
     fn admit_message(
         &mut self,
-        state: &mut State,
+        state: &State,
         peer: Peer,
         id: Option<RequestId>,
         (target, json): (Target, Box<str>),
@@ -131,7 +131,7 @@ impl Edge {
 
     fn charge_message(
         &mut self,
-        state: &mut State,
+        state: &State,
         (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
@@ -147,7 +147,7 @@ impl Edge {
     /// Admits any other request.
     fn admit_request(
         &mut self,
-        state: &mut State,
+        state: &State,
         peer: Peer,
         id: Option<RequestId>,
         ask: Ask,
@@ -190,7 +190,7 @@ impl Edge {
     }
 
     /// Applies the rate limits, and the limits of a store that fails.
-    fn passes(&mut self, state: &mut State, peer: Peer, ask: &Ask) -> Answer {
+    fn passes(&mut self, state: &State, peer: Peer, ask: &Ask) -> Answer {
         let Peer { connection, session, .. } = peer;
         let lines = limits::lines(state, session, ask);
         let is_counted_only = matches!(ask, Ask::Login(_) | Ask::Enrol(_) | Ask::Ping | Ask::Quit);

@@ -96,13 +96,7 @@ impl Charge {
 
 impl Edge {
     /// Charges a request as so many lines. It is refused if the lines or the bytes exceed the limits.
-    pub(super) fn pass_rate(
-        &mut self,
-        state: &mut State,
-        peer: Peer,
-        session: SessionId,
-        lines: u32,
-    ) -> Answer {
+    pub(super) fn pass_rate(&mut self, state: &State, peer: Peer, session: SessionId, lines: u32) -> Answer {
         let Peer { connection, owes, .. } = peer;
         if owes > 0 {
             return Err(too_fast(owes, format!("too much: wait {owes} ms and send it again")));
@@ -126,7 +120,7 @@ impl Edge {
     /// causes no search.
     pub fn asks_past(
         &mut self,
-        state: &mut State,
+        state: &State,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<Sought> {
@@ -154,7 +148,7 @@ impl Edge {
     /// a message that the state refuses.
     pub(super) fn charge(
         &mut self,
-        state: &mut State,
+        state: &State,
         (peer, session): (Peer, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
@@ -258,7 +252,7 @@ impl Edge {
     /// Counts a request as so many lines, without a refusal.
     pub(super) fn count(
         &mut self,
-        state: &mut State,
+        state: &State,
         connection: ConnectionId,
         session: Option<SessionId>,
         lines: u32,
@@ -276,7 +270,7 @@ impl Edge {
     }
 
     /// Counts the bytes of one read of the connection.
-    pub(super) fn weigh(&mut self, state: &mut State, connection: ConnectionId, bytes: usize) {
+    pub(super) fn weigh(&mut self, state: &State, connection: ConnectionId, bytes: usize) {
         let (rates, now) = (Rates::of(state.rules()), self.now);
         let Self { connections, limits, quotas, .. } = self;
         let Some(entry) = connections.get_mut(&connection) else { return };

@@ -123,9 +123,9 @@ impl Replica {
                     later.push(Happens::On(on, command));
                 }
                 Happens::On(on, command) => {
-                    let asked = edge.asks_past(&mut self.state, on, &command);
+                    let asked = edge.asks_past(&self.state, on, &command);
                     let past = self.past(asked);
-                    edge.admit(&mut self.state, on, command, past);
+                    edge.admit(&self.state, on, command, past);
                 }
                 Happens::Else(mut intent) => {
                     if let Intent::Operate(_, action, past) = &mut intent {

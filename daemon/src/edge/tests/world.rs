@@ -130,8 +130,8 @@ impl World {
                 if matches!(command, Command::Lost) {
                     self.heard.remove(&who);
                 }
-                let past = self.disk.past(self.edge.asks_past(&mut self.state, who, &command));
-                self.edge.admit(&mut self.state, who, command, past);
+                let past = self.disk.past(self.edge.asks_past(&self.state, who, &command));
+                self.edge.admit(&self.state, who, command, past);
             }
             self.finish();
             effects.append(&mut self.effects);
