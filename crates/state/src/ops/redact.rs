@@ -52,7 +52,7 @@ impl State {
         let room = self.room_name(Some(at.conversation));
         let with = at.with.as_ref().map(|(_, name)| name.to_string());
         let reply = ActReply { room, with, seq: Some(*seq), ..ActReply::default() };
-        if message.is_redacted || !self.turn.redacted.insert(*seq) {
+        if message.is_redacted || !self.turn.redact(*seq) {
             return Ok(reply);
         }
         let by = self.by(actor).and_then(|by| match by {
@@ -72,7 +72,7 @@ impl State {
         let direct = at.with.map(|(_, to)| to).zip(by.clone());
         let conversation = at.conversation;
         let redacted = Redacted { conversation, audience, room, direct, seq: *seq, by, reason };
-        self.tell(Change::Redacted(Box::new(redacted)));
+        self.report(Change::Redacted(Box::new(redacted)));
         Ok(reply)
     }
 
@@ -110,7 +110,7 @@ impl State {
         let Actor::Session(session) = actor else { return Ok(()) };
         let is_own = message.author.is_some() && message.author == self.user_of(session);
         let limit = self.rules.redact_ms;
-        let age = self.turn.time.saturating_sub(message.ts);
+        let age = self.turn.time().saturating_sub(message.ts);
         let msg = if !is_own {
             "that is for the author of the message, and for moderators"
         } else if limit == 0 {

@@ -2,8 +2,8 @@
 //! numbers or encodes: the turn does when it is sealed.
 
 use crate::deduplication::Earlier;
+use crate::open_turn::Said;
 use crate::permissions::authorize::Permission;
-use crate::turn::Said;
 use crate::users::addressed::no_such_user;
 use crate::{
     Answer, Caller, ConversationId, ConversationKind, Done, Past, Refusal, Resent, ResentTo, SessionId,
@@ -54,10 +54,7 @@ impl State {
                 return Err(refusal(ErrorKind::Internal, "this message is just being sent: try again"));
             }
         };
-        let Some(held) = self.sessions.get_mut(session) else { return Ok(Done::Other) };
-        if let Some(id) = id {
-            held.used.add(id);
-        }
+        let Some(held) = self.sessions.note_id(session, id) else { return Ok(Done::Other) };
         let (author, user, color) = (held.row.user, held.row.name.clone(), held.row.color);
         if let Some(id) = id {
             self.turn.note_unsealed(session, id);

@@ -176,7 +176,7 @@ impl World {
     }
 
     fn begin(&mut self) {
-        self.state.set_left_at_once(self.slice.rooms);
+        self.state.set_departures_per_turn(self.slice.rooms);
         self.edge.tells_at_once(self.slice.copies);
         self.edge.begin(self.now);
     }
@@ -190,11 +190,11 @@ impl World {
         let turn = self.edge.take_turn(self.now.wall, steps);
         let Self { state, edge, results, .. } = self;
         results.clear();
-        let writes = state.apply(turn, |state, changes, place| {
-            if let Place::Intent { result, .. } = &place {
+        let writes = state.apply(turn, |state, changes, stage| {
+            if let Stage::Intent { result, .. } = &stage {
                 steps::uncounted(|| results.push(result.clone().map_err(|refusal| *refusal)));
             }
-            edge.observe(state, changes, place);
+            edge.observe(state, changes, stage);
         });
         let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.disk_is_full && !outcome.writes.is_empty()) {

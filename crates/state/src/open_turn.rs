@@ -1,5 +1,5 @@
-//! Owns the messages of a turn: it collects them by conversation. Sealing numbers them and encodes each chunk once. It
-//! returns them with the other writes. Called by [`super::apply`] (begin, end) and by the ops (seal). Never writes,
+//! Owns the turn that is being applied, and its messages: it collects them by conversation. Sealing numbers them and encodes
+//! each chunk once. It returns them with the other writes. Called by [`super::apply`] (begin, end) and by the ops (seal). Never writes,
 //! and never undoes anything: the hub decides whether and when a turn is kept.
 
 use super::{
@@ -31,12 +31,12 @@ pub(super) struct Said {
 
 /// The turn that is being applied.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
-    /// Milliseconds since 1970. Messages are stamped with it, and penalties end by it.
-    pub(super) time: u64,
+pub(super) struct OpenTurn {
+    time: u64,
+    /// The writes so far. Each op appends to them, and none reads them.
     pub(super) writes: Writes,
     /// The changes that the edge has not taken yet.
-    pub(super) changes: Vec<Change>,
+    changes: Vec<Change>,
     /// The messages that are not sealed yet, by conversation, in the order of their first message.
     open: Vec<(ConversationId, Vec<Said>)>,
     /// An empty list that the next conversation reuses, so that a busy room allocates none in each turn.
@@ -49,11 +49,11 @@ pub(super) struct Turn {
     heads: Vec<(ConversationId, Seq)>,
     head: Seq,
     /// The messages that were redacted in this turn: what its proposer has found of them was found before.
-    pub(super) redacted: BTreeSet<Seq>,
+    redacted: BTreeSet<Seq>,
     /// The sessions that have lost the right to be in a room in this turn, and were not evicted at once.
-    pub(super) lost: Vec<(SessionId, ConversationId)>,
+    lost: Vec<(SessionId, ConversationId)>,
     /// The number of rooms that ended or evicted sessions have left at once in this turn.
-    pub(super) left: usize,
+    departures: usize,
 }
 
 /// Ids of messages that are not sealed yet.
@@ -71,7 +71,57 @@ impl Unsealed {
     }
 }
 
-impl Turn {
+impl OpenTurn {
+    /// No turn yet: the state is as it was at that moment, in milliseconds since 1970.
+    pub(super) fn at(time: u64) -> Self {
+        Self { time, ..Self::default() }
+    }
+
+    /// Milliseconds since 1970. Messages are stamped with it, and penalties end by it.
+    pub(super) fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Reports a change to the edges.
+    pub(super) fn report(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// The changes since the last call, and those that the observer has put back.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The observer has left these changes for its next call. The list is reused.
+    pub(super) fn put_back(&mut self, changes: Vec<Change>) {
+        self.changes = changes;
+    }
+
+    /// The message is redacted from now on. False: it was redacted earlier in this turn.
+    pub(super) fn redact(&mut self, seq: Seq) -> bool {
+        self.redacted.insert(seq)
+    }
+
+    /// The session has lost the right to be in the room, and is not evicted at once.
+    pub(super) fn note_lost(&mut self, session: SessionId, room: ConversationId) {
+        self.lost.push((session, room));
+    }
+
+    pub(super) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    pub(super) fn take_lost(&mut self) -> Vec<(SessionId, ConversationId)> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// May one more session leave a room at once, of so many in a turn? If so, it is counted.
+    pub(super) fn may_depart(&mut self, most: usize) -> bool {
+        let may = self.departures < most;
+        self.departures += usize::from(may);
+        may
+    }
+
     /// Notes that a message with this id waits to be sealed.
     pub(super) fn note_unsealed(&mut self, session: SessionId, id: &RequestId) {
         self.unsealed.get_mut().noted.push((session, id.clone()));
@@ -101,7 +151,7 @@ impl State {
         self.turn.time = time;
         self.turn.unsealed.get_mut().clear();
         self.turn.heads.clear();
-        self.turn.left = 0;
+        self.turn.departures = 0;
         self.turn.redacted.clear();
         self.turn.head = self.head;
         self.deduplication.forget(self.head.saturating_sub(self.rules.window));
@@ -116,7 +166,7 @@ impl State {
 
     /// Adds a message to the turn.
     pub(super) fn gather(&mut self, conversation: ConversationId, said: Said) {
-        let Turn { open, spare, at, .. } = &mut self.turn;
+        let OpenTurn { open, spare, at, .. } = &mut self.turn;
         let at = *at.entry(conversation).or_insert_with(|| {
             open.push((conversation, std::mem::take(spare)));
             open.len() - 1
@@ -144,7 +194,7 @@ impl State {
     }
 
     fn seal_one(&mut self, id: ConversationId, said: &mut Vec<Said>, ts: &str) {
-        let Some(conversation) = self.conversations.get_mut(id) else { return };
+        let Some(conversation) = self.conversations.get(id) else { return };
         let (first, before) = (self.head + 1, conversation.head);
         self.turn.heads.push((id, before));
         let room = conversation.room().cloned();
@@ -173,20 +223,15 @@ impl State {
         self.head = seq;
         let is_first = before < self.oldest.max(1);
         let audience = match conversation.kind {
-            ConversationKind::Room(_) => {
-                conversation.head = seq;
-                Audience::Room(id)
-            }
-            ConversationKind::Direct(a, b) => {
-                self.conversations.set_head(id, seq);
-                Audience::Users(a, b)
-            }
+            ConversationKind::Room(_) => Audience::Room(id),
+            ConversationKind::Direct(a, b) => Audience::Users(a, b),
         };
+        self.conversations.set_head(id, seq);
         if is_first {
             self.conversations.note_messages(id, seq);
         }
         let chunk = self.turn.writes.chunks.len();
-        self.tell(Change::Said { chunk, audience, own });
+        self.report(Change::Said { chunk, audience, own });
         let ts = self.turn.time;
         let chunk = Chunk { conversation: id, first, last: seq, prev: before, ts, lines, authors };
         self.turn.writes.chunks.push(chunk);
