@@ -201,7 +201,7 @@ impl Talk {
     }
 
     fn admit(&mut self, at: u64, command: Command) {
-        self.edge.admit(&mut self.state, ConnectionId(at), command, Past::Absent);
+        self.edge.admit(&self.state, ConnectionId(at), command, Past::Absent);
     }
 
     /// A connection opens and logs in, into these rooms or into the default room.

@@ -79,8 +79,8 @@ impl World {
         if self.edge.must_wait(&self.state, connection, &command) {
             self.ends(b"");
         }
-        let past = self.disk.past(self.edge.asks_past(&mut self.state, connection, &command));
-        self.edge.admit(&mut self.state, connection, command, past);
+        let past = self.disk.past(self.edge.asks_past(&self.state, connection, &command));
+        self.edge.admit(&self.state, connection, command, past);
     }
 
     fn step(&mut self, what: u8, rest: &[u8]) {

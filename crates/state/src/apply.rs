@@ -27,9 +27,9 @@ impl Turn {
     }
 }
 
-/// A place in a turn at which the observer reads the state.
+/// A stage of a turn at which the observer reads the state.
 #[derive(Debug)]
-pub enum Place {
+pub enum Stage {
     /// Before the first intent.
     Begin,
     /// Right after an intent.
@@ -48,29 +48,29 @@ pub enum Place {
 }
 
 impl State {
-    /// Applies a turn. Returns its writes, to be stored all or nothing. Calls `observe` at each [`Place`], in order, with
-    /// the state at that place and the changes since the last one. Changes that `observe` leaves in the list are passed
-    /// again at the next place. `observe` cannot change the state.
-    pub fn apply(&mut self, turn: Turn, mut observe: impl FnMut(&Self, &mut Vec<Change>, Place)) -> Writes {
+    /// Applies a turn. Returns its writes, to be stored all or nothing. Calls `observe` at each [`Stage`], in order, with
+    /// the state at that stage and the changes since the last one. Changes that `observe` leaves in the list are passed
+    /// again at the next stage. `observe` cannot change the state.
+    pub fn apply(&mut self, turn: Turn, mut observe: impl FnMut(&Self, &mut Vec<Change>, Stage)) -> Writes {
         self.begin(turn.time);
-        self.observed(&mut observe, Place::Begin);
+        self.observed(&mut observe, Stage::Begin);
         for (index, intent) in turn.intents.into_iter().enumerate() {
             let (id, result) = self.apply_intent(intent);
             let result = result.map_err(Box::new);
-            self.observed(&mut observe, Place::Intent { index, id, result });
+            self.observed(&mut observe, Stage::Intent { index, id, result });
         }
         self.seal();
-        self.observed(&mut observe, Place::Sealed);
+        self.observed(&mut observe, Stage::Sealed);
         self.sweep_on(turn.steps);
         let writes = self.end();
-        self.observed(&mut observe, Place::End);
+        self.observed(&mut observe, Stage::End);
         writes
     }
 
-    fn observed(&mut self, observe: &mut impl FnMut(&Self, &mut Vec<Change>, Place), place: Place) {
-        let mut changes = std::mem::take(&mut self.turn.changes);
-        observe(self, &mut changes, place);
-        self.turn.changes = changes;
+    fn observed(&mut self, observe: &mut impl FnMut(&Self, &mut Vec<Change>, Stage), stage: Stage) {
+        let mut changes = self.turn.take_changes();
+        observe(self, &mut changes, stage);
+        self.turn.put_back(changes);
     }
 
     /// Applies one intent. Any intent other than a message first seals the messages before it, so that all users see the

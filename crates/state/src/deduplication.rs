@@ -4,6 +4,7 @@
 
 use super::Refusal;
 use super::{ConversationId, Past, Sent, SessionId, State, refusal};
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use tcp_chat_protocol::{ErrorKind, RequestId, Seq};
 
@@ -17,49 +18,49 @@ pub const WINDOW: u64 = 8_192;
 pub(super) struct Deduplication {
     /// The oldest first.
     order: VecDeque<Sent>,
+    /// In a cell, because a search completes it, and changes nothing that is true of the window.
+    index: RefCell<Index>,
+}
+
+/// The ids that were indexed for a search.
+#[derive(Debug, Default)]
+struct Index {
+    by_id: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     /// The number of newest ids that are not in `by_id` yet: a client that counts up causes no search.
     unindexed: usize,
-    by_id: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
 }
 
 impl Deduplication {
     pub(super) fn add(&mut self, sent: Sent) {
         self.order.push_back(sent);
-        self.unindexed += 1;
+        self.index.get_mut().unindexed += 1;
     }
 
     /// The message of that id, if it is newer than `after`.
     pub(super) fn find(
-        &mut self,
+        &self,
         session: SessionId,
         id: &RequestId,
         after: Seq,
     ) -> Option<(ConversationId, Seq)> {
-        let indexed = self.order.len() - self.unindexed;
+        let mut index = self.index.borrow_mut();
+        let indexed = self.order.len() - std::mem::take(&mut index.unindexed);
         for sent in self.order.range(indexed..) {
-            self.by_id.insert((sent.session, sent.id.clone()), (sent.conversation, sent.seq));
+            index.by_id.insert((sent.session, sent.id.clone()), (sent.conversation, sent.seq));
         }
-        self.unindexed = 0;
-        self.by_id.get(&(session, id.clone())).copied().filter(|(_, seq)| *seq > after)
+        index.by_id.get(&(session, id.clone())).copied().filter(|(_, seq)| *seq > after)
     }
 
     /// Forgets all ids up to that number.
     pub(super) fn forget(&mut self, until: Seq) {
         while self.order.front().is_some_and(|sent| sent.seq <= until) {
             let Some(sent) = self.order.pop_front() else { return };
-            if self.order.len() < self.unindexed {
-                self.unindexed -= 1;
+            let index = self.index.get_mut();
+            if self.order.len() < index.unindexed {
+                index.unindexed -= 1;
             } else {
-                self.unindex(sent);
+                index.remove(sent);
             }
-        }
-    }
-
-    fn unindex(&mut self, Sent { session, id, seq, .. }: Sent) {
-        let key = (session, id);
-        // An id that left the window may have been used again.
-        if self.by_id.get(&key).is_some_and(|(_, of)| *of == seq) {
-            self.by_id.remove(&key);
         }
     }
 
@@ -69,36 +70,58 @@ impl Deduplication {
     }
 }
 
+impl Index {
+    fn remove(&mut self, Sent { session, id, seq, .. }: Sent) {
+        let key = (session, id);
+        // An id that left the window may have been used again.
+        if self.by_id.get(&key).is_some_and(|(_, of)| *of == seq) {
+            self.by_id.remove(&key);
+        }
+    }
+}
+
+/// An earlier message of a session under the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// There is none.
+    None,
+    /// It is kept in this conversation under this number.
+    Kept(ConversationId, Seq),
+    /// It is in this turn, and has no number yet.
+    Unsealed,
+}
+
 impl State {
     /// Must a proposer search its store, before this becomes part of a turn, for a message that the session may have
     /// sent under this id? Yes if the window of that turn will not have the id. That turn has not begun yet.
-    pub fn asks_past(&mut self, session: SessionId, id: &RequestId) -> bool {
+    #[must_use]
+    pub fn asks_past(&self, session: SessionId, id: &RequestId) -> bool {
         self.sessions.get(session).is_some_and(|held| held.used.may_have(id))
             && !self.turn.is_unsealed(session, id)
             && self.deduplication.find(session, id, self.head.saturating_sub(self.rules.window)).is_none()
     }
 
-    /// Where the message is kept that this session has sent under this id.
+    /// The message that this session has sent under this id before.
     pub(super) fn sent_before(
-        &mut self,
+        &self,
         session: SessionId,
         id: &RequestId,
         past: &Past,
-    ) -> Result<Option<(ConversationId, Seq)>, Refusal> {
+    ) -> Result<Earlier, Refusal> {
         // The used ids of this process only save a search: without them the result is the same.
         let may_have = self.sessions.get(session).is_some_and(|held| held.used.may_have(id));
         if matches!(past, Past::Absent | Past::Unwritable) && !may_have {
-            return Ok(None);
+            return Ok(Earlier::None);
         }
         if self.turn.is_unsealed(session, id) {
-            self.seal();
+            return Ok(Earlier::Unsealed);
         }
-        if let Some(found) = self.deduplication.find(session, id, self.forgotten()) {
-            return Ok(Some(found));
+        if let Some((conversation, seq)) = self.deduplication.find(session, id, self.forgotten()) {
+            return Ok(Earlier::Kept(conversation, seq));
         }
         match past {
-            Past::Absent | Past::Unwritable | Past::Message(_) => Ok(None),
-            Past::Kept(conversation, seq) => Ok(Some((*conversation, *seq))),
+            Past::Absent | Past::Unwritable | Past::Message(_) => Ok(Earlier::None),
+            Past::Kept(conversation, seq) => Ok(Earlier::Kept(*conversation, *seq)),
             Past::Unknown => {
                 let msg = "the server's store cannot be read: it is not known whether this was sent before; try again";
                 Err(refusal(ErrorKind::Internal, msg))
@@ -131,28 +154,30 @@ mod tests {
     #[test]
     fn the_index_follows_the_window() {
         let mut window = Deduplication::default();
-        let found = |window: &mut Deduplication, id, after| {
+        let found = |window: &Deduplication, id, after| {
             window.find(BO, &RequestId::Number(id), after).map(|(_, seq)| seq)
         };
         (1..=4).for_each(|n| window.add(sent(n, n)));
         // Before anything is indexed.
         window.forget(1);
-        assert_eq!((window.unindexed, window.order.len()), (3, 3));
-        assert_eq!(found(&mut window, 2, 0), Some(2));
-        assert_eq!(found(&mut window, 1, 0), None);
-        assert_eq!(found(&mut window, 2, 2), None, "it has left the window");
+        assert_eq!((window.index.borrow().unindexed, window.order.len()), (3, 3));
+        assert_eq!(found(&window, 2, 0), Some(2));
+        assert_eq!(found(&window, 1, 0), None);
+        assert_eq!(found(&window, 2, 2), None, "it has left the window");
         // Used again since.
         window.add(sent(5, 2));
         window.add(sent(6, 6));
-        assert_eq!(found(&mut window, 2, 2), Some(5));
+        assert_eq!(found(&window, 2, 2), Some(5));
         window.forget(4);
-        assert_eq!((window.by_id.len(), found(&mut window, 2, 4)), (2, Some(5)));
+        assert_eq!(found(&window, 2, 4), Some(5));
+        assert_eq!(window.index.borrow().by_id.len(), 2);
         window.add(sent(7, 7));
         window.forget(9);
-        assert!(window.by_id.is_empty() && window.order.is_empty() && window.unindexed == 0);
+        let Index { by_id, unindexed } = window.index.into_inner();
+        assert!(by_id.is_empty() && window.order.is_empty() && unindexed == 0);
     }
 
-    /// Run by hand: `cargo test --release -p tcp-chatd --lib measure_the_window -- --ignored --nocapture`.
+    /// Run by hand: `cargo test --release -p tcp-chat-state --lib measure_the_window -- --ignored --nocapture`.
     #[test]
     #[ignore = "measures, and decides nothing"]
     fn measure_the_window() {
@@ -178,7 +203,7 @@ mod tests {
                     }
                 }
                 let listed = resident() - before;
-                for window in &mut all {
+                for window in &all {
                     let _ = window.find(BO, &RequestId::Number(0), 0);
                 }
                 println!("{what}, {ids}: {listed} bytes, {} with the index", resident() - before);

@@ -59,7 +59,7 @@ impl State {
     /// Is the address banned?
     #[must_use]
     pub fn is_banned_address(&self, address: IpAddr) -> bool {
-        self.permissions.bans_address(address, self.turn.time)
+        self.permissions.bans_address(address, self.turn.time())
     }
 
     /// The number of users with a session.

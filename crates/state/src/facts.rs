@@ -39,14 +39,14 @@ impl State {
             // Of this process, or of one turn.
             rules: _,
             turn: _,
-            left_at_once: _,
+            departures_per_turn: _,
         } = self;
         let mut facts = Facts::new();
         facts.insert("head".to_owned(), head.to_string());
         facts.insert("oldest".to_owned(), oldest.to_string());
         facts.insert("log".to_owned(), format!("{log:?}"));
-        facts.insert("last/conversation".to_owned(), conversations.last.to_string());
-        facts.insert("last/session".to_owned(), sessions.last.to_string());
+        facts.insert("last/conversation".to_owned(), conversations.last().to_string());
+        facts.insert("last/session".to_owned(), sessions.last().to_string());
         facts.insert("sweeps".to_owned(), format!("{:?}", sweeps.iter().collect::<Vec<_>>()));
         facts.insert("ended_sessions".to_owned(), format!("{:?}", ended_sessions.stored()));
         for (after, room) in defaults {
@@ -143,12 +143,12 @@ impl State {
         let by = |scope: Scope, kind: Kind, user: &NameKey| {
             self.permissions.author(scope, kind, user).map_or("nobody's share".to_owned(), Name::to_string)
         };
-        for (scope, user, role) in self.permissions.grants.iter() {
+        for (scope, user, role) in self.permissions.grants().iter() {
             let key = user.key();
             facts.insert(path("grant", scope, key.as_str()), format!("{user} {}", role.as_str()));
             facts.insert(path("author/grant", scope, key.as_str()), by(scope, Kind::Grant, &key));
         }
-        for (scope, user, penalty) in self.permissions.mutes.iter() {
+        for (scope, user, penalty) in self.permissions.mutes().iter() {
             let key = user.key();
             facts.insert(path("mute", scope, key.as_str()), penalty_text(user, penalty));
             facts.insert(path("author/mute", scope, key.as_str()), by(scope, Kind::Mute, &key));

@@ -14,7 +14,9 @@
 //! | folder or file | content |
 //! | --- | --- |
 //! | `ops/` | one op per file: check, then apply |
-//! | `users`, `sessions`, `rooms`, `permissions/` | the nouns, each with its own invariants |
+//! | `users`, `sessions`, `rooms`, `permissions/` | the nouns, each with its own invariants; only the module of a noun changes it |
+//! | `membership.rs` | who is in which room: alone changes sessions and rooms together |
+//! | `open_turn.rs` | the turn that is being applied: its messages, writes and changes |
 //! | `permissions/authorize.rs` | the one function that decides whether a user has a permission |
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
@@ -38,9 +40,11 @@ mod intent;
 mod limit;
 mod listings;
 mod marks;
+mod membership;
 mod name_index;
 mod network;
 mod op;
+mod open_turn;
 mod ops;
 mod permissions;
 mod presence;
@@ -55,11 +59,10 @@ pub mod steps;
 mod sweeps;
 #[cfg(any(test, feature = "test-support"))]
 mod test_support;
-mod turn;
 mod users;
 mod writes;
 
-pub use apply::{Place, Turn};
+pub use apply::{Stage, Turn};
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
 pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES};
@@ -102,6 +105,7 @@ pub use writes::{
 
 use deduplication::Deduplication;
 use marks::Marks;
+use open_turn::OpenTurn;
 use permissions::Permissions;
 use quota_owner::RoomOpeners;
 use rooms::Conversations;
@@ -138,13 +142,13 @@ pub struct State {
     log: LogId,
     /// Retention has removed every message below this number.
     oldest: Seq,
-    turn: turn::Turn,
+    turn: OpenTurn,
     /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
     /// Ended sessions that are still members of rooms.
     ended_sessions: EndedSessions,
-    /// The number of rooms that ended sessions leave in the turn of their end.
-    left_at_once: usize,
+    /// The number of rooms that ended and evicted sessions leave at once in a turn.
+    departures_per_turn: usize,
 }
 
 /// The result of a request: done, or refused.
@@ -194,7 +198,7 @@ impl State {
     }
 
     /// Reports a change to the edges.
-    fn tell(&mut self, change: Change) {
-        self.turn.changes.push(change);
+    fn report(&mut self, change: Change) {
+        self.turn.report(change);
     }
 }

@@ -144,7 +144,7 @@ impl State {
     /// A page of a listing. The hub makes one in a turn, so that no listing holds it.
     #[must_use]
     pub fn list(&self, listing: Listing, from: &Cursor, connected: &impl Connected) -> Page {
-        let now = self.turn.time;
+        let now = self.turn.time();
         match listing {
             Listing::Users => {
                 let from = if let Some(At::Session(id)) = from.0 { id } else { SessionId(i64::MIN) };
@@ -161,12 +161,12 @@ impl State {
                 page(self.conversations.rooms_after(from).map(seen))
             }
             Listing::Grants => {
-                page(self.permissions.grants.after(user_at(from)).map(|(at, scope, user, role)| {
+                page(self.permissions.grants().after(user_at(from)).map(|(at, scope, user, role)| {
                     let row = Row::Grant { user: user.clone(), role: *role, room: self.shown(scope) };
                     (At::User(at.0, at.1), Some(row))
                 }))
             }
-            Listing::Mutes => page(self.penalties(&self.permissions.mutes, from, now)),
+            Listing::Mutes => page(self.penalties(self.permissions.mutes(), from, now)),
             Listing::Bans => {
                 let others = if let Some(At::Others(passed)) = from.0 { Some(passed) } else { None };
                 let users = others.is_none().then(|| self.penalties(self.permissions.user_bans(), from, now));
@@ -207,7 +207,7 @@ impl State {
                 .and_then(|origin| connected.address(origin))
                 .map(|address| address.to_canonical()),
             proven: session.proven,
-            role: self.permissions.grants.get(None, &session.key).filter(|_| session.proven).copied(),
+            role: self.permissions.grants().get(None, &session.key).filter(|_| session.proven).copied(),
             rooms: session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect(),
         })
     }
@@ -219,7 +219,7 @@ impl State {
         room: &Conversation,
         (members, here): (usize, usize),
     ) -> Row {
-        let owners = self.permissions.grants.there(Some(id)).filter(|(_, role)| **role == Role::Owner);
+        let owners = self.permissions.grants().there(Some(id)).filter(|(_, role)| **role == Role::Owner);
         Row::Room(ListedRoom {
             room: name.clone(),
             members,

@@ -22,9 +22,9 @@ use tcp_chat_protocol::{Name, NameKey, Role};
 /// The stored permissions of all users and rooms.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
-    pub(super) grants: ByUser<Role>,
+    grants: ByUser<Role>,
     private: HashSet<ConversationId>,
-    pub(super) mutes: ByUser<Penalty>,
+    mutes: ByUser<Penalty>,
     bans: ByUser<Penalty>,
     certificates: BTreeMap<Fingerprint, Penalty>,
     addresses: BTreeMap<IpNet, Penalty>,
@@ -61,6 +61,16 @@ impl Permissions {
             mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
             bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
         }
+    }
+
+    /// The granted roles.
+    pub(super) fn grants(&self) -> &ByUser<Role> {
+        &self.grants
+    }
+
+    /// The mutes.
+    pub(super) fn mutes(&self) -> &ByUser<Penalty> {
+        &self.mutes
     }
 
     /// The private rooms, in the order of their opening.

@@ -72,7 +72,7 @@ impl State {
             seen.is = self.state_in(seen.room, user);
             seen.is_told = self.is_presence_told(seen.room);
         }
-        self.tell(Change::Seen(Seen { user, name, color, origin, rooms }));
+        self.report(Change::Seen(Seen { user, name, color, origin, rooms }));
     }
 
     /// Is the room small enough that presence is announced in it?

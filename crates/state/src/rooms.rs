@@ -1,5 +1,5 @@
 //! Owns the conversations: rooms by name, direct messages by pair, the members of each, and its newest number. Called by
-//! the ops and the queries. Never decides who may enter.
+//! the ops, which can only read a conversation's fields, and by the queries. Never decides who may enter.
 
 pub(super) mod configured;
 mod kept;
@@ -7,9 +7,10 @@ mod members;
 
 pub(super) use members::Members;
 
+use super::membership::BothSides;
 use super::name_index::NameIndex;
 use super::op::NameMap;
-use super::{ConversationId, ConversationKind, IdMap, UserId};
+use super::{ConversationId, ConversationKind, IdMap, SessionId, UserId};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use tcp_chat_protocol::{Name, Seq};
@@ -61,7 +62,7 @@ pub(super) struct Conversations {
     /// costs nothing here.
     kept: BTreeSet<(Seq, ConversationId)>,
     /// The highest id ever given out.
-    pub(super) last: i64,
+    last: i64,
 }
 
 /// A room of another name looks like the new one.
@@ -69,12 +70,58 @@ pub(super) struct Conversations {
 pub(super) struct LooksLike(pub(super) Name);
 
 impl Conversations {
+    /// No conversation, after these ids were given out.
+    pub(super) fn after_last(last: i64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// The highest id ever given out.
+    pub(super) fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// The conversation. Only this module changes one.
     pub(super) fn get(&self, id: ConversationId) -> Option<&Conversation> {
         self.all.get(&id)
     }
 
-    pub(super) fn get_mut(&mut self, id: ConversationId) -> Option<&mut Conversation> {
-        self.all.get_mut(&id)
+    /// The room's side of a membership from now on. False: there is no such room.
+    pub(super) fn add_member(
+        &mut self,
+        _: BothSides,
+        room: ConversationId,
+        (user, session): (UserId, SessionId),
+    ) -> bool {
+        let conversation = self.all.get_mut(&room);
+        conversation.map(|conversation| conversation.members.insert(user, session)).is_some()
+    }
+
+    /// The room's side of a membership ends.
+    pub(super) fn remove_member(
+        &mut self,
+        _: BothSides,
+        room: ConversationId,
+        (user, session): (UserId, SessionId),
+    ) {
+        let conversation = self.all.get_mut(&room);
+        conversation.into_iter().for_each(|conversation| conversation.members.remove(user, session));
+    }
+
+    /// Marks a session in the room for eviction. False: it was marked already, or there is no such room.
+    pub(super) fn mark_lost(&mut self, room: ConversationId, session: SessionId) -> bool {
+        self.all.get_mut(&room).is_some_and(|conversation| conversation.members.mark_lost(session))
+    }
+
+    /// Removes the mark of a session that has ended.
+    pub(super) fn unmark_lost(&mut self, room: ConversationId, session: SessionId) {
+        let conversation = self.all.get_mut(&room);
+        conversation.into_iter().for_each(|conversation| conversation.members.unmark_lost(session));
+    }
+
+    pub(super) fn set_topic(&mut self, room: ConversationId, topic: Option<Box<str>>) {
+        if let Some(conversation) = self.all.get_mut(&room) {
+            conversation.topic = topic;
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConversationId, &Conversation)> {

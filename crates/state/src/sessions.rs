@@ -1,14 +1,15 @@
-//! Owns the sessions: by id, token, user and name. Called by the ops. Never decides which name a client may have, or
+//! Owns the sessions: by id, token, user and name. Called by the ops, which can only read a session's fields. Never decides which name a client may have, or
 //! how many sessions.
 
 pub(super) mod ended;
 
 use super::capacity::shrink;
+use super::membership::BothSides;
 use super::name_index::NameIndex;
 use super::{ConversationId, IdMap, NodeId, Origin, SessionId, SessionRow, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use tcp_chat_protocol::{Name, NameKey, RequestId, Seq};
+use tcp_chat_protocol::{Colour, Name, NameKey, RequestId, Seq};
 
 /// A login; outlives connections.
 #[derive(Debug)]
@@ -59,6 +60,14 @@ impl Session {
         Self { key: row.name.key(), row, proven, rooms: Vec::new(), used }
     }
 
+    pub(super) fn add_room(&mut self, _: BothSides, room: (ConversationId, Seq)) {
+        if self.rooms.is_empty() {
+            // Most sessions are in one room.
+            self.rooms.reserve_exact(1);
+        }
+        self.rooms.push(room);
+    }
+
     pub(super) fn is_in(&self, room: ConversationId) -> bool {
         self.rooms.iter().any(|(r, _)| *r == room)
     }
@@ -79,17 +88,39 @@ pub(super) struct Sessions {
     /// The number of sessions without a connection.
     away: usize,
     /// The highest id of a session or user so far.
-    pub(super) last: i64,
+    last: i64,
     /// The number of joins so far, at least: the newest membership has this number.
-    pub(super) joins: i64,
+    joins: i64,
 }
 
 impl Sessions {
+    /// No session, after these ids and this number of a membership were given out.
+    pub(super) fn after_last(last: i64, joins: i64) -> Self {
+        Self { last, joins, ..Self::default() }
+    }
+
+    /// The next id of a session or a user.
+    pub(super) fn next_id(&mut self) -> i64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The highest id of a session or user so far.
+    pub(super) fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// The number of joins so far, at least.
+    pub(super) fn joins(&self) -> i64 {
+        self.joins
+    }
+
+    /// The session. Only this module changes one.
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
         self.all.get(&id).map(Box::as_ref)
     }
 
-    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+    fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.all.get_mut(&id).map(Box::as_mut)
     }
 
@@ -183,6 +214,43 @@ impl Sessions {
             self.by_name.remove(&session.row.name, user);
         }
         self.away -= usize::from(session.row.origin.is_none());
+        Some(session)
+    }
+
+    /// The session has used the id, if there is one. Returns the session.
+    pub(super) fn note_id(&mut self, id: SessionId, used: Option<&RequestId>) -> Option<&Session> {
+        let session = self.get_mut(id)?;
+        used.into_iter().for_each(|used| session.used.add(used));
+        Some(session)
+    }
+
+    pub(super) fn set_color(&mut self, id: SessionId, color: Colour) {
+        self.get_mut(id).into_iter().for_each(|session| session.row.color = color);
+    }
+
+    /// The session's side of a membership from now on. Returns the session, and the number of the membership.
+    pub(super) fn add_room(
+        &mut self,
+        both: BothSides,
+        id: SessionId,
+        room: (ConversationId, Seq),
+    ) -> Option<(&Session, i64)> {
+        let joined = self.joins + 1;
+        let session = self.all.get_mut(&id)?;
+        self.joins = joined;
+        session.add_room(both, room);
+        Some((session, joined))
+    }
+
+    /// The session's side of a membership ends. Returns the session.
+    pub(super) fn remove_room(
+        &mut self,
+        _: BothSides,
+        id: SessionId,
+        room: ConversationId,
+    ) -> Option<&Session> {
+        let session = self.get_mut(id)?;
+        session.rooms.retain(|(of, _)| *of != room);
         Some(session)
     }
 

@@ -4,13 +4,14 @@
 
 use super::deduplication::Deduplication;
 use super::marks::Marks;
+use super::membership;
+use super::open_turn::OpenTurn;
 use super::permissions::Permissions;
 use super::quota_owner::RoomOpeners;
 use super::rooms::Conversations;
-use super::sessions::ended::{EndedSessions, LEFT_AT_ONCE};
+use super::sessions::ended::{DEPARTURES_PER_TURN, EndedSessions};
 use super::sessions::{Session, Sessions, UsedIds};
 use super::sweeps::queue::{Sweep, Sweeps};
-use super::turn::Turn;
 use super::users::removed::RemovedUsers;
 use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSession, User, Users};
 use std::sync::Arc;
@@ -24,42 +25,28 @@ impl State {
         let Snapshot { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
         let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
         let users = Users::new(users, found.certificates);
-        let mut conversations = Conversations::default();
-        conversations.last = found.last_conversation;
+        let mut conversations = Conversations::after_last(found.last_conversation);
         for StoredConversation { id, kind, head, topic } in stored {
             conversations.put(id, kind, head);
-            conversations.get_mut(id).into_iter().for_each(|c| c.topic.clone_from(&topic));
+            conversations.set_topic(id, topic);
             if head >= oldest.max(1) {
                 conversations.note_messages(id, head);
             }
         }
-        let mut sessions = Sessions::default();
-        sessions.last = found.last_session;
         // The memberships of an older store have no numbers yet.
         let longest = held.iter().map(|held| held.rooms.len()).max().unwrap_or(0);
-        sessions.joins = found.last_join.max(i64::try_from(longest).unwrap_or(i64::MAX));
+        let joins = found.last_join.max(i64::try_from(longest).unwrap_or(i64::MAX));
+        let mut sessions = Sessions::after_last(found.last_session, joins);
         for StoredSession { row, rooms } in held {
-            let id = row.id;
-            let (user, proven) = (row.user, users.get(row.user).is_some());
-            let mut session = Session::new(row, proven, UsedIds::UNKNOWN);
-            for (room, since) in rooms {
-                if let Some(conversation) = conversations.get_mut(room) {
-                    conversation.members.insert(user, id);
-                    session.rooms.push((room, since));
-                }
-            }
+            let is_proven = users.get(row.user).is_some();
+            let mut session = Session::new(row, is_proven, UsedIds::UNKNOWN);
+            membership::restore(&mut conversations, &mut session, rooms);
             sessions.put(session);
         }
         let ended_sessions = EndedSessions::restore(found.leaving);
-        for (room, user, session) in ended_sessions.memberships() {
-            if let Some(conversation) = conversations.get_mut(room) {
-                conversation.members.insert(user, session);
-            }
-        }
+        membership::restore_ended(&mut conversations, &ended_sessions);
         for (session, room) in found.lost {
-            if let Some(conversation) = conversations.get_mut(room) {
-                let _ = conversation.members.mark_lost(session);
-            }
+            conversations.mark_lost(room, session);
         }
         let mut sweeps = Sweeps::restore(found.work);
         // A store of an older version does not have the unfinished work for a removed user.
@@ -80,8 +67,6 @@ impl State {
                 openers.add(room, by);
             }
         }
-        let mut turn = Turn::default();
-        turn.time = time;
         let mut deduplication = Deduplication::default();
         found.sent.into_iter().for_each(|sent| deduplication.add(sent));
         Self {
@@ -98,10 +83,10 @@ impl State {
             head,
             log,
             oldest,
-            turn,
+            turn: OpenTurn::at(time),
             sweeps,
             ended_sessions,
-            left_at_once: LEFT_AT_ONCE,
+            departures_per_turn: DEPARTURES_PER_TURN,
         }
     }
 
@@ -154,9 +139,9 @@ impl State {
             sent: self.window().cloned().collect(),
             head: self.head,
             oldest: self.oldest,
-            last_conversation: self.conversations.last,
-            last_session: self.sessions.last,
-            last_join: self.sessions.joins,
+            last_conversation: self.conversations.last(),
+            last_session: self.sessions.last(),
+            last_join: self.sessions.joins(),
             log: self.log.clone(),
         }
     }

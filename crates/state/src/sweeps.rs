@@ -55,10 +55,10 @@ impl State {
     /// Adds the unfinished slow work to the turn.
     pub(super) fn note_work(&mut self) {
         // Most turns leave nothing, and must not cost more for it.
-        if self.turn.lost.is_empty() && !self.ended_sessions.has_changed() && !self.sweeps.has_changed() {
+        if !self.turn.has_lost() && !self.ended_sessions.has_changed() && !self.sweeps.has_changed() {
             return;
         }
-        for (session, room) in std::mem::take(&mut self.turn.lost) {
+        for (session, room) in self.turn.take_lost() {
             if self.conversations.get(room).is_some_and(|there| there.members.has_lost(session)) {
                 self.turn.writes.sessions.push(SessionChange::Lose { session, room });
             }
@@ -106,9 +106,9 @@ impl State {
                 true
             }
             Sweep::Over => {
-                let over = self.permissions.expire(1, self.turn.time);
+                let over = self.permissions.expire(1, self.turn.time());
                 self.turn.writes.rights.extend(over);
-                self.permissions.is_over(self.turn.time)
+                self.permissions.is_over(self.turn.time())
             }
             Sweep::Expired => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
@@ -143,7 +143,7 @@ impl State {
     /// the other.
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.mark_removing(room);
-        self.tell(Change::Silent(room));
+        self.report(Change::Silent(room));
         self.sweep_later(Sweep::room(room));
     }
 
@@ -171,19 +171,19 @@ impl State {
             self.conversations.get(room).map(|c| c.members.sessions().collect()).unwrap_or_default();
         // None of them receives messages meanwhile: membership alone decides about delivery.
         let members: Vec<_> = members.into_iter().filter(|session| !self.may_be_in(*session, room)).collect();
-        let sessions = &self.sessions;
-        if let Some(conversation) = self.conversations.get_mut(room) {
-            let held = members.iter().filter_map(|session| sessions.get(*session));
-            let gone: Vec<_> = held.clone().filter_map(|held| held.row.origin).collect();
-            let lost = held.filter(|held| conversation.members.mark_lost(held.row.id));
-            let before = self.turn.lost.len();
-            self.turn.lost.extend(lost.map(|held| (held.row.id, room)));
-            if !gone.is_empty() {
-                self.turn.changes.push(Change::AllLeave(room, gone));
+        let (mut gone, mut is_new) = (Vec::new(), false);
+        for held in members.iter().filter_map(|session| self.sessions.get(*session)) {
+            gone.extend(held.row.origin);
+            if self.conversations.mark_lost(room, held.row.id) {
+                self.turn.note_lost(held.row.id, room);
+                is_new = true;
             }
-            if self.turn.lost.len() > before {
-                self.sweep_later(Sweep::Lost(room));
-            }
+        }
+        if !gone.is_empty() {
+            self.report(Change::AllLeave(room, gone));
+        }
+        if is_new {
+            self.sweep_later(Sweep::Lost(room));
         }
     }
 
@@ -197,23 +197,20 @@ impl State {
                 if self.may_be_in(session, room) {
                     continue;
                 }
-                let Some(conversation) = self.conversations.get_mut(room) else { continue };
-                let is_lost = conversation.members.mark_lost(session);
+                let is_lost = self.conversations.mark_lost(room, session);
                 self.stop_hearing(room, origin);
                 if is_lost {
                     out.push((session, room));
                 }
             }
         }
-        let mut out = out.into_iter();
-        while self.turn.left < self.left_at_once {
-            let Some((session, room)) = out.next() else { return };
-            self.turn.left += 1;
-            self.sweep(session, room);
-        }
         let mut rooms = HashSet::new();
         for (session, room) in out {
-            self.turn.lost.push((session, room));
+            if self.turn.may_depart(self.departures_per_turn) {
+                self.sweep(session, room);
+                continue;
+            }
+            self.turn.note_lost(session, room);
             if rooms.insert(room) {
                 self.sweep_later(Sweep::Lost(room));
             }
@@ -222,14 +219,14 @@ impl State {
 
     /// Evicts one member who has lost the right to be in the room. True: there may be more.
     fn sweep_lost(&mut self, room: ConversationId) -> bool {
-        while let Some(conversation) = self.conversations.get_mut(room) {
+        while let Some(conversation) = self.conversations.get(room) {
             let Some(session) = conversation.members.first_lost() else { return false };
             if self.sessions.get(session).is_some() {
                 self.evict_without_right(session, room);
                 return true;
             }
             // The session has ended, and leaves its rooms by itself.
-            conversation.members.forgive(session);
+            self.conversations.unmark_lost(room, session);
         }
         false
     }

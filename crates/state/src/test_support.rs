@@ -7,8 +7,8 @@ use tcp_chat_protocol::{Action, Fingerprint, Name, Refusal};
 
 impl State {
     /// Sets how many rooms sessions leave in the turn in which they end.
-    pub fn set_left_at_once(&mut self, rooms: usize) {
-        self.left_at_once = rooms;
+    pub fn set_departures_per_turn(&mut self, rooms: usize) {
+        self.departures_per_turn = rooms;
     }
 
     /// The room of this name.

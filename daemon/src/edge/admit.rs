@@ -34,7 +34,7 @@ impl Sender {
 
 impl Edge {
     /// Adds one command of a connection to the turn. The caller first asks [`Edge::must_wait`].
-    pub fn admit(&mut self, state: &mut State, connection: ConnectionId, command: Command, past: Past) {
+    pub fn admit(&mut self, state: &State, connection: ConnectionId, command: Command, past: Past) {
         match command {
             Command::Open(address) => {
                 self.connections.insert(connection, Connection::new(address, self.now));
@@ -105,7 +105,7 @@ impl Edge {
     /// Admits a request: it becomes an intent or a task, or it is refused.
     fn admit_request(
         &mut self,
-        state: &mut State,
+        state: &State,
         sender: Sender,
         id: Option<RequestId>,
         ask: Ask,
@@ -150,7 +150,7 @@ impl Edge {
     /// Admits a message, within the quotas of its author.
     fn admit_message(
         &mut self,
-        state: &mut State,
+        state: &State,
         sender: Sender,
         id: Option<RequestId>,
         (target, json): (Target, Box<str>),
@@ -170,7 +170,7 @@ impl Edge {
 
     fn charge_message(
         &mut self,
-        state: &mut State,
+        state: &State,
         (sender, session): (Sender, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),
@@ -183,7 +183,7 @@ impl Edge {
     }
 
     /// Applies the rate limits, and the limits of a store that fails.
-    fn check_limits(&mut self, state: &mut State, sender: Sender, ask: &Ask) -> Answer {
+    fn check_limits(&mut self, state: &State, sender: Sender, ask: &Ask) -> Answer {
         let Sender { connection, session, .. } = sender;
         let lines = limits::lines(state, session, ask);
         let is_counted_only = matches!(ask, Ask::Login(_) | Ask::Enrol(_) | Ask::Ping | Ask::Quit);

@@ -94,7 +94,7 @@ impl Edge {
     /// a message that the state refuses.
     pub(super) fn charge(
         &mut self,
-        state: &mut State,
+        state: &State,
         (sender, session): (Sender, SessionId),
         id: Option<&RequestId>,
         (target, json): (&Target, &str),

@@ -21,7 +21,7 @@ impl Edge {
     /// Charges a request as so many lines. It is refused if the lines or the bytes exceed the limits.
     pub(super) fn charge_request(
         &mut self,
-        state: &mut State,
+        state: &State,
         sender: Sender,
         session: SessionId,
         lines: u32,
@@ -52,7 +52,7 @@ impl Edge {
     /// causes no search.
     pub fn asks_past(
         &mut self,
-        state: &mut State,
+        state: &State,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<Sought> {
@@ -92,7 +92,7 @@ impl Edge {
     /// Counts a request as so many lines, without a refusal.
     pub(super) fn count(
         &mut self,
-        state: &mut State,
+        state: &State,
         connection: ConnectionId,
         session: Option<SessionId>,
         lines: u32,
@@ -110,7 +110,7 @@ impl Edge {
     }
 
     /// Counts the bytes of one read of the connection.
-    pub(super) fn charge_bytes(&mut self, state: &mut State, connection: ConnectionId, bytes: usize) {
+    pub(super) fn charge_bytes(&mut self, state: &State, connection: ConnectionId, bytes: usize) {
         let (rates, now) = (Rates::of(state.rules()), self.now);
         let Self { connections, limits, quotas, .. } = self;
         let Some(entry) = connections.get_mut(&connection) else { return };

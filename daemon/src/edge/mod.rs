@@ -44,7 +44,7 @@ use presence::PendingPresence;
 use quotas::{Quotas, SessionLimits};
 use recipients::Listeners;
 use tcp_chat_protocol::Refusal;
-use tcp_chat_state::{Change, ConnectionId, ConversationId, IdMap, NodeId, Origin, Place, SessionId, State};
+use tcp_chat_state::{Change, ConnectionId, ConversationId, IdMap, NodeId, Origin, SessionId, Stage, State};
 
 /// The result of a request: done, or refused.
 type Answer<T = ()> = Result<T, Refusal>;
@@ -85,20 +85,20 @@ impl Edge {
         Origin { node: self.node, connection }
     }
 
-    /// Observes how the state applies a turn that this edge has gathered. Called at each [`Place`], with the state at that
-    /// place and the changes since the last one.
-    pub fn observe(&mut self, state: &State, changes: &mut Vec<Change>, place: Place) {
-        match place {
-            Place::Begin => {
+    /// Observes how the state applies a turn that this edge has gathered. Called at each [`Stage`], with the state at that
+    /// stage and the changes since the last one.
+    pub fn observe(&mut self, state: &State, changes: &mut Vec<Change>, stage: Stage) {
+        match stage {
+            Stage::Begin => {
                 self.sync(state, changes);
                 self.settle_local(state, 0);
             }
-            Place::Intent { index, id, result } => self.settle(state, changes, index, id, result),
-            Place::Sealed => {
+            Stage::Intent { index, id, result } => self.settle(state, changes, index, id, result),
+            Stage::Sealed => {
                 self.sync(state, changes);
                 self.tell(state);
             }
-            Place::End => self.sync(state, changes),
+            Stage::End => self.sync(state, changes),
         }
     }
 

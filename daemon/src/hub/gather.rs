@@ -99,7 +99,7 @@ impl Hub {
             self.lost.push(connection);
         }
         let past = self.past(connection, &command);
-        self.edge.admit(&mut self.state, connection, command, past);
+        self.edge.admit(&self.state, connection, command, past);
     }
 
     /// Takes requests other than messages: some of them in every turn, also beside messages that fill it.

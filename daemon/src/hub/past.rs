@@ -13,7 +13,7 @@ use tracing::error;
 impl Hub {
     /// The store's answer about the message of a command.
     pub(super) fn past(&mut self, connection: ConnectionId, command: &Command) -> Past {
-        match self.edge.asks_past(&mut self.state, connection, command) {
+        match self.edge.asks_past(&self.state, connection, command) {
             Some(sought) => self.look_for(sought),
             None => Past::Absent,
         }

@@ -7,7 +7,7 @@ use super::{Hub, OperatorReply};
 use crate::edge::Outcome;
 use crate::order::Order;
 use std::time::{Duration, Instant};
-use tcp_chat_state::{Place, Turn};
+use tcp_chat_state::{Stage, Turn};
 
 impl Hub {
     /// Does one turn.
@@ -35,10 +35,10 @@ impl Hub {
         let Self { state, edge, operators, .. } = self;
         let mut done = Vec::new();
         let mut laps = Laps::new(taken);
-        let writes = state.apply(turn, |state, changes, place| {
-            let applied = match &place {
-                Place::Begin => Some(0),
-                Place::Intent { index, result, .. } => {
+        let writes = state.apply(turn, |state, changes, stage| {
+            let applied = match &stage {
+                Stage::Begin => Some(0),
+                Stage::Intent { index, result, .. } => {
                     if operators.front().is_some_and(|(at, _)| at == index)
                         && let Some((_, reply)) = operators.pop_front()
                     {
@@ -46,10 +46,10 @@ impl Hub {
                     }
                     Some(index + 1)
                 }
-                Place::Sealed | Place::End => None,
+                Stage::Sealed | Stage::End => None,
             };
             applied.into_iter().for_each(|applied| laps.before(applied));
-            edge.observe(state, changes, place);
+            edge.observe(state, changes, stage);
             applied.into_iter().for_each(|applied| laps.after(applied));
         });
         let Laps { began, heavy, .. } = laps;

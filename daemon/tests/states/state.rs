@@ -5,7 +5,7 @@ use super::disk::Disk;
 use std::collections::HashSet;
 use tcp_chat_protocol::Seq;
 use tcp_chat_state::{
-    Change, ConnectionId, Facts, Intent, Past, Place, Rules, Snapshot, Sought, State, Turn, Writes,
+    Change, ConnectionId, Facts, Intent, Past, Rules, Snapshot, Sought, Stage, State, Turn, Writes,
 };
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
@@ -123,9 +123,9 @@ impl Replica {
                     later.push(Happens::On(on, command));
                 }
                 Happens::On(on, command) => {
-                    let asked = edge.asks_past(&mut self.state, on, &command);
+                    let asked = edge.asks_past(&self.state, on, &command);
                     let past = self.past(asked);
-                    edge.admit(&mut self.state, on, command, past);
+                    edge.admit(&self.state, on, command, past);
                 }
                 Happens::Else(mut intent) => {
                     if let Intent::Operate(_, action, past) = &mut intent {
@@ -143,7 +143,7 @@ impl Replica {
         let turn = edge.take_turn(now.wall, steps.unwrap_or(usize::MAX));
         self.prepare(&turn);
         let observe =
-            |state: &State, changes: &mut Vec<Change>, place: Place| edge.observe(state, changes, place);
+            |state: &State, changes: &mut Vec<Change>, stage: Stage| edge.observe(state, changes, stage);
         let writes = self.state.apply(turn.clone(), observe);
         let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
         let told = self.keep(Outcome { writes, effects: edge.finish() });

@@ -37,9 +37,9 @@ impl State {
     }
 
     fn act(&mut self, actor: Actor, action: &Action, past: Past) -> Result<ActReply, Refusal> {
-        let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time);
+        let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time());
         self.turn.writes.rights.extend(over);
-        if self.permissions.is_over(self.turn.time) {
+        if self.permissions.is_over(self.turn.time()) {
             self.sweep_later(Sweep::Over);
         }
         match action {
@@ -104,7 +104,7 @@ impl State {
     ) {
         let Some(by) = self.by(actor) else { return };
         let audit = Audit {
-            at: self.turn.time,
+            at: self.turn.time(),
             by,
             did: did.into(),
             whom: whom.map(Into::into),

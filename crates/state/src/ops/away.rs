@@ -35,7 +35,7 @@ impl State {
 
     pub(crate) fn mark_away(&mut self, session: SessionId, origin: Origin) {
         let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
-        self.tell(Change::Away { session, user, at: origin });
+        self.report(Change::Away { session, user, at: origin });
         self.sessions.mark_away(session);
         self.put_row(session);
     }

@@ -76,7 +76,7 @@ impl State {
             Banned::Certificate(fingerprint) => reply.certificate = Some(fingerprint.to_string()),
             Banned::Address(range) => {
                 reply.address = Some(range.to_string());
-                self.tell(Change::BannedRanges(self.permissions.banned_ranges()));
+                self.report(Change::BannedRanges(self.permissions.banned_ranges()));
             }
         }
         Ok(reply)

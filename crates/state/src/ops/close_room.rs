@@ -39,7 +39,7 @@ impl State {
             return;
         }
         self.conversations.remove(id);
-        self.tell(Change::Gone(id));
+        self.report(Change::Gone(id));
         self.openers.remove(id);
         self.permissions.forget(id);
         self.turn.writes.gone.push(id);

@@ -10,7 +10,7 @@ impl State {
         let face = self.face(id);
         let (Some(session), Some(face)) = (self.sessions.remove(id), face) else { return };
         let user = session.row.user;
-        self.tell(Change::Ended { session: id, user, at: session.row.origin, why });
+        self.report(Change::Ended { session: id, user, at: session.row.origin, why });
         self.turn.writes.sessions.push(SessionChange::End(id));
         self.start_leaving_rooms(session, face);
         if self.sessions.of(user).is_empty() {

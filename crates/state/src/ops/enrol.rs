@@ -41,7 +41,7 @@ impl State {
             NewCredential::Password(_) => CodePurpose::Password,
             NewCredential::Certificate(..) => CodePurpose::Certificate,
         };
-        let user = self.users.admits(&name, code, gives, self.turn.time)?.clone();
+        let user = self.users.admits(&name, code, gives, self.turn.time())?.clone();
         // Only a client with the code learns of it.
         self.is_not_banned(&user.name, None)?;
         let mut changed = User { code: None, ..user };

@@ -20,7 +20,7 @@ impl State {
         let name = self.conversations.get(room).and_then(|c| c.room()).cloned();
         self.leave_room(session, room);
         if let (Some(at), Some(room)) = (origin, name) {
-            self.tell(Change::Removed { at, room, why });
+            self.report(Change::Removed { at, room, why });
         }
     }
 
@@ -47,7 +47,7 @@ impl State {
                 }
             }
             Banned::Address(range) => {
-                self.tell(Change::Banned { range: *range, who: who.into(), reason: reason.into() });
+                self.report(Change::Banned { range: *range, who: who.into(), reason: reason.into() });
             }
         }
     }

@@ -119,7 +119,7 @@ impl State {
             self.extend_revocation(key, *until);
             return Err(Self::auth_failed());
         }
-        if *until < self.turn.time {
+        if *until < self.turn.time() {
             return Err(Self::auth_failed());
         }
         // The known certificates were revoked with the user.

@@ -5,9 +5,7 @@ use crate::ops::open_room::looks_like;
 use crate::permissions::authorize::Permission;
 use crate::permissions::checks::not_to_enter;
 use crate::rooms::{Conversations, LooksLike};
-use crate::{
-    Allowance, Answer, Caller, Change, ConversationId, Done, SessionChange, SessionId, State, UserId, refusal,
-};
+use crate::{Allowance, Answer, Caller, ConversationId, Done, State, UserId, refusal};
 use std::collections::HashSet;
 use tcp_chat_protocol::reply::JoinReply;
 use tcp_chat_protocol::request::Place;
@@ -129,24 +127,5 @@ impl State {
         };
         self.announce(before, self.face(session));
         Ok(Done::Joined(Box::new(reply)))
-    }
-
-    pub(crate) fn enter(&mut self, session: SessionId, room: ConversationId) {
-        let joined = self.sessions.joins + 1;
-        let (Some(held), Some(conversation)) =
-            (self.sessions.get_mut(session), self.conversations.get_mut(room))
-        else {
-            return;
-        };
-        if held.rooms.is_empty() {
-            // Most sessions are in one room.
-            held.rooms.reserve_exact(1);
-        }
-        held.rooms.push((room, self.head));
-        conversation.members.insert(held.row.user, session);
-        let origin = held.row.origin;
-        self.sessions.joins = joined;
-        self.turn.writes.sessions.push(SessionChange::Join { session, room, since: self.head, joined });
-        origin.into_iter().for_each(|origin| self.tell(Change::Hears(room, origin)));
     }
 }

@@ -2,7 +2,7 @@
 //! sweeps. Never sends: it adds to the turn.
 
 use crate::permissions::authorize::Permission;
-use crate::{Answer, Caller, Change, ConversationId, Done, Origin, SessionChange, SessionId, State};
+use crate::{Answer, Caller, Change, ConversationId, Done, Origin, SessionId, State};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::reply::LeaveReply;
 use tcp_chat_protocol::request::Place;
@@ -20,20 +20,14 @@ impl State {
     pub(crate) fn leave_room(&mut self, session: SessionId, room: ConversationId) {
         let Some(user) = self.sessions.get(session).map(|s| s.row.user) else { return };
         let before = self.seen(user, &[room]);
-        let Some(held) = self.sessions.get_mut(session) else { return };
-        held.rooms.retain(|(r, _)| *r != room);
-        let origin = held.row.origin;
-        if let Some(conversation) = self.conversations.get_mut(room) {
-            conversation.members.remove(user, session);
-        }
+        let origin = self.part(session, room);
         self.stop_hearing(room, origin);
-        self.turn.writes.sessions.push(SessionChange::Leave { session, room });
         self.announce(before, self.face(session));
         self.drop_if_empty(room);
     }
 
     /// The connection gets the messages of the room no longer.
     pub(crate) fn stop_hearing(&mut self, room: ConversationId, origin: Option<Origin>) {
-        origin.into_iter().for_each(|origin| self.tell(Change::Leaves(room, origin)));
+        origin.into_iter().for_each(|origin| self.report(Change::Leaves(room, origin)));
     }
 }

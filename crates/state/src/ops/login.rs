@@ -44,8 +44,7 @@ impl State {
         let proven = who.user.is_some();
         let rooms = self.rooms_of_login(rooms, &who.name, proven, &allowance)?;
 
-        self.sessions.last += 1;
-        let session = SessionId(self.sessions.last);
+        let session = SessionId(self.sessions.next_id());
         let user = who.user.unwrap_or(UserId(session.0));
         let row = SessionRow {
             id: session,
@@ -58,7 +57,7 @@ impl State {
         let before = self.seen(user, &rooms);
         self.turn.writes.sessions.push(SessionChange::Put(row.clone()));
         self.sessions.put(Session::new(row, proven, UsedIds::NONE));
-        self.tell(Change::Here { session, user, at: source.origin, from: None });
+        self.report(Change::Here { session, user, at: source.origin, from: None });
         for room in &rooms {
             self.enter(session, *room);
         }

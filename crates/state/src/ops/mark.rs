@@ -47,7 +47,7 @@ impl State {
         }
         self.marks.put(user, conversation, seq);
         self.turn.writes.marks.push(MarkChange::Put { user, conversation, seq });
-        self.tell(Change::Marked { user, from: caller.origin, mark: Box::new(mark.clone()) });
+        self.report(Change::Marked { user, from: caller.origin, mark: Box::new(mark.clone()) });
         Ok(Done::Marked(Box::new(mark)))
     }
 

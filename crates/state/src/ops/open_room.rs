@@ -31,7 +31,7 @@ impl State {
         allowance: &Allowance,
     ) -> ConversationId {
         let room = self.conversations.open_configured(name);
-        self.tell(Change::Opened(room, allowance.network));
+        self.report(Change::Opened(room, allowance.network));
         let by = self.opener(&user.key(), is_proven, allowance);
         self.openers.add(room, by);
         self.turn.writes.opened.push((room, by));
@@ -89,7 +89,7 @@ impl State {
         let by = self.opener(user, is_proven, allowance);
         let why = if !self.rules.create {
             "users may not open rooms"
-        } else if authorize(self.permissions.on_server(user, is_proven, self.turn.time), Permission::Open)
+        } else if authorize(self.permissions.on_server(user, is_proven, self.turn.time()), Permission::Open)
             .is_err()
         {
             "you may read on this server, and not write"

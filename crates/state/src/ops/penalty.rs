@@ -23,7 +23,7 @@ impl State {
         against: &Against<T>,
     ) -> Result<Penalty, Refusal> {
         self.ensure_quota_left(actor, scope)?;
-        let since = self.turn.time;
+        let since = self.turn.time();
         let until = against.for_s.map(|s| since.saturating_add(s.saturating_mul(1000)));
         let by = self.by(actor).map(|by| by.to_string()).unwrap_or_default();
         Ok(Penalty { until, reason: against.reason.as_str().into(), by: by.into(), since, share: None })

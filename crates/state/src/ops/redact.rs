@@ -81,7 +81,7 @@ impl State {
         };
         let (with, reply_room) = (with.map(|name| name.to_string()), room.as_ref().map(Name::to_string));
         let reply = ActReply { room: reply_room, with, seq: Some(seq), ..ActReply::default() };
-        if message.is_redacted || !self.turn.redacted.insert(seq) {
+        if message.is_redacted || !self.turn.redact(seq) {
             return Ok(reply);
         }
         let by = self.by(actor).and_then(|by| match by {
@@ -93,7 +93,7 @@ impl State {
         let what = if scope.is_some() { "message" } else { "direct message" };
         self.record(actor, "redact", None, scope, Some(&format!("{what} {seq}")), None, &reason);
         let direct = message.direct.filter(|_| scope.is_none()).map(|names| (names.1, names.0));
-        self.tell(Change::Redacted(Box::new(Redacted {
+        self.report(Change::Redacted(Box::new(Redacted {
             conversation: id,
             audience,
             room,
@@ -154,7 +154,7 @@ impl State {
         let Actor::Session(session) = actor else { return Ok(()) };
         let is_own = message.author.is_some() && message.author == self.user_of(session);
         let limit = self.rules.redact_ms;
-        let age = self.turn.time.saturating_sub(message.ts);
+        let age = self.turn.time().saturating_sub(message.ts);
         let msg = if !is_own {
             "that is for the author of the message, and for moderators"
         } else if limit == 0 {

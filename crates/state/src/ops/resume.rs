@@ -33,9 +33,7 @@ impl State {
         (after, log): (Option<Seq>, Option<&str>),
     ) -> Done {
         let after = after.map(|after| self.goes_on_after(after, log));
-        if let (Some(color), Some(held)) = (color, self.sessions.get_mut(session)) {
-            held.row.color = color;
-        }
+        color.into_iter().for_each(|color| self.sessions.set_color(session, color));
         let before = self.seen_everywhere(session);
         let old = self.arrive(origin, session);
         self.put_row(session);
@@ -74,11 +72,11 @@ impl State {
     pub(crate) fn arrive(&mut self, origin: Origin, session: SessionId) -> Option<Origin> {
         let old = self.sessions.mark_connected(session, origin);
         let user = self.sessions.get(session).map_or(UserId(session.0), |held| held.row.user);
-        self.tell(Change::Here { session, user, at: origin, from: old });
+        self.report(Change::Here { session, user, at: origin, from: old });
         for room in self.rooms_of(session) {
             self.stop_hearing(room, old);
             if self.may_be_in(session, room) {
-                self.tell(Change::Hears(room, origin));
+                self.report(Change::Hears(room, origin));
             }
         }
         old

@@ -53,14 +53,14 @@ impl State {
     }
 
     pub(crate) fn has_expired(&self) -> bool {
-        let now = self.turn.time;
+        let now = self.turn.time();
         let is_old = |c: &Certificate| c.until.saturating_add(REMEMBER_MS) < now;
         self.users.first_to_end().is_some_and(is_old) || self.removed.has_old(now)
     }
 
     /// Forgets one of them. True: there are more.
     pub(crate) fn forget_expired(&mut self) -> bool {
-        let now = self.turn.time;
+        let now = self.turn.time();
         let is_old = |c: &&Certificate| c.until.saturating_add(REMEMBER_MS) < now;
         let old = self.users.first_to_end().filter(is_old).map(|c| (c.key, c.name.clone()));
         let forgotten = match old {

@@ -1,8 +1,9 @@
 //! Owns MSG: finds its conversation, and recognises a resend (`deduplication`). Called by [`State::apply`]. Never
 //! numbers or encodes: the turn does when it is sealed.
 
+use crate::deduplication::Earlier;
+use crate::open_turn::Said;
 use crate::permissions::authorize::Permission;
-use crate::turn::Said;
 use crate::users::addressed::no_such_user;
 use crate::{
     Answer, Caller, ConversationId, ConversationKind, Done, Past, Refusal, Resent, ResentTo, SessionId,
@@ -19,6 +20,8 @@ enum Goes {
     User(UserId, Name),
     /// A resend: this id was used before, for this message of this conversation.
     Again(RequestId, ConversationId, Seq),
+    /// A resend of a message in this turn that has no number yet.
+    AgainUnsealed,
 }
 
 impl State {
@@ -31,7 +34,14 @@ impl State {
         past: Past,
     ) -> Answer<Done> {
         let Caller { origin, session, id } = caller;
-        let (conversation, to) = match self.check_say(session, id, target, past)? {
+        let goes = match self.check_say(session, id, target, &past)? {
+            Goes::AgainUnsealed => {
+                self.seal();
+                self.check_say(session, id, target, &past)?
+            }
+            goes => goes,
+        };
+        let (conversation, to) = match goes {
             Goes::Again(id, conversation, seq) => {
                 self.seal();
                 let target = self.resent_to(target, session, (conversation, seq));
@@ -39,11 +49,12 @@ impl State {
             }
             Goes::Room(room) => (room, None),
             Goes::User(theirs, name) => (self.direct_with(session, theirs), Some(name)),
+            // All messages of the turn have numbers now.
+            Goes::AgainUnsealed => {
+                return Err(refusal(ErrorKind::Internal, "this message is just being sent: try again"));
+            }
         };
-        let Some(held) = self.sessions.get_mut(session) else { return Ok(Done::Other) };
-        if let Some(id) = id {
-            held.used.add(id);
-        }
+        let Some(held) = self.sessions.note_id(session, id) else { return Ok(Done::Other) };
         let (author, user, color) = (held.row.user, held.row.name.clone(), held.row.color);
         if let Some(id) = id {
             self.turn.note_unsealed(session, id);
@@ -54,28 +65,31 @@ impl State {
     }
 
     /// Would a MSG be kept now as a new message?
+    #[must_use]
     pub fn would_keep(
-        &mut self,
+        &self,
         session: SessionId,
         id: Option<&RequestId>,
         target: &Target,
         past: Past,
     ) -> bool {
-        matches!(self.check_say(session, id, target, past), Ok(Goes::Room(_) | Goes::User(..)))
+        matches!(self.check_say(session, id, target, &past), Ok(Goes::Room(_) | Goes::User(..)))
     }
 
     /// The target of a MSG, if the session may send it there.
     fn check_say(
-        &mut self,
+        &self,
         session: SessionId,
         id: Option<&RequestId>,
         target: &Target,
-        past: Past,
+        past: &Past,
     ) -> Answer<Goes> {
-        if let Some(id) = id
-            && let Some((conversation, seq)) = self.sent_before(session, id, &past)?
-        {
-            return Ok(Goes::Again(id.clone(), conversation, seq));
+        if let Some(id) = id {
+            match self.sent_before(session, id, past)? {
+                Earlier::None => {}
+                Earlier::Kept(conversation, seq) => return Ok(Goes::Again(id.clone(), conversation, seq)),
+                Earlier::Unsealed => return Ok(Goes::AgainUnsealed),
+            }
         }
         let goes = match target {
             Target::Default => {
@@ -91,7 +105,7 @@ impl State {
                 Goes::User(theirs, name)
             }
         };
-        if past == Past::Unwritable {
+        if *past == Past::Unwritable {
             let msg = "the message was not kept: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));
         }

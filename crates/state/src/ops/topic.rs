@@ -19,13 +19,13 @@ impl State {
             topic: Some(topic.to_owned()),
             ..ActReply::default()
         };
-        let Some(conversation) = self.conversations.get_mut(room) else { return Ok(reply) };
+        let Some(conversation) = self.conversations.get(room) else { return Ok(reply) };
         if conversation.topic.as_deref().unwrap_or_default() == topic {
             return Ok(reply);
         }
         let new = Some(topic).filter(|topic| !topic.is_empty()).map(Box::from);
-        conversation.topic.clone_from(&new);
         let name = conversation.room().cloned();
+        self.conversations.set_topic(room, new.clone());
         self.turn.writes.topics.push((room, new));
         let what = if topic.is_empty() { "removed" } else { "set" };
         self.record(actor, "topic", None, Some(room), Some(what), None, "");
@@ -34,7 +34,7 @@ impl State {
             By::Operator(_) => None,
         });
         if let Some(name) = name {
-            self.tell(Change::Topic { room, name, topic: topic.into(), by });
+            self.report(Change::Topic { room, name, topic: topic.into(), by });
         }
         Ok(reply)
     }

@@ -103,7 +103,7 @@ impl State {
         let (did, whom) = command.audited();
         let touched = self.apply_user_command(command)?;
         self.turn.writes.audit.push(Audit {
-            at: self.turn.time,
+            at: self.turn.time(),
             by: By::Operator(uid),
             did: did.into(),
             whom: Some(whom.into()),
@@ -199,7 +199,7 @@ impl State {
 
     /// From now on no certificate of that name counts that was issued before.
     fn note_removed(&mut self, name: &Name) {
-        let removed = Removed { name: name.clone(), at: self.turn.time };
+        let removed = Removed { name: name.clone(), at: self.turn.time() };
         let before = self.removed.put(removed.clone());
         let other = before.as_ref().filter(|before| before.name.as_str() != name.as_str());
         let forget = other.map(|before| UserChange::ForgetRemoved(before.name.clone()));
@@ -213,9 +213,8 @@ impl State {
         while let Some(unproven) = self.sessions.by_name(&name) {
             self.end_sessions_of(unproven, "this name is registered from now on: log in as its owner");
         }
-        self.sessions.last += 1;
-        let id = UserId(self.sessions.last);
-        self.put_user(User { id, name, password: None, code, added: self.turn.time });
+        let id = UserId(self.sessions.next_id());
+        self.put_user(User { id, name, password: None, code, added: self.turn.time() });
         id
     }
 

@@ -32,7 +32,7 @@ impl State {
                     };
                     is_member && !c.members.is_lost(session)
                 });
-                self.permissions.in_room(room, &s.key, s.proven, is_in, self.turn.time)
+                self.permissions.in_room(room, &s.key, s.proven, is_in, self.turn.time())
             }
             None => {
                 Subject { role: None, rank: Rank::Nobody, is_in: false, is_banned: false, is_muted: false }
@@ -46,7 +46,7 @@ impl State {
             (Actor::Operator(_), _) => Subject::OPERATOR,
             (Actor::Session(session), Some(room)) => self.subject(session, room),
             (Actor::Session(session), None) => match self.sessions.get(session) {
-                Some(s) => self.permissions.on_server(&s.key, s.proven, self.turn.time),
+                Some(s) => self.permissions.on_server(&s.key, s.proven, self.turn.time()),
                 None => Subject {
                     role: None,
                     rank: Rank::Nobody,
@@ -135,7 +135,7 @@ impl State {
         user: &NameKey,
         is_proven: bool,
     ) -> Result<(), Refusal> {
-        let subject = self.permissions.in_room(room, user, is_proven, false, self.turn.time);
+        let subject = self.permissions.in_room(room, user, is_proven, false, self.turn.time());
         authorize(subject, Permission::Enter).map_err(|no| match no {
             Denial::Unknown => not_to_enter(Some(asked)),
             no => self.refused(no, Some(room), user),
@@ -145,7 +145,7 @@ impl State {
     /// Refuses a name or a certificate that is banned from the server.
     pub(crate) fn is_not_banned(&self, name: &Name, shown: Option<&Presented>) -> Result<(), Refusal> {
         let shown = shown.map(|shown| Fingerprint(shown.certificate.key.0));
-        match self.permissions.ban_of(&name.key(), shown.as_ref(), self.turn.time) {
+        match self.permissions.ban_of(&name.key(), shown.as_ref(), self.turn.time()) {
             Some(ban) => Err(penalised(&format!("{name} is banned"), Some(ban))),
             None => Ok(()),
         }
@@ -155,7 +155,7 @@ impl State {
     pub(crate) fn refused(&self, no: Denial, scope: Scope, user: &NameKey) -> Refusal {
         let room = scope.and_then(|room| self.conversations.get(room)?.room());
         let shown = room.map_or_else(|| "the server".to_owned(), |room| format!("the room {room}"));
-        let now = self.turn.time;
+        let now = self.turn.time();
         let msg = match no {
             Denial::Unknown => return not_to_enter(None),
             Denial::NotIn => {

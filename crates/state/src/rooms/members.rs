@@ -1,4 +1,4 @@
-//! Owns the members of a room, and which of them must be evicted. Called by the ops. Never decides who that is.
+//! Owns the members of a room, and which of them must be evicted. Changed by the conversations, read by the ops. Never decides who that is.
 
 use crate::{SessionId, UserId};
 use std::collections::BTreeSet;
@@ -17,13 +17,13 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) fn insert(&mut self, user: UserId, session: SessionId) {
+    pub(super) fn insert(&mut self, user: UserId, session: SessionId) {
         let is_new = self.of(user).next().is_none();
         self.all.insert((user, session));
         self.users += usize::from(is_new);
     }
 
-    pub(crate) fn remove(&mut self, user: UserId, session: SessionId) {
+    pub(super) fn remove(&mut self, user: UserId, session: SessionId) {
         let was_there = self.all.remove(&(user, session));
         self.lost.remove(&session);
         if was_there && self.of(user).next().is_none() {
@@ -36,7 +36,7 @@ impl Members {
     }
 
     /// Marks a session in the room for eviction. False: it was marked already.
-    pub(crate) fn mark_lost(&mut self, session: SessionId) -> bool {
+    pub(super) fn mark_lost(&mut self, session: SessionId) -> bool {
         self.lost.insert(session)
     }
 
@@ -46,7 +46,7 @@ impl Members {
     }
 
     /// Removes the mark of a session that has ended.
-    pub(crate) fn forgive(&mut self, session: SessionId) {
+    pub(super) fn unmark_lost(&mut self, session: SessionId) {
         self.lost.remove(&session);
     }
 

@@ -14,7 +14,7 @@ use tcp_chat_protocol::reply::MemberState;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey};
 
 /// Rooms that sessions leave in the step of their end or their lost right, all sessions of one turn together.
-pub(crate) const LEFT_AT_ONCE: usize = 32;
+pub(crate) const DEPARTURES_PER_TURN: usize = 32;
 
 /// If ended sessions have more rooms than this to leave, counts of members include them: to find them would hold the
 /// turn. That lasts only a moment.
@@ -173,8 +173,7 @@ impl State {
         let rooms: Vec<_> = session.rooms.iter().map(|(room, _)| *room).collect();
         let (id, user, key) = (session.row.id, session.row.user, session.key);
         self.ended_sessions.add(id, Ended { user, key, face, rooms: rooms.into_iter(), is_kept: false });
-        while self.turn.left < self.left_at_once {
-            self.turn.left += 1;
+        while self.turn.may_depart(self.departures_per_turn) {
             if !self.leave_next(id) {
                 return;
             }
@@ -186,9 +185,7 @@ impl State {
     pub(crate) fn leave_next(&mut self, session: SessionId) -> bool {
         let Some((room, user, face)) = self.ended_sessions.next_room(session) else { return false };
         let before = self.seen(user, &[room]);
-        if let Some(conversation) = self.conversations.get_mut(room) {
-            conversation.members.remove(user, session);
-        }
+        self.part_ended((user, session), room);
         self.stop_hearing(room, face.origin());
         self.announce(before, Some(face));
         self.drop_if_empty(room);
@@ -200,7 +197,7 @@ impl State {
     /// time for, the name stays taken.
     pub(crate) fn leave_before_name_is_reused(&mut self, name: &Name, user: Option<UserId>) -> Answer {
         let others: Vec<_> = self.ended_sessions.of_others(name, user).collect();
-        if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.left_at_once {
+        if others.iter().map(|(_, rooms)| rooms).sum::<usize>() > self.departures_per_turn {
             let msg = format!("the name {name} was in use and is just being given up: try again in a moment");
             return Err(refusal(ErrorKind::NameTaken, msg));
         }

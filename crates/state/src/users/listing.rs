@@ -70,7 +70,7 @@ impl State {
         Registered {
             users: Arc::clone(&self.users),
             sessions: self.sessions.users().map(|(user, sessions)| (user, sessions.len())).collect(),
-            now: self.turn.time,
+            now: self.turn.time(),
         }
     }
 

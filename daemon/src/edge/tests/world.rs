@@ -130,8 +130,8 @@ impl World {
                 if matches!(command, Command::Lost) {
                     self.heard.remove(&who);
                 }
-                let past = self.disk.past(self.edge.asks_past(&mut self.state, who, &command));
-                self.edge.admit(&mut self.state, who, command, past);
+                let past = self.disk.past(self.edge.asks_past(&self.state, who, &command));
+                self.edge.admit(&self.state, who, command, past);
             }
             self.finish();
             effects.append(&mut self.effects);
@@ -176,7 +176,7 @@ impl World {
     }
 
     fn begin(&mut self) {
-        self.state.set_left_at_once(self.slice.rooms);
+        self.state.set_departures_per_turn(self.slice.rooms);
         self.edge.tells_at_once(self.slice.copies);
         self.edge.begin(self.now);
     }
@@ -190,11 +190,11 @@ impl World {
         let turn = self.edge.take_turn(self.now.wall, steps);
         let Self { state, edge, results, .. } = self;
         results.clear();
-        let writes = state.apply(turn, |state, changes, place| {
-            if let Place::Intent { result, .. } = &place {
+        let writes = state.apply(turn, |state, changes, stage| {
+            if let Stage::Intent { result, .. } = &stage {
                 steps::uncounted(|| results.push(result.clone().map_err(|refusal| *refusal)));
             }
-            edge.observe(state, changes, place);
+            edge.observe(state, changes, stage);
         });
         let outcome = Outcome { writes, effects: self.edge.finish() };
         if self.edge.is_holding() || (self.disk_is_full && !outcome.writes.is_empty()) {

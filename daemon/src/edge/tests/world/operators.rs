@@ -10,7 +10,7 @@ use tcp_chat_protocol::reply::ActReply;
 impl World {
     /// Changes the state between two turns.
     pub(in crate::edge::tests) fn operator(&mut self, act: impl FnOnce(&mut State)) {
-        self.state.set_left_at_once(self.slice.rooms);
+        self.state.set_departures_per_turn(self.slice.rooms);
         self.state.begin(self.now.wall);
         act(&mut self.state);
         self.state.seal();
