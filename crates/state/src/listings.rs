@@ -166,7 +166,7 @@ impl State {
                     (At::User(at.0, at.1), Some(row))
                 }))
             }
-            Listing::Mutes => page(self.penalties(&self.permissions.mutes(), from, now)),
+            Listing::Mutes => page(self.penalties(self.permissions.mutes(), from, now)),
             Listing::Bans => {
                 let others = if let Some(At::Others(passed)) = from.0 { Some(passed) } else { None };
                 let users = others.is_none().then(|| self.penalties(self.permissions.user_bans(), from, now));
@@ -206,8 +206,8 @@ impl State {
                 .origin
                 .and_then(|origin| connected.address(origin))
                 .map(|address| address.to_canonical()),
-            proven: session.proven,
-            role: self.permissions.grants().get(None, &session.key).filter(|_| session.proven).copied(),
+            proven: session.is_proven,
+            role: self.permissions.grants().get(None, &session.key).filter(|_| session.is_proven).copied(),
             rooms: session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect(),
         })
     }

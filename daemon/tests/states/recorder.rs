@@ -321,8 +321,8 @@ impl Recorder {
             _ => None,
         };
         let input = match (of_user, command) {
-            (Some(of_user), _) => Intent::Grant(UID, of_user),
-            (None, Control::Action(action)) => Intent::Operate(UID, action, Past::Absent),
+            (Some(of_user), _) => Intent::ChangeUser(UID, of_user),
+            (None, Control::Action(action)) => Intent::OperatorAction(UID, action, Past::Absent),
             _ => return,
         };
         self.happens.push(Happens::Else(input));
