@@ -59,7 +59,7 @@ impl World {
         world.edge.start(&world.state, now);
         world.edge.begin(now);
         let owner = Action::Grant { user: name("op"), role: Some(Role::Owner), room: None };
-        world.edge.propose(Intent::Operate(0, Box::new(owner), Past::Absent));
+        world.edge.propose(Intent::OperatorAction(0, Box::new(owner), Past::Absent));
         world
     }
 
@@ -98,7 +98,7 @@ impl World {
                     // A refusal is fine, too: only an invariant must not break.
                     if self.edge.check_action(&action).is_ok() {
                         let past = self.disk.past(State::redacts(&action).map(Sought::Message));
-                        self.edge.propose(Intent::Operate(0, action, past));
+                        self.edge.propose(Intent::OperatorAction(0, action, past));
                     }
                 }
             }

@@ -61,7 +61,7 @@ impl State {
         }
         self.seal();
         self.observed(&mut observe, Stage::Sealed);
-        self.sweep_on(turn.steps);
+        self.run_sweeps(turn.steps);
         let writes = self.end();
         self.observed(&mut observe, Stage::End);
         writes
@@ -86,11 +86,11 @@ impl State {
                 result = self.apply_op(source, id.as_ref(), op);
                 request = id;
             }
-            Intent::Operate(uid, action, past) => {
+            Intent::OperatorAction(uid, action, past) => {
                 result = self.operate(uid, &action, past).map(|data| Done::Acted(Box::new(data)));
             }
-            Intent::Grant(uid, command) => {
-                result = Ok(Done::Granted(Box::new(self.run_user_command(uid, command))));
+            Intent::ChangeUser(uid, command) => {
+                result = Ok(Done::UserChanged(Box::new(self.run_user_command(uid, command))));
             }
             Intent::Away(origin, session) => self.away(origin, session),
             Intent::NodeUp(node) => self.node_up(node),

@@ -95,7 +95,9 @@ impl Turn {
 fn check(intent: &Intent) -> Result<(), String> {
     match intent {
         Intent::Request(_, _, Op::Say(_, json, _)) => check_text(json),
-        Intent::Request(_, _, Op::Action(action, _)) | Intent::Operate(_, action, _) => check_terms(action),
+        Intent::Request(_, _, Op::Action(action, _)) | Intent::OperatorAction(_, action, _) => {
+            check_terms(action)
+        }
         _ => Ok(()),
     }
 }

@@ -2,10 +2,10 @@
 //! the hub. Never changes anything.
 
 use crate::permissions::authorize::Permission;
-use crate::{ConversationId, ConversationKind, QuotaOwner, SessionId, State, UserId};
+use crate::{ConversationId, ConversationKind, QuotaOwner, Rules, SessionId, State, UserId};
 use std::net::IpAddr;
-use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{Name, Seq};
+use tcp_chat_protocol::request::{Place, Redact};
+use tcp_chat_protocol::{Action, Name, Seq};
 
 /// The sizes of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,7 +97,7 @@ impl State {
     #[must_use]
     pub fn quota_owner_of(&self, session: SessionId, address: IpAddr) -> Option<(&Name, QuotaOwner)> {
         let held = self.sessions.get(session)?;
-        Some((&held.row.name, QuotaOwner::of(held.row.user, held.proven, address)))
+        Some((&held.row.name, QuotaOwner::of(held.row.user, held.is_proven, address)))
     }
 
     /// The user of a session and the one to whom it writes, and whether they have direct messages already. `None`: there
@@ -112,5 +112,37 @@ impl State {
     #[must_use]
     pub fn sessions_of(&self, user: UserId) -> &[SessionId] {
         self.sessions.of(user)
+    }
+
+    /// The current policy.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The number below which retention has removed all messages. The store removes them when it has time.
+    #[must_use]
+    pub fn oldest(&self) -> Seq {
+        self.oldest
+    }
+
+    /// The sessions that are away, in the order in which they began.
+    pub fn sessions_away(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.iter().filter(|held| held.row.origin.is_none()).map(|held| held.row.id)
+    }
+
+    /// How long the session outlives its connection, in milliseconds. The edges measure it, and propose its end.
+    #[must_use]
+    pub fn ttl_of(&self, session: SessionId) -> u64 {
+        self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
+    }
+
+    /// The message that a proposer has to look for in its store, before this action becomes part of a turn.
+    #[must_use]
+    pub fn redacts(action: &Action) -> Option<Seq> {
+        match action {
+            Action::Redact(Redact { seq, .. }) | Action::RedactNumber { seq, .. } => Some(*seq),
+            _ => None,
+        }
     }
 }

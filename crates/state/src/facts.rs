@@ -108,7 +108,7 @@ impl State {
             };
             put("", format!("{} of user {}, {}", row.name, row.user.0, row.color));
             put("/token", checksum(&row.token_hash));
-            put("/proven", session.proven.to_string());
+            put("/proven", session.is_proven.to_string());
             put("/origin", format!("{:?}", row.origin.map(|at| (at.node.0, at.connection.0))));
             let rooms: Vec<_> = session.rooms.iter().map(|(room, since)| (room.0, *since)).collect();
             put("/order", format!("{:?}", rooms.iter().map(|(room, _)| room).collect::<Vec<_>>()));

@@ -70,9 +70,9 @@ pub enum Intent {
     Expire(Vec<SessionId>),
     /// A moderation action of an operator, with the operator's user id in the operating system. And what the proposer's store has of the message that is
     /// to be redacted.
-    Operate(u32, Box<Action>, Past),
+    OperatorAction(u32, Box<Action>, Past),
     /// An operator's change of a user or a certificate, with the operator's user id in the operating system.
-    Grant(u32, UserCommand),
+    ChangeUser(u32, UserCommand),
     /// Another policy applies from now on.
     Policy(Box<Rules>),
     /// Seals the messages so far: they get their numbers before the next intent.
@@ -99,7 +99,7 @@ pub enum Done {
     /// A moderation action was carried out.
     Acted(Box<ActReply>),
     /// The result of an operator's command: the number of changed certificates or sessions, or the reason why not.
-    Granted(Box<Result<usize, UserCommandError>>),
+    UserChanged(Box<Result<usize, UserCommandError>>),
     /// The read mark as it is now. True only if the turn is kept.
     Marked(Box<ReadMark<'static>>),
     /// A message is part of this turn.

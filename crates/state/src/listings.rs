@@ -206,8 +206,8 @@ impl State {
                 .origin
                 .and_then(|origin| connected.address(origin))
                 .map(|address| address.to_canonical()),
-            proven: session.proven,
-            role: self.permissions.grants().get(None, &session.key).filter(|_| session.proven).copied(),
+            proven: session.is_proven,
+            role: self.permissions.grants().get(None, &session.key).filter(|_| session.is_proven).copied(),
             rooms: session.rooms.iter().filter_map(|(room, _)| self.shown(Some(*room))).collect(),
         })
     }

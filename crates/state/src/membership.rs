@@ -4,8 +4,8 @@
 use super::rooms::Conversations;
 use super::sessions::Session;
 use super::sessions::ended::EndedSessions;
-use super::{Change, ConversationId, Origin, SessionChange, SessionId, State, UserId};
-use tcp_chat_protocol::Seq;
+use super::{Change, ConversationId, Origin, Scope, SessionChange, SessionId, State, UserId};
+use tcp_chat_protocol::{Name, Seq};
 
 /// The right to change one side of a membership. Only this module has it, because it changes the other side, too.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,21 @@ impl State {
     /// A session that has ended is no longer in the room: only the room still had it.
     pub(super) fn part_ended(&mut self, member: (UserId, SessionId), room: ConversationId) {
         self.conversations.remove_member(BOTH, room, member);
+    }
+
+    /// The rooms of the session, in the order of its joins.
+    pub(super) fn rooms_of(&self, session: SessionId) -> Vec<ConversationId> {
+        self.sessions.get(session).map(|s| s.rooms.iter().map(|(r, _)| *r).collect()).unwrap_or_default()
+    }
+
+    /// The sessions of a user, or those of them that are in the room.
+    pub(super) fn sessions_there(&self, user: &Name, scope: Scope) -> Vec<SessionId> {
+        let user = self.sessions.by_name(user);
+        let mut sessions = user.map_or_else(Vec::new, |user| self.sessions.of(user).to_vec());
+        if let Some(room) = scope {
+            sessions.retain(|id| self.sessions.get(*id).is_some_and(|s| s.is_in(room)));
+        }
+        sessions
     }
 }
 

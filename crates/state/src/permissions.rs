@@ -7,8 +7,9 @@ pub(super) mod by_user;
 pub(super) mod checks;
 mod endings;
 pub(super) mod records;
+mod stored;
 
-use super::{BannedRanges, ConversationId, Penalty, PermissionChange, Scope, StoredPermissions};
+use super::{BannedRanges, ConversationId, Penalty, PermissionChange, Scope};
 use authorize::{Granted, Rank, Subject};
 use authors::{Authors, Kind};
 use by_user::ByUser;
@@ -35,34 +36,6 @@ pub(super) struct Permissions {
 }
 
 impl Permissions {
-    /// The permissions of a snapshot.
-    pub(super) fn restore(stored: StoredPermissions) -> Self {
-        let StoredPermissions { grants, private, mutes, bans } = stored;
-        let mut permissions = Self { private: private.into_iter().collect(), ..Self::default() };
-        for (scope, user, role, by) in grants {
-            drop(permissions.put_grant(scope, &user, Some(role), by));
-        }
-        for (scope, user, penalty) in mutes {
-            drop(permissions.put_mute(scope, &user, Some(penalty)));
-        }
-        for (scope, banned, penalty) in bans {
-            drop(permissions.put_ban(scope, &banned, Some(penalty)));
-        }
-        permissions
-    }
-
-    /// The permissions for the store.
-    pub(super) fn stored(&self) -> StoredPermissions {
-        let by = |scope, user: &Name| self.author(scope, Kind::Grant, &user.key()).cloned();
-        let grants = self.grants.iter();
-        StoredPermissions {
-            grants: grants.map(|(scope, user, role)| (scope, user.clone(), *role, by(scope, user))).collect(),
-            private: self.private_rooms(),
-            mutes: self.mutes.iter().map(|(scope, user, p)| (scope, user.clone(), p.clone())).collect(),
-            bans: self.bans().into_iter().map(|(scope, banned, p)| (scope, banned, p.clone())).collect(),
-        }
-    }
-
     /// The granted roles.
     pub(super) fn grants(&self) -> &ByUser<Role> {
         &self.grants

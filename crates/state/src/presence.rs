@@ -58,6 +58,12 @@ impl State {
         Before { user, rooms: rooms.iter().map(seen_in).collect() }
     }
 
+    /// How the session's user is seen in the session's rooms now.
+    pub(super) fn seen_everywhere(&self, session: SessionId) -> Before {
+        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
+        self.seen(user, &self.rooms_of(session))
+    }
+
     /// The face of a session.
     pub(super) fn face(&self, session: SessionId) -> Option<Face> {
         let held = self.sessions.get(session)?;

@@ -88,7 +88,7 @@ impl State {
     fn member_of(&self, scope: Scope, mut sessions: impl Iterator<Item = SessionId>) -> Option<Member> {
         let first = sessions.next()?;
         // Most names have no role.
-        let is_proven = self.sessions.get(first).is_some_and(|session| session.proven);
+        let is_proven = self.sessions.get(first).is_some_and(|session| session.is_proven);
         let role = if is_proven { self.subject_of(Actor::Session(first), scope).role } else { None };
         let member = self.member(std::iter::once(first).chain(sessions))?;
         Some(Member { role: role.filter(|role| *role != Role::Member), ..member })

@@ -18,7 +18,7 @@ pub(super) struct Session {
     /// The folded form of its name.
     pub(super) key: NameKey,
     /// Is its user registered and proven? Only then roles count.
-    pub(super) proven: bool,
+    pub(super) is_proven: bool,
     /// Its rooms, in the order of its joins, each with the number after which it sees messages.
     pub(super) rooms: Vec<(ConversationId, Seq)>,
     pub(super) used: UsedIds,
@@ -56,8 +56,8 @@ impl UsedIds {
 }
 
 impl Session {
-    pub(super) fn new(row: SessionRow, proven: bool, used: UsedIds) -> Self {
-        Self { key: row.name.key(), row, proven, rooms: Vec::new(), used }
+    pub(super) fn new(row: SessionRow, is_proven: bool, used: UsedIds) -> Self {
+        Self { key: row.name.key(), row, is_proven, rooms: Vec::new(), used }
     }
 
     pub(super) fn add_room(&mut self, _: BothSides, room: (ConversationId, Seq)) {

@@ -15,7 +15,7 @@ use tcp_chat_protocol::{ErrorKind, Name};
 
 impl State {
     /// Adds slow work: this turn does as much as it has time for, and the next turns do the rest.
-    pub(super) fn sweep_later(&mut self, sweep: Sweep) {
+    pub(super) fn add_sweep(&mut self, sweep: Sweep) {
         self.sweeps.push(sweep);
     }
 
@@ -33,7 +33,7 @@ impl State {
 
     /// Does `most` steps, or all that are left. The number is part of the turn: nothing that only this process knows must
     /// end the work earlier. True: work is left.
-    pub(super) fn sweep_on(&mut self, most: usize) -> bool {
+    pub(super) fn run_sweeps(&mut self, most: usize) -> bool {
         for _ in 0..most {
             if !self.is_sweeping() {
                 return false;
@@ -41,7 +41,7 @@ impl State {
             self.seal();
             // Sweeps and ended sessions alternate, so that neither waits until the other is complete.
             if let Some(mut sweep) = self.sweeps.pop()
-                && self.sweep_one(&mut sweep)
+                && self.step(&mut sweep)
             {
                 self.sweeps.push(sweep);
             }
@@ -68,7 +68,7 @@ impl State {
     }
 
     /// Does one step of a sweep. True: there may be more.
-    fn sweep_one(&mut self, sweep: &mut Sweep) -> bool {
+    fn step(&mut self, sweep: &mut Sweep) -> bool {
         match sweep {
             Sweep::Directs(user, after) => {
                 let Some(next) = self.conversations.directs_of(*user, *after).next() else { return false };
@@ -105,12 +105,12 @@ impl State {
                 }
                 true
             }
-            Sweep::Over => {
+            Sweep::EndedPenalties => {
                 let over = self.permissions.expire(1, self.turn.time());
                 self.turn.writes.rights.extend(over);
-                self.permissions.is_over(self.turn.time())
+                self.permissions.has_ended_entry(self.turn.time())
             }
-            Sweep::Expired => self.forget_expired(),
+            Sweep::OldCertificates => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
             Sweep::Empty(conversations) => {
                 let Some(next) = conversations.pop_front() else { return false };
@@ -144,7 +144,7 @@ impl State {
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.mark_removing(room);
         self.report(Change::Silent(room));
-        self.sweep_later(Sweep::room(room));
+        self.add_sweep(Sweep::room(room));
     }
 
     /// Refuses a name if a room of that name, or of a name that looks alike, is being removed. Only a user who could join
@@ -183,7 +183,7 @@ impl State {
             self.report(Change::AllLeave(room, gone));
         }
         if is_new {
-            self.sweep_later(Sweep::Lost(room));
+            self.add_sweep(Sweep::Lost(room));
         }
     }
 
@@ -207,12 +207,12 @@ impl State {
         let mut rooms = HashSet::new();
         for (session, room) in out {
             if self.turn.may_depart(self.departures_per_turn) {
-                self.sweep(session, room);
+                self.evict_if_lost(session, room);
                 continue;
             }
             self.turn.note_lost(session, room);
             if rooms.insert(room) {
-                self.sweep_later(Sweep::Lost(room));
+                self.add_sweep(Sweep::Lost(room));
             }
         }
     }
@@ -248,7 +248,7 @@ impl State {
 
     /// Evicts a session from a room if it lost the right to be in it, even if it has the right again: it has received
     /// nothing since then. Does nothing for a session that has left and joined again.
-    pub(super) fn sweep(&mut self, session: SessionId, room: ConversationId) {
+    pub(super) fn evict_if_lost(&mut self, session: SessionId, room: ConversationId) {
         if self.must_be_evicted(session, room) {
             self.evict_without_right(session, room);
         }

@@ -41,8 +41,8 @@ impl State {
     }
 
     /// Adds slow work.
-    pub fn add_sweep(&mut self, sweep: Sweep) {
-        self.sweep_later(sweep);
+    pub fn push_sweep(&mut self, sweep: Sweep) {
+        self.add_sweep(sweep);
     }
 
     /// Why a LOGIN with this name and evidence is refused.
@@ -56,7 +56,7 @@ impl State {
 pub trait Parts {
     fn seal(&mut self);
     fn retain(&mut self, oldest: Seq);
-    fn sweep_on(&mut self, most: usize) -> bool;
+    fn run_sweeps(&mut self, most: usize) -> bool;
     fn begin(&mut self, time: u64);
     fn end(&mut self) -> Writes;
     fn set_rules(&mut self, rules: Rules);
@@ -77,8 +77,8 @@ impl Parts for State {
         Self::retain(self, oldest)
     }
 
-    fn sweep_on(&mut self, most: usize) -> bool {
-        Self::sweep_on(self, most)
+    fn run_sweeps(&mut self, most: usize) -> bool {
+        Self::run_sweeps(self, most)
     }
 
     fn begin(&mut self, time: u64) {

@@ -29,7 +29,7 @@ impl Edge {
             }
             Done::Resent(resent) => return self.push(to, Effect::Read(to, Read::Again(resent))),
             // The message itself is the answer.
-            Done::Said | Done::LoggedIn(_) | Done::Granted(_) | Done::Other => return,
+            Done::Said | Done::LoggedIn(_) | Done::UserChanged(_) | Done::Other => return,
         };
         self.push(to, Effect::Line(to, line));
     }

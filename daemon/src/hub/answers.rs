@@ -75,7 +75,7 @@ impl Hub {
                 }
                 Ok(()) => {
                     let past = self.past_of_action(&action);
-                    self.operate(Intent::Operate(uid, action, past), OperatorReply::Action(to));
+                    self.operate(Intent::OperatorAction(uid, action, past), OperatorReply::Action(to));
                 }
             },
             Control::Listing(at, from, to) => {
@@ -83,7 +83,7 @@ impl Hub {
             }
             Control::User(uid, wish, to) => match self.edge.check_user_command() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
-                Ok(()) => self.operate(Intent::Grant(uid, wish), OperatorReply::User(to)),
+                Ok(()) => self.operate(Intent::ChangeUser(uid, wish), OperatorReply::User(to)),
             },
             Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
             Control::Rules(rules, to) => {
@@ -115,7 +115,7 @@ impl Hub {
                     None => done,
                 });
             }
-            (OperatorReply::User(to), Ok(Done::Granted(done))) => {
+            (OperatorReply::User(to), Ok(Done::UserChanged(done))) => {
                 let done = *done;
                 self.reply(After::done(&done), to, |_, not_kept| match not_kept {
                     Some(why) => done.and_then(|_| Err(UserCommandError::NotKeptYet(why.to_owned()))),

@@ -76,8 +76,8 @@ fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
             let ids = Some(encode_ids(sessions.iter().map(|session| session.0)));
             ("barred", SweepRow { name: Some(&**who), reason: Some(&**reason), ids, ..of(0) })
         }
-        Sweep::Over => ("over", of(0)),
-        Sweep::Expired => ("expired", of(0)),
+        Sweep::EndedPenalties => ("over", of(0)),
+        Sweep::OldCertificates => ("expired", of(0)),
         Sweep::Grants(user, name) => ("grants", SweepRow { name: Some(name.as_str()), ..of(user.0) }),
         Sweep::Empty(conversations) => {
             let ids = Some(encode_ids(conversations.iter().map(|conversation| conversation.0)));
@@ -119,8 +119,8 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
             who: row.get::<_, String>(5)?.into(),
             reason: row.get::<_, String>(6)?.into(),
         },
-        "over" => Sweep::Over,
-        "expired" => Sweep::Expired,
+        "over" => Sweep::EndedPenalties,
+        "expired" => Sweep::OldCertificates,
         "grants" => Sweep::Grants(UserId(of), name(row, 5)?),
         "empty" => Sweep::Empty(decode_ids(row, 7)?.into_iter().map(ConversationId).collect()),
         other => {

@@ -134,7 +134,7 @@ impl Recorder {
             Step::Operator(line) => self.operator(line.as_bytes()),
             Step::Action(line) => {
                 if let Ok((_, Request::Action(action))) = parse(line.as_bytes(), &BOUNDS) {
-                    self.happens.push(Happens::Else(Intent::Operate(UID, action, Past::Absent)));
+                    self.happens.push(Happens::Else(Intent::OperatorAction(UID, action, Past::Absent)));
                 }
             }
             Step::Reload(which) => {
@@ -317,9 +317,9 @@ impl Recorder {
             _ => None,
         };
         let input = match (of_user, command) {
-            (Some(of_user), _) => Intent::Grant(UID, of_user),
+            (Some(of_user), _) => Intent::ChangeUser(UID, of_user),
             (None, Control::Action(asked)) => match asked.action() {
-                Ok(action) => Intent::Operate(UID, Box::new(action), Past::Absent),
+                Ok(action) => Intent::OperatorAction(UID, Box::new(action), Past::Absent),
                 Err(_) => return,
             },
             _ => return,

@@ -128,7 +128,7 @@ impl Replica {
                     edge.admit(&self.state, on, command, past);
                 }
                 Happens::Else(mut intent) => {
-                    if let Intent::Operate(_, action, past) = &mut intent {
+                    if let Intent::OperatorAction(_, action, past) = &mut intent {
                         *past = self.past(State::redacts(action).map(Sought::Message));
                     }
                     edge.propose(intent);

@@ -74,7 +74,7 @@ fn golden() -> Turn {
                 ),
             ),
             Intent::Request(source, None, Op::Action(Box::new(Action::Ban(ban)), Past::Absent)),
-            Intent::Operate(1000, Box::new(action), Past::Unknown),
+            Intent::OperatorAction(1000, Box::new(action), Past::Unknown),
             Intent::Away(origin, SessionId(-1)),
             Intent::Policy(Box::new(rules())),
             Intent::Seal,
@@ -116,7 +116,7 @@ fn what_no_proposer_may_write_is_refused() {
         assert!(matches!(decode(&says(json)), Err(DecodeError::Intent { index: 1, .. })), "{json:?}");
     }
     let operates = |action| {
-        let intents = vec![Intent::Operate(0, Box::new(action), Past::Absent)];
+        let intents = vec![Intent::OperatorAction(0, Box::new(action), Past::Absent)];
         decode(&Turn { intents, ..Turn::empty(1) })
     };
     let user: Name = "bo".parse().unwrap();

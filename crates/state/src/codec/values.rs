@@ -260,8 +260,8 @@ fn intent() -> BoxedStrategy<Intent> {
         }),
         1 => vec(session(), 0..3).prop_map(Intent::Expire),
         2 => (any::<u32>(), action(), past())
-            .prop_map(|(uid, action, past)| Intent::Operate(uid, Box::new(action), past)),
-        2 => (any::<u32>(), user_command()).prop_map(|(uid, command)| Intent::Grant(uid, command)),
+            .prop_map(|(uid, action, past)| Intent::OperatorAction(uid, Box::new(action), past)),
+        2 => (any::<u32>(), user_command()).prop_map(|(uid, command)| Intent::ChangeUser(uid, command)),
         1 => any::<u64>().prop_map(|errors| {
             Intent::Policy(Box::new(Rules { window: errors, accounts: errors % 2 == 1, ..rules() }))
         }),

@@ -39,8 +39,8 @@ impl State {
     fn act(&mut self, actor: Actor, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time());
         self.turn.writes.rights.extend(over);
-        if self.permissions.is_over(self.turn.time()) {
-            self.sweep_later(Sweep::Over);
+        if self.permissions.has_ended_entry(self.turn.time()) {
+            self.add_sweep(Sweep::EndedPenalties);
         }
         match action {
             Action::Kick(against) => self.kick(actor, against),

@@ -45,10 +45,4 @@ impl State {
         let row = self.sessions.get(session).map(|held| SessionChange::Put(held.row.clone()));
         self.turn.writes.sessions.extend(row);
     }
-
-    /// How long the session outlives its connection, in milliseconds. The edges measure it, and propose its end.
-    #[must_use]
-    pub fn ttl_of(&self, session: SessionId) -> u64 {
-        self.sessions.get(session).map_or(0, |held| self.rules.ttl_of(&held.row.name))
-    }
 }

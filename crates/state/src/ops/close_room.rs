@@ -21,14 +21,14 @@ impl State {
             ConversationKind::Room(name) => {
                 // The most expensive check comes last.
                 let stays = has_messages || !conversation.members.is_empty() || self.permissions.holds(id);
-                !stays && !self.is_configured(name)
+                !(stays || self.is_configured(name))
             }
             ConversationKind::Direct(a, b) => {
                 let is_here = |user: &UserId| !self.sessions.of(*user).is_empty();
                 let is_known = |user: &UserId| self.users.get(*user).is_some();
                 // If one of the two users has ended, the other one may still have messages to read.
                 let stays = if has_messages { is_here(a) || is_here(b) } else { is_here(a) && is_here(b) };
-                !(stays || is_known(a) && is_known(b))
+                !(stays || (is_known(a) && is_known(b)))
             }
         }
     }

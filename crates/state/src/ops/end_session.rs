@@ -14,7 +14,7 @@ impl State {
         self.turn.writes.sessions.push(SessionChange::End(id));
         self.start_leaving_rooms(session, face);
         if self.sessions.of(user).is_empty() {
-            self.sweep_later(Sweep::directs_of(user));
+            self.add_sweep(Sweep::directs_of(user));
         }
     }
 }

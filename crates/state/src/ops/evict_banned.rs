@@ -14,7 +14,7 @@ impl State {
         reason: Box<str>,
     ) {
         if !sessions.is_empty() {
-            self.sweep_later(Sweep::BannedRange { sessions, who, reason });
+            self.add_sweep(Sweep::BannedRange { sessions, who, reason });
         }
     }
 }

@@ -25,9 +25,9 @@ impl State {
     }
 
     /// The user of this LOGIN, or the refusal.
-    pub(crate) fn identify(&mut self, name: Name, proof: Evidence) -> Result<Who, Refusal> {
+    pub(crate) fn identify(&mut self, name: Name, evidence: Evidence) -> Result<Who, Refusal> {
         let owner = self.users.by_name(&name);
-        let who = match proof {
+        let who = match evidence {
             Evidence::Refused => return Err(Self::auth_failed()),
             Evidence::Unusable(why) => return Err(Self::certificate_names_no_user(&why)),
             Evidence::Password(user, hash) => {
@@ -159,8 +159,8 @@ impl State {
     }
 
     /// Refuses to resume a session with the certificate of another user, whatever the token.
-    pub(crate) fn may_resume(&mut self, session: SessionId, proof: &Evidence) -> Result<(), Refusal> {
-        let Some(shown) = proof.certificate() else { return Ok(()) };
+    pub(crate) fn may_resume(&mut self, session: SessionId, evidence: &Evidence) -> Result<(), Refusal> {
+        let Some(shown) = evidence.certificate() else { return Ok(()) };
         self.check_certificate(shown)?;
         let holder = &shown.certificate.name;
         if self.sessions.get(session).is_none_or(|held| held.row.name.key() != holder.key()) {

@@ -63,7 +63,7 @@ impl State {
             match self.conversations.room(name) {
                 Some(room) => {
                     self.may_enter(room, name, &key, is_proven)
-                        .map_err(|no| self.told(no, name, (&key, is_proven), allowance))?;
+                        .map_err(|no| self.refusal_to_join(no, name, (&key, is_proven), allowance))?;
                 }
                 None if new.room(name).is_none() => {
                     self.may_open(name, user, is_proven, allowance, new.room_count() + 1)?;
@@ -79,7 +79,7 @@ impl State {
         let session = caller.session;
         if let Some(room) = self.conversations.room(name) {
             // The session may have lost its right and got it again. Then it first leaves.
-            self.sweep(session, room);
+            self.evict_if_lost(session, room);
         }
         let known = self.conversations.room(name);
         let is_in = known.is_some_and(|room| self.sessions.get(session).is_some_and(|s| s.is_in(room)));
@@ -96,17 +96,19 @@ impl State {
                 // The reply must not reveal a hidden room: it is the reply for a room that cannot be opened.
                 let place = Place(Some(name.clone()));
                 self.room_for(session, &place, Permission::Know).map_err(|_| {
-                    let user = self.sessions.get(session).map(|s| (s.key.clone(), s.proven));
+                    let user = self.sessions.get(session).map(|s| (s.key.clone(), s.is_proven));
                     let no = not_to_enter(Some(name));
                     match &user {
-                        Some((key, is_proven)) => self.told(no, name, (key, *is_proven), allowance),
+                        Some((key, is_proven)) => {
+                            self.refusal_to_join(no, name, (key, *is_proven), allowance)
+                        }
                         None => no,
                     }
                 })?;
                 self.room_for(session, &place, Permission::Enter)?
             }
             (None, Some(held)) => {
-                let (user, is_proven) = (held.row.name.clone(), held.proven);
+                let (user, is_proven) = (held.row.name.clone(), held.is_proven);
                 self.open_room(name, &user, is_proven, allowance)?
             }
             (None, None) => return Err(not_to_enter(Some(name))),

@@ -3,10 +3,10 @@
 
 use crate::ops::action::title;
 use crate::permissions::checks::Actor;
-use crate::{Refusal, Scope, SessionId, State, refusal};
+use crate::{Refusal, State, refusal};
+use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::Against;
-use tcp_chat_protocol::{ErrorKind, Name};
 
 impl State {
     pub(crate) fn kick(&mut self, actor: Actor, against: &Against) -> Result<ActReply, Refusal> {
@@ -25,15 +25,5 @@ impl State {
             self.evict(session, scope, title(actor), reason);
         }
         Ok(reply)
-    }
-
-    /// The sessions of a user, or those of them that are in the room.
-    pub(crate) fn sessions_there(&self, user: &Name, scope: Scope) -> Vec<SessionId> {
-        let user = self.sessions.by_name(user);
-        let mut sessions = user.map_or_else(Vec::new, |user| self.sessions.of(user).to_vec());
-        if let Some(room) = scope {
-            sessions.retain(|id| self.sessions.get(*id).is_some_and(|s| s.is_in(room)));
-        }
-        sessions
     }
 }

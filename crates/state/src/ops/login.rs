@@ -3,8 +3,8 @@
 
 use crate::sessions::{Session, UsedIds};
 use crate::{
-    Answer, Change, ConversationId, Done, Evidence, LoggedIn, LoginOp, Resumes, SessionChange, SessionId,
-    SessionRow, Source, State, UserId, refusal,
+    Answer, Change, Done, Evidence, LoggedIn, LoginOp, Resumes, SessionChange, SessionId, SessionRow, Source,
+    State, UserId, refusal,
 };
 use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
 use tcp_chat_protocol::{ErrorKind, VERSION};
@@ -66,16 +66,6 @@ impl State {
         Ok(logged_in.map_or(Done::Other, |logged_in| Done::LoggedIn(Box::new(logged_in))))
     }
 
-    pub(crate) fn rooms_of(&self, session: SessionId) -> Vec<ConversationId> {
-        self.sessions.get(session).map(|s| s.rooms.iter().map(|(r, _)| *r).collect()).unwrap_or_default()
-    }
-
-    /// How the session's user is seen in the session's rooms now.
-    pub(crate) fn seen_everywhere(&self, session: SessionId) -> crate::presence::Before {
-        let user = self.sessions.get(session).map_or(UserId(session.0), |s| s.row.user);
-        self.seen(user, &self.rooms_of(session))
-    }
-
     /// The reply to the client of a session that has just logged in.
     pub(crate) fn logged_in(&self, session: SessionId, log: Option<&str>) -> Option<LoggedIn> {
         let held = self.sessions.get(session)?;
@@ -103,10 +93,5 @@ impl State {
             limits: LimitsInfo { line_bytes: self.rules.line_bytes, msg_bytes: self.rules.msg_bytes },
         };
         Some(LoggedIn { session, name, reply, missed: Vec::new(), resumed: None })
-    }
-
-    /// The sessions that are away, in the order in which they began.
-    pub fn sessions_away(&self) -> impl Iterator<Item = SessionId> {
-        self.sessions.iter().filter(|held| held.row.origin.is_none()).map(|held| held.row.id)
     }
 }

@@ -15,7 +15,7 @@ use tcp_chat_protocol::{ErrorKind, Name, ReadMark, Seq};
 
 impl State {
     pub(crate) fn mark(&mut self, caller: Caller<'_>, mark: &Mark) -> Answer<Done> {
-        let Some(held) = self.sessions.get(caller.session).filter(|held| held.proven) else {
+        let Some(held) = self.sessions.get(caller.session).filter(|held| held.is_proven) else {
             let msg = "the server keeps read marks only of registered users: keep yours in the client";
             return Err(refusal(ErrorKind::Forbidden, msg));
         };
@@ -78,14 +78,14 @@ impl State {
 
     /// Up to which message the session's user has read a room, if there is a mark.
     pub(crate) fn mark_of(&self, session: SessionId, room: ConversationId) -> Option<Seq> {
-        let held = self.sessions.get(session).filter(|held| held.proven)?;
+        let held = self.sessions.get(session).filter(|held| held.is_proven)?;
         self.marks.get(held.row.user, room)
     }
 
     /// The marks that the reply to a LOGIN shows: of the session's rooms and of direct messages, the greatest number first.
     /// `None`: the name is not proven.
     pub(crate) fn marks_of(&self, session: SessionId) -> Option<Vec<ReadMark<'static>>> {
-        let held = self.sessions.get(session).filter(|held| held.proven)?;
+        let held = self.sessions.get(session).filter(|held| held.is_proven)?;
         let user = held.row.user;
         let mut marks: Vec<_> = self.marks.of(user).collect();
         if marks.is_empty() {

@@ -64,7 +64,7 @@ impl State {
     }
 
     /// The refusal to join a room. A hidden room is answered like one that cannot be opened.
-    pub(crate) fn told(
+    pub(crate) fn refusal_to_join(
         &self,
         no: crate::Refusal,
         name: &Name,

@@ -19,10 +19,4 @@ impl State {
         }
         self.sweep_unregistered();
     }
-
-    /// The current policy.
-    #[must_use]
-    pub fn rules(&self) -> &Rules {
-        &self.rules
-    }
 }

@@ -7,7 +7,7 @@ use crate::{
     Answer, Audience, By, Change, ConversationId, ConversationKind, Past, Redacted, Redaction, Refusal,
     SessionId, State, StoredMessage, UserId, refusal,
 };
-use tcp_chat_protocol::request::{Action, Conversation, Place, Redact};
+use tcp_chat_protocol::request::{Conversation, Place, Redact};
 use tcp_chat_protocol::{ErrorKind, Name, Seq, reply::ActReply};
 
 /// The conversation of the message, and what the actor is there.
@@ -20,15 +20,6 @@ struct At {
 }
 
 impl State {
-    /// The message that a proposer has to look for in its store, before this action becomes part of a turn.
-    #[must_use]
-    pub fn redacts(action: &Action) -> Option<Seq> {
-        match action {
-            Action::Redact(Redact { seq, .. }) | Action::RedactNumber { seq, .. } => Some(*seq),
-            _ => None,
-        }
-    }
-
     /// Removes the text of a message. One whose text was removed already stays as it is.
     pub(crate) fn redact(&mut self, actor: Actor, redact: &Redact, past: Past) -> Answer<ActReply> {
         let Redact { of, seq, reason } = redact;

@@ -9,7 +9,7 @@ use tcp_chat_protocol::{Colour, ErrorKind, Seq};
 
 impl State {
     /// The session of a token, if the client may resume it.
-    pub(crate) fn resumable(&mut self, resumes: Resumes, proof: &Evidence) -> Result<SessionId, Refusal> {
+    pub(crate) fn resumable(&mut self, resumes: Resumes, evidence: &Evidence) -> Result<SessionId, Refusal> {
         let session = match resumes {
             Resumes::Token(hash) => self.sessions.by_token(&hash),
             Resumes::No | Resumes::NoToken => None,
@@ -18,9 +18,9 @@ impl State {
             let msg = "there is no such session any more: log in without `session`";
             return Err(refusal(ErrorKind::SessionExpired, msg));
         };
-        self.may_resume(session, proof)?;
+        self.may_resume(session, evidence)?;
         if let Some(held) = self.sessions.get(session) {
-            self.is_not_banned(&held.row.name, proof.certificate())?;
+            self.is_not_banned(&held.row.name, evidence.certificate())?;
         }
         Ok(session)
     }

@@ -20,10 +20,4 @@ impl State {
         }
         self.sweep_expired();
     }
-
-    /// The number below which retention has removed all messages. The store removes them when it has time.
-    #[must_use]
-    pub fn oldest(&self) -> Seq {
-        self.oldest
-    }
 }

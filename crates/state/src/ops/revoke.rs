@@ -48,7 +48,7 @@ impl State {
     /// expired.
     pub(crate) fn sweep_expired(&mut self) {
         if self.has_expired() {
-            self.sweep_later(Sweep::Expired);
+            self.add_sweep(Sweep::OldCertificates);
         }
     }
 

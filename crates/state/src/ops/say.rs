@@ -13,15 +13,15 @@ use tcp_chat_protocol::request::{Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, RequestId, Seq};
 
 /// The target of a MSG.
-enum Goes {
+enum Destination {
     /// To a room.
     Room(ConversationId),
     /// To a user, with the name as that user has typed it.
     User(UserId, Name),
     /// A resend: this id was used before, for this message of this conversation.
-    Again(RequestId, ConversationId, Seq),
+    Resend(RequestId, ConversationId, Seq),
     /// A resend of a message in this turn that has no number yet.
-    AgainUnsealed,
+    ResendUnsealed,
 }
 
 impl State {
@@ -34,23 +34,23 @@ impl State {
         past: Past,
     ) -> Answer<Done> {
         let Caller { origin, session, id } = caller;
-        let goes = match self.check_say(session, id, target, &past)? {
-            Goes::AgainUnsealed => {
+        let destination = match self.check_say(session, id, target, &past)? {
+            Destination::ResendUnsealed => {
                 self.seal();
                 self.check_say(session, id, target, &past)?
             }
-            goes => goes,
+            destination => destination,
         };
-        let (conversation, to) = match goes {
-            Goes::Again(id, conversation, seq) => {
+        let (conversation, to) = match destination {
+            Destination::Resend(id, conversation, seq) => {
                 self.seal();
                 let target = self.resent_to(target, session, (conversation, seq));
                 return Ok(Done::Resent(Box::new(Resent { id, conversation, seq, target, json })));
             }
-            Goes::Room(room) => (room, None),
-            Goes::User(theirs, name) => (self.direct_with(session, theirs), Some(name)),
+            Destination::Room(room) => (room, None),
+            Destination::User(theirs, name) => (self.direct_with(session, theirs), Some(name)),
             // All messages of the turn have numbers now.
-            Goes::AgainUnsealed => {
+            Destination::ResendUnsealed => {
                 return Err(refusal(ErrorKind::Internal, "this message is just being sent: try again"));
             }
         };
@@ -73,7 +73,7 @@ impl State {
         target: &Target,
         past: Past,
     ) -> bool {
-        matches!(self.check_say(session, id, target, &past), Ok(Goes::Room(_) | Goes::User(..)))
+        matches!(self.check_say(session, id, target, &past), Ok(Destination::Room(_) | Destination::User(..)))
     }
 
     /// The target of a MSG, if the session may send it there.
@@ -83,33 +83,35 @@ impl State {
         id: Option<&RequestId>,
         target: &Target,
         past: &Past,
-    ) -> Answer<Goes> {
+    ) -> Answer<Destination> {
         if let Some(id) = id {
             match self.sent_before(session, id, past)? {
                 Earlier::None => {}
-                Earlier::Kept(conversation, seq) => return Ok(Goes::Again(id.clone(), conversation, seq)),
-                Earlier::Unsealed => return Ok(Goes::AgainUnsealed),
+                Earlier::Kept(conversation, seq) => {
+                    return Ok(Destination::Resend(id.clone(), conversation, seq));
+                }
+                Earlier::Unsealed => return Ok(Destination::ResendUnsealed),
             }
         }
-        let goes = match target {
+        let destination = match target {
             Target::Default => {
                 let first = self.rules.default_rooms.first();
                 let first =
                     first.ok_or_else(|| refusal(ErrorKind::NoSuchRoom, "name a room: none is configured"))?;
-                Goes::Room(self.room_named(session, Some(first), Permission::Write)?)
+                Destination::Room(self.room_named(session, Some(first), Permission::Write)?)
             }
-            Target::Room(place) => Goes::Room(self.room_for(session, place, Permission::Write)?),
+            Target::Room(place) => Destination::Room(self.room_for(session, place, Permission::Write)?),
             Target::User(place) => {
                 self.may_send_direct(session)?;
                 let (theirs, name) = self.addressee(session, place)?;
-                Goes::User(theirs, name)
+                Destination::User(theirs, name)
             }
         };
         if *past == Past::Unwritable {
             let msg = "the message was not kept: the server's store cannot be written; try again later";
             return Err(refusal(ErrorKind::Internal, msg));
         }
-        Ok(goes)
+        Ok(destination)
     }
 
     /// The target of a resend, to be compared with the target of the message that was kept. If the name now belongs to
@@ -143,7 +145,7 @@ impl State {
     /// The recipient of a direct message, and the name as that user has typed it.
     fn addressee(&self, session: SessionId, place: &Place) -> Result<(UserId, Name), Refusal> {
         let (theirs, name) = self.user(place)?;
-        let is_proven = self.sessions.get(session).is_some_and(|me| me.proven);
+        let is_proven = self.sessions.get(session).is_some_and(|me| me.is_proven);
         // An unregistered user cannot write to an absent user: the conversation would end with the author's session.
         if !is_proven && self.sessions.of(theirs).is_empty() {
             return Err(no_such_user(place));

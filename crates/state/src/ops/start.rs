@@ -21,7 +21,7 @@ impl State {
         let mut empty: Vec<_> = empty.collect();
         if !empty.is_empty() {
             empty.sort_unstable();
-            self.sweep_later(Sweep::Empty(empty.into()));
+            self.add_sweep(Sweep::Empty(empty.into()));
         }
     }
 }

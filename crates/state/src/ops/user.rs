@@ -192,8 +192,8 @@ impl State {
         Arc::make_mut(&mut self.users).remove(user.id);
         self.remove_marks(user.id);
         self.turn.writes.users.push(UserChange::Put(User::removed(user.id, user.name.clone())));
-        self.sweep_later(Sweep::directs_of(user.id));
-        self.sweep_later(Sweep::Grants(user.id, user.name.clone()));
+        self.add_sweep(Sweep::directs_of(user.id));
+        self.add_sweep(Sweep::Grants(user.id, user.name.clone()));
         Ok(ended)
     }
 
@@ -237,6 +237,6 @@ impl State {
         if !self.rules.accounts {
             return;
         }
-        self.sweep_later(Sweep::Strangers(UserId(i64::MIN)));
+        self.add_sweep(Sweep::Strangers(UserId(i64::MIN)));
     }
 }

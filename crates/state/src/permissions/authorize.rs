@@ -241,7 +241,7 @@ mod tests {
             (muted,     [Ok(()),       Ok(()),       Ok(()),       Ok(()),       Err(Muted),    Err(Muted)]),
             (banned,    [Ok(()),       Err(Banned),  Err(NotIn),   Err(NotIn),   Err(NotIn),    Ok(())]),
         ];
-        let deeds = [
+        let permissions = [
             Permission::Know,
             Permission::Enter,
             Permission::Leave,
@@ -250,7 +250,7 @@ mod tests {
             Permission::SendDirect,
         ];
         for (who, answers) in table {
-            for (permission, answer) in deeds.into_iter().zip(answers) {
+            for (permission, answer) in permissions.into_iter().zip(answers) {
                 assert_eq!(authorize(who, permission), answer, "{permission:?} by {who:?}");
             }
         }

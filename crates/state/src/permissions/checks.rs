@@ -32,7 +32,7 @@ impl State {
                     };
                     is_member && !c.members.is_lost(session)
                 });
-                self.permissions.in_room(room, &s.key, s.proven, is_in, self.turn.time())
+                self.permissions.in_room(room, &s.key, s.is_proven, is_in, self.turn.time())
             }
             None => {
                 Subject { role: None, rank: Rank::Nobody, is_in: false, is_banned: false, is_muted: false }
@@ -46,7 +46,7 @@ impl State {
             (Actor::Operator(_), _) => Subject::OPERATOR,
             (Actor::Session(session), Some(room)) => self.subject(session, room),
             (Actor::Session(session), None) => match self.sessions.get(session) {
-                Some(s) => self.permissions.on_server(&s.key, s.proven, self.turn.time()),
+                Some(s) => self.permissions.on_server(&s.key, s.is_proven, self.turn.time()),
                 None => Subject {
                     role: None,
                     rank: Rank::Nobody,
@@ -61,7 +61,7 @@ impl State {
     /// The rank of a user there. The grants of the name count, unless the user's sessions have not proven it.
     pub(crate) fn rank_of(&self, scope: Scope, user: &Name) -> Rank {
         let here = self.sessions.by_name(user).and_then(|user| self.sessions.first_of(user));
-        let is_proven = here.is_none_or(|session| session.proven);
+        let is_proven = here.is_none_or(|session| session.is_proven);
         self.permissions.rank(scope, &user.key(), is_proven)
     }
 

@@ -24,7 +24,7 @@ impl Permissions {
     }
 
     /// Has an entry ended?
-    pub(crate) fn is_over(&self, now: u64) -> bool {
+    pub(crate) fn has_ended_entry(&self, now: u64) -> bool {
         self.endings.first().is_some_and(|(until, ..)| *until <= now)
     }
 
@@ -32,7 +32,7 @@ impl Permissions {
     pub(crate) fn expire(&mut self, most: usize, now: u64) -> Vec<PermissionChange> {
         let mut changes = Vec::new();
         for _ in 0..most {
-            if !self.is_over(now) {
+            if !self.has_ended_entry(now) {
                 break;
             }
             let Some((_, kind, scope, whom)) = self.endings.pop_first() else { break };

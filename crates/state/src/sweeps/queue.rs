@@ -27,9 +27,9 @@ pub enum Sweep {
         reason: Box<str>,
     },
     /// Mutes and bans that have ended by themselves.
-    Over,
+    EndedPenalties,
     /// Certificates and removed users that are too old.
-    Expired,
+    OldCertificates,
     /// The grants of a removed user. The user is gone in memory at once, and in the store with the last grant: so a
     /// later user of that name never has these grants, not even after a crash.
     Grants(UserId, Name),

@@ -131,7 +131,7 @@ fn a_kicked_user_cannot_write_later_in_the_same_turn() {
 fn a_login_after_the_ban_of_its_network_leaves_no_session() {
     let ban = || {
         let against = Against::new("192.0.2.0/24".parse().unwrap());
-        Intent::Operate(0, Box::new(Action::Ban(against)), Past::Absent)
+        Intent::OperatorAction(0, Box::new(Action::Ban(against)), Past::Absent)
     };
     for ban_first in [true, false] {
         let mut world = World::new(|_| {});
@@ -153,7 +153,7 @@ fn a_session_that_is_resumed_after_the_ban_of_its_network_stays_away() {
     let ana = world.login("ana");
     world.loses(ana);
     let against = Against::new("192.0.2.0/24".parse().unwrap());
-    world.first.push(Intent::Operate(0, Box::new(Action::Ban(against)), Past::Absent));
+    world.first.push(Intent::OperatorAction(0, Box::new(Action::Ban(against)), Past::Absent));
     let ana = world.resumes("ana", None);
     assert_eq!(world.hears(ana), ["(closed: kicked)"]);
     assert_eq!((world.state.counts().sessions, world.state.counts().away), (1, 1));

@@ -61,9 +61,9 @@ fn told(others: usize) -> (usize, usize) {
     let before = left(&world);
     world.state.begin(world.now.wall);
     for n in 0..others {
-        world.state.add_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
+        world.state.push_sweep(Sweep::Directs(UserId(i64::try_from(n).unwrap()), None));
     }
-    world.state.sweep_on(256);
+    world.state.run_sweeps(256);
     let writes = world.state.end();
     let rooms = |c: &EndedSessionChange| if let EndedSessionChange::Put(l) = c { l.rooms.len() } else { 0 };
     (writes.leaving.iter().map(rooms).sum(), before - left(&world))

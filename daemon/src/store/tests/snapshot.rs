@@ -68,7 +68,10 @@ fn check_restart(in_file: InFile) {
         EndedSessionChange::Gone(SessionId(43)),
     ];
     let work = every_sweep();
-    let added = [(4, Sweep::Over), (5, Sweep::Expired)].into_iter().chain(work.iter().cloned()).collect();
+    let added = [(4, Sweep::EndedPenalties), (5, Sweep::OldCertificates)]
+        .into_iter()
+        .chain(work.iter().cloned())
+        .collect();
     writes.work = WorkChange { below: None, added };
     writes.gone = vec![room(9)];
     let code = Code { hash: Digest([9; 32]), until: 77, gives: CodePurpose::Certificate };
@@ -169,8 +172,8 @@ fn every_sweep() -> Vec<(u64, Sweep)> {
         Sweep::Lost(room(1)),
         Sweep::Room(room(1), (UserId(i64::MIN), SessionId(7))),
         Sweep::BannedRange { sessions: [1, 2, i64::MAX].map(SessionId).into(), who, reason },
-        Sweep::Over,
-        Sweep::Expired,
+        Sweep::EndedPenalties,
+        Sweep::OldCertificates,
         Sweep::Grants(UserId(33), name("Cy")),
         Sweep::Empty([room(1), room(2)].into()),
     ];

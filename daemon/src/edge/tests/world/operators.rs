@@ -57,7 +57,7 @@ impl World {
         self.begin();
         let past = self.disk.past(State::redacts(&action).map(Sought::Message));
         let done = self.edge.check_action(&action).and_then(|()| {
-            let at = self.edge.propose(Intent::Operate(0, Box::new(action), past));
+            let at = self.edge.propose(Intent::OperatorAction(0, Box::new(action), past));
             self.finish();
             self.results.swap_remove(at)
         });
@@ -74,10 +74,10 @@ impl World {
     ) -> Result<usize, UserCommandError> {
         self.begin();
         self.edge.check_user_command()?;
-        let at = self.edge.propose(Intent::Grant(0, command));
+        let at = self.edge.propose(Intent::ChangeUser(0, command));
         self.finish();
         match self.results.swap_remove(at) {
-            Ok(Done::Granted(done)) => *done,
+            Ok(Done::UserChanged(done)) => *done,
             other => panic!("{other:?}"),
         }
     }
