@@ -103,6 +103,7 @@ impl State {
                 self.evict_banned_sessions(sessions, who, reason)
             }
             Intent::Expire(sessions) => sessions.into_iter().for_each(|session| self.end_away(session)),
+            Intent::Erase(step) => self.erase_step(step),
             Intent::Policy(rules) => self.set_rules(*rules),
             // The messages before it have their numbers now.
             Intent::Seal => {}

@@ -1,7 +1,9 @@
 //! Owns [`Intent`], a change that the edge proposes to the state, and [`Done`], the result of a request: plain data. The
 //! edge makes intents after it has applied its limits. Never decides anything.
 
-use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
+use super::{
+    ConnectionId, ErasureStep, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError,
+};
 use std::collections::VecDeque;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
 use tcp_chat_protocol::{Action, Name, ReadMark, RequestId};
@@ -72,6 +74,8 @@ pub enum Intent {
     Operate(u32, Box<Action>, Past),
     /// An operator's change of a user or a certificate, with the operator's user id in the operating system.
     Grant(u32, UserCommand),
+    /// The next step of an erasure, as far as the proposer has time for it.
+    Erase(ErasureStep),
     /// Another policy applies from now on.
     Policy(Box<Rules>),
     /// Seals the messages so far: they get their numbers before the next intent.

@@ -19,6 +19,7 @@
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `sweeps.rs` | slow work, a slice in each turn |
+//! | `erasures.rs` | users whose name and texts leave the server, a step in each turn |
 //! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
 //! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
@@ -30,6 +31,7 @@ mod change;
 mod deduplication;
 mod digest;
 mod edge_queries;
+mod erasures;
 mod evidence;
 mod facts;
 mod intent;
@@ -63,6 +65,7 @@ pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn}
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
+pub use erasures::{ErasedSlice, Erasure, ErasureChange, ErasureStage, ErasureStep, RecentMessage, TOLD};
 pub use evidence::Evidence;
 pub use facts::Facts;
 pub(crate) use intent::Caller;
@@ -98,6 +101,7 @@ pub use writes::{
 };
 
 use deduplication::Deduplication;
+use erasures::Erasures;
 use marks::Marks;
 use permissions::Permissions;
 use quota_owner::RoomOpeners;
@@ -138,6 +142,8 @@ pub struct State {
     turn: turn::Turn,
     /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
+    /// The users that are being erased, a step in each turn.
+    erasures: Erasures,
     /// Conversations that this process must still check after its start: an empty one is removed.
     unchecked: std::vec::IntoIter<ConversationId>,
     /// Ended sessions that are still members of rooms.

@@ -100,6 +100,7 @@ impl State {
             turn,
             sweeps,
             unchecked: Vec::new().into_iter(),
+            erasures: found.erasures.into(),
             ended_sessions,
             left_at_once: LEFT_AT_ONCE,
         }
@@ -162,6 +163,7 @@ impl State {
             users,
             certificates: self.users.certificates().cloned().collect(),
             marks: self.live_marks().collect(),
+            erasures: self.erasures.iter().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),
             sent: self.window().cloned().collect(),
             head: self.head,

@@ -70,6 +70,7 @@ impl Edge {
                 }
             }
             Change::Redacted(redacted) => self.tell_redacted(*redacted),
+            Change::Erased(until) => self.effects.push(Effect::ReadAgain(until)),
             Change::Marked { user, from, mark } => {
                 let to = self.listeners.of(Audience::Users(user, user));
                 let (except, line) = (self.here(from), event::mark(&mark).into());

@@ -6,9 +6,9 @@ use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::request::{Bounds, Request, parse};
 use tcp_chat_protocol::{Fingerprint, Name, RequestId};
 use tcp_chat_state::{
-    Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, Evidence,
-    Intent, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented, Revocation, Rules, SessionId,
-    Source, StoredMessage, Turn, UserCommand, UserId,
+    Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, ErasureStage,
+    ErasureStep, Evidence, Intent, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented,
+    RecentMessage, Revocation, Rules, SessionId, Source, StoredMessage, Turn, UserCommand, UserId,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -73,6 +73,17 @@ fn intent(entry: &Value) -> Intent {
     if entry["seal"] == true {
         return Intent::Seal;
     }
+    if let Some(id) = entry["erase"].as_i64() {
+        let number = |value: &Value| value.as_u64().expect("a number");
+        let stage = ErasureStage::ALL[usize::try_from(number(&entry["stage"])).expect("a stage")];
+        let recent = entry["recent"].as_array().expect("a list").iter().map(|of| RecentMessage {
+            seq: number(&of["seq"]),
+            conversation: ConversationId(of["in"].as_i64().expect("an id")),
+            direct: names(&of["direct"]),
+        });
+        let (recent, down_to) = (recent.collect(), number(&entry["down_to"]));
+        return Intent::Erase(ErasureStep { id, stage, down_to, recent });
+    }
     if let Some(sessions) = entry["expire"].as_array() {
         let ids = sessions.iter().map(|id| SessionId(id.as_i64().expect("an id")));
         return Intent::Expire(ids.collect());
@@ -130,14 +141,19 @@ fn past(entry: &Value) -> Past {
             author: of["by"].as_i64().map(UserId),
             ts: of["ts"].as_u64().expect("a time"),
             is_redacted: of["redacted"].as_bool().expect("a truth"),
-            direct: of["direct"].as_array().map(|names| {
-                let name = |at: usize| names[at].as_str().and_then(|name| name.parse().ok()).expect("a name");
-                Box::new((name(0), name(1)))
-            }),
+            direct: names(&of["direct"]),
         }),
         Value::String(word) if word == "unwritable" => Past::Unwritable,
         _ => Past::Unknown,
     }
+}
+
+/// The author and the recipient of a direct message.
+fn names(entry: &Value) -> Option<Box<(Name, Name)>> {
+    entry.as_array().map(|names| {
+        let name = |at: usize| names[at].as_str().and_then(|name| name.parse().ok()).expect("a name");
+        Box::new((name(0), name(1)))
+    })
 }
 
 fn enrol(entry: &Value) -> EnrolOp {
@@ -195,6 +211,7 @@ pub(crate) fn wish(command: Control, code: &Value) -> UserCommand {
     match command {
         Control::UserAdd { user, .. } => UserCommand::Add(named(&user), code()),
         Control::UserPassword { user, .. } => UserCommand::Reset(named(&user), code()),
+        Control::UserErase { user, lift } => UserCommand::Erase(named(&user), lift),
         Control::UserRemove { user } => UserCommand::Remove(named(&user)),
         Control::CertRevoke(Revoked::User(user)) => UserCommand::RevokeAll(named(&user)),
         Control::CertRevoke(Revoked::Key(digits)) => UserCommand::RevokeKey(key(&digits)),

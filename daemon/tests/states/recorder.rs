@@ -305,7 +305,7 @@ impl Recorder {
                 let code = code(user, *certificate);
                 Intent::Grant(UID, decode::wish(command, &code))
             }
-            Control::UserRemove { user } if is_name(user) => {
+            Control::UserRemove { user } | Control::UserErase { user, .. } if is_name(user) => {
                 Intent::Grant(UID, decode::wish(command, &serde_json::Value::Null))
             }
             Control::CertRevoke(tcp_chatd::admin::Revoked::User(user)) if is_name(user) => {

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use tcp_chat_protocol::RequestId;
 use tcp_chat_protocol::request::{Login, Request, write};
 use tcp_chat_state::{
-    Allowance, Certificate, Code, CodePurpose, Digest, EnrolOp, Evidence, Intent, LoginOp, NewCredential, Op,
-    Origin, Past, Presented, Resumes, Revocation, Rules, Source, StoredMessage, Turn, UserCommand,
+    Allowance, Certificate, Code, CodePurpose, Digest, EnrolOp, ErasureStep, Evidence, Intent, LoginOp,
+    NewCredential, Op, Origin, Past, Presented, RecentMessage, Resumes, Revocation, Rules, Source,
+    StoredMessage, Turn, UserCommand,
 };
 use tcp_chatd::admin::{AdminRequest as Control, ClientCertificate, Revoked};
 use tcp_chatd::rate::Limit;
@@ -81,6 +82,16 @@ fn encode_intent(intent: &Intent) -> Value {
         }
         Intent::Expire(sessions) => {
             json!({"expire": sessions.iter().map(|session| session.0).collect::<Vec<_>>()})
+        }
+        Intent::Erase(ErasureStep { id, stage, down_to, recent }) => {
+            let recent: Vec<_> = recent
+                .iter()
+                .map(|RecentMessage { seq, conversation, direct }| {
+                    let direct = direct.as_ref().map(|names| [names.0.as_str(), names.1.as_str()]);
+                    json!({"seq": seq, "in": conversation.0, "direct": direct})
+                })
+                .collect();
+            json!({"erase": id, "stage": stage.number(), "down_to": down_to, "recent": recent})
         }
         Intent::Policy(rules) => json!({"policy": policy(rules)}),
     }
@@ -200,6 +211,7 @@ fn control_of_wish(wish: &UserCommand) -> (Control, Option<Code>) {
             let certificate = is_for_certificate(code);
             (Control::UserPassword { user: name.to_string(), certificate }, Some(*code))
         }
+        UserCommand::Erase(name, lift) => (Control::UserErase { user: name.to_string(), lift: *lift }, None),
         UserCommand::Remove(name) => (Control::UserRemove { user: name.to_string() }, None),
         UserCommand::RevokeAll(name) => (Control::CertRevoke(Revoked::User(name.to_string())), None),
         UserCommand::RevokeKey(key) => (Control::CertRevoke(Revoked::Key(key.to_string())), None),
