@@ -71,9 +71,7 @@ fn an_erasure_goes_on_after_the_daemon_was_killed() {
         ana.sends(&json!({"op": "MSG", "data": text}));
     }
     let mut bo = daemon.login("bo");
-    let said = bo.says("stays").seq - 1;
-    // As many as the rate allows: more than one step takes.
-    assert!(said > 20, "{said}");
+    bo.says("stays");
     ana.next_where("the last message", |line| line["op"] == "MSG" && line["data"]["msg"] == "stays");
     // It takes dozens of turns: the kill comes in the middle, or the second call finds nothing left to do.
     let folder = daemon.folder().to_owned();
@@ -88,9 +86,10 @@ fn an_erasure_goes_on_after_the_daemon_was_killed() {
     let users: Vec<_> = page.as_array().unwrap().iter().map(|m| m["user"].as_str().unwrap()).collect();
     assert!(users.iter().all(|user| *user == "bo" || user.starts_with("erased-")), "{users:?}");
     let exported = done(&daemon, &["export"]);
-    let redacted = exported.lines().filter(|line| line.contains("\"redacted\":true")).count();
-    assert_eq!(redacted as u64, said);
-    assert!(exported.contains("stays"), "{:?}", interrupted.code);
+    // As many as the rate allowed: more than one step takes.
+    let (stays, erased): (Vec<_>, Vec<_>) = exported.lines().partition(|line| line.contains("stays"));
+    assert!(erased.iter().all(|line| line.contains("\"redacted\":true")), "{:?}", interrupted.code);
+    assert!(stays.len() == 1 && erased.len() > 20, "{} {}", stays.len(), erased.len());
     for secret in ["anazx", "hunter2zx"] {
         wait_until_gone(&daemon.folder().join("data"), secret.as_bytes());
     }

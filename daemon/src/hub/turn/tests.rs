@@ -324,7 +324,12 @@ fn an_erasure_is_answered_at_its_end_and_holds_up_no_other_answer() {
     let mut waiting = Waiting::default();
     waiting.add(Entry::Commands(ConnectionId(0), vec![say(100)]));
     turns(&mut hub, &mut waiting);
-    assert_eq!(heard(&outboxes[0]), [1]);
+    // So much that the first step does not reach the message.
+    for _ in 0..2 {
+        waiting.add(Entry::Commands(ConnectionId(1), vec![say(LIGHT_BYTES - 2)]));
+        turns(&mut hub, &mut waiting);
+    }
+    assert_eq!(heard(&outboxes[0]), [1, 2, 3]);
     let name = || "user0x".parse::<Name>().unwrap();
     let (erased, mut is_erased) = tokio::sync::oneshot::channel();
     waiting.add(Entry::Control(Control::User(0, UserCommand::Erase(name(), false), erased)));
