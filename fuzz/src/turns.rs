@@ -211,7 +211,7 @@ impl World {
             Effect::Event { to, except, .. } | Effect::Told { to, except, .. } => {
                 to.iter().filter(|c| Some(**c) != *except).for_each(listed)
             }
-            Effect::BannedRanges(_) | Effect::Slow(..) => {}
+            Effect::BannedRanges(_) | Effect::Slow(..) | Effect::ReadAgain(_) => {}
             Effect::Close(c, _) => assert!(self.closing.insert(*c), "closed twice"),
         }
     }

@@ -2,8 +2,10 @@
 //! ([`MsgLine::write`]; a test compares it with serde); clients read all of them. Never decides the recipients.
 
 mod conversation;
+mod erase;
 
 pub use conversation::{ReadMark, RedactedEvent, RoomEvent, mark, redact, redacted, room};
+pub use erase::{ERASED, ErasedFields, blank, erase, padded_to};
 
 use crate::{Colour, RequestId, Seq, Timestamp, reply};
 use serde::{Deserialize, Serialize};

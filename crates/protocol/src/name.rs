@@ -9,6 +9,7 @@
 
 mod look;
 mod new;
+mod reserved;
 mod shape;
 
 pub use shape::NameError;
@@ -117,10 +118,11 @@ impl Name {
     /// Whether a new user or room may have this name. Existing ones keep theirs.
     ///
     /// # Errors
-    /// A mark is invisible, or another order of the characters would look the same.
+    /// A mark is invisible, another order of the characters would look the same, or the name is reserved.
     pub fn may_be_new(&self) -> Result<(), NameError> {
         match &self.keys {
             Some(keys) => keys.may_be_new,
+            None if self.is_reserved() => Err(NameError::Reserved),
             None => new::check(&self.text),
         }
     }

@@ -98,6 +98,7 @@ impl State {
                 self.evict_banned_sessions(sessions, who, reason)
             }
             Intent::Expire(sessions) => self.expire(sessions),
+            Intent::Erase(step) => self.erase_step(step),
             Intent::Policy(rules) => self.set_rules(*rules),
             Intent::Start(rules) => self.start(*rules),
             Intent::Retain(oldest) => self.retain(oldest),

@@ -92,6 +92,9 @@ pub enum Change {
     },
     /// The text of a stored message is removed.
     Redacted(Box<Redacted>),
+    /// Texts of messages up to that number are removed: where such messages wait in memory, they are read from the store
+    /// instead.
+    Erased(Seq),
     /// Connections from these ranges are refused from now on.
     BannedRanges(BannedRanges),
     /// A user from that network has opened the room.

@@ -34,6 +34,7 @@ impl State {
             deduplication: _,
             marks: _,
             sweeps,
+            erasures,
             defaults,
             ended_sessions,
             // Of this process, or of one turn.
@@ -49,6 +50,7 @@ impl State {
         facts.insert("last/session".to_owned(), sessions.last().to_string());
         facts.insert("sweeps".to_owned(), format!("{:?}", sweeps.iter().collect::<Vec<_>>()));
         facts.insert("ended_sessions".to_owned(), format!("{:?}", ended_sessions.stored()));
+        facts.insert("erasures".to_owned(), format!("{erasures:?}"));
         for (after, room) in defaults {
             facts.insert(format!("default/{after}"), room.0.to_string());
         }

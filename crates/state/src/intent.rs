@@ -1,7 +1,9 @@
 //! Owns [`Intent`], a change that the edge proposes to the state, and [`Done`], the result of a request: plain data. The
 //! edge makes intents after it has applied its limits. Never decides anything.
 
-use super::{ConnectionId, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError};
+use super::{
+    ConnectionId, ErasureStep, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
@@ -83,6 +85,8 @@ pub enum Intent {
     /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0: no
     /// messages.
     Retain(Seq),
+    /// The next step of an erasure, as far as the proposer has time for it.
+    Erase(ErasureStep),
 }
 
 /// The result of a request that was not refused.

@@ -22,6 +22,7 @@
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `codec.rs` | the encoded form of a turn |
 //! | `sweeps.rs` | slow work, a slice in each turn |
+//! | `erasures.rs` | users whose name and texts leave the server, a step in each turn |
 //! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
 //! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
@@ -34,6 +35,7 @@ mod codec;
 mod deduplication;
 mod digest;
 mod edge_queries;
+mod erasures;
 mod evidence;
 mod facts;
 mod intent;
@@ -69,6 +71,7 @@ pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
+pub use erasures::{ErasedSlice, Erasure, ErasureChange, ErasureStage, ErasureStep, RecentMessage, TOLD};
 pub use evidence::Evidence;
 pub use facts::Facts;
 pub(crate) use intent::Caller;
@@ -104,6 +107,7 @@ pub use writes::{
 };
 
 use deduplication::Deduplication;
+use erasures::Erasures;
 use marks::Marks;
 use open_turn::OpenTurn;
 use permissions::Permissions;
@@ -145,6 +149,8 @@ pub struct State {
     turn: OpenTurn,
     /// The unfinished slow work: a slice in each turn.
     sweeps: Sweeps,
+    /// The users that are being erased, a step in each turn.
+    erasures: Erasures,
     /// Ended sessions that are still members of rooms.
     ended_sessions: EndedSessions,
     /// The number of rooms that ended and evicted sessions leave at once in a turn.

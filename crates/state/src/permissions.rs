@@ -6,6 +6,7 @@ pub(super) mod authors;
 pub(super) mod by_user;
 pub(super) mod checks;
 mod endings;
+mod erased;
 pub(super) mod records;
 mod stored;
 

@@ -85,6 +85,7 @@ impl State {
             oldest,
             turn: OpenTurn::at(time),
             sweeps,
+            erasures: found.erasures.into(),
             ended_sessions,
             departures_per_turn: DEPARTURES_PER_TURN,
         }
@@ -135,6 +136,7 @@ impl State {
             users,
             certificates: self.users.certificates().cloned().collect(),
             marks: self.live_marks().collect(),
+            erasures: self.erasures.iter().cloned().collect(),
             removed: self.removed.iter().cloned().collect(),
             sent: self.window().cloned().collect(),
             head: self.head,

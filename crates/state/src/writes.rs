@@ -3,8 +3,8 @@
 
 use super::steps::counted_id;
 use super::{
-    Audit, Certificate, EndedSession, EndedSessionChange, Origin, PermissionChange, QuotaOwner, Removed,
-    StoredPermissions, Sweep, User, UserChange, WorkChange,
+    Audit, Certificate, EndedSession, EndedSessionChange, ErasedSlice, Erasure, ErasureChange, Origin,
+    PermissionChange, QuotaOwner, Removed, StoredPermissions, Sweep, User, UserChange, WorkChange,
 };
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
@@ -187,6 +187,10 @@ pub struct Writes {
     pub marks: Vec<MarkChange>,
     /// Messages whose text is removed. They are stored, and not among `chunks`.
     pub redactions: Vec<Redaction>,
+    /// The erasures that began, have come further, or are complete.
+    pub erasures: Vec<ErasureChange>,
+    /// What erasures visit. The store applies the beginnings of erasures before, and the ends after it.
+    pub erased: Vec<ErasedSlice>,
     /// Changes of sessions, in order.
     pub sessions: Vec<SessionChange>,
     /// Changes of ended sessions that are still in rooms, each once.
@@ -215,6 +219,8 @@ impl Writes {
             && self.topics.is_empty()
             && self.marks.is_empty()
             && self.redactions.is_empty()
+            && self.erasures.is_empty()
+            && self.erased.is_empty()
             && self.sessions.is_empty()
             && self.leaving.is_empty()
             && self.work.is_empty()
@@ -237,6 +243,8 @@ impl Writes {
             topics,
             marks,
             redactions,
+            erasures,
+            erased,
             sessions,
             leaving,
             work,
@@ -254,6 +262,8 @@ impl Writes {
         self.topics.extend(topics);
         self.marks.extend(marks);
         self.redactions.extend(redactions);
+        self.erasures.extend(erasures);
+        self.erased.extend(erased);
         self.sessions.extend(sessions);
         self.leaving.extend(leaving);
         self.work.append(work);
@@ -278,6 +288,8 @@ impl Writes {
             + self.topics.len()
             + self.marks.len()
             + self.redactions.len()
+            + self.erasures.len()
+            + self.erased.len()
             + self.sessions.len()
             + self.leaving.len()
             + self.work.added.len()
@@ -358,6 +370,8 @@ pub struct Snapshot {
     pub certificates: Vec<Certificate>,
     /// The read marks of conversations that are there, by user and conversation.
     pub marks: Vec<StoredMark>,
+    /// The users that are being erased, the oldest first.
+    pub erasures: Vec<Erasure>,
     /// The names of removed users.
     pub removed: Vec<Removed>,
     /// The ids of the newest [`super::WINDOW`] messages of existing sessions, the oldest first.

@@ -74,6 +74,7 @@ async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Resu
         AdminRequest::Action(asked) => act(context, uid, Box::new(asked.action()?)).await,
         AdminRequest::UserAdd { .. }
         | AdminRequest::UserRemove { .. }
+        | AdminRequest::UserErase { .. }
         | AdminRequest::UserList
         | AdminRequest::UserPassword { .. }
         | AdminRequest::CertRevoke(_)
@@ -142,14 +143,20 @@ pub(super) async fn ask_hub<T>(
     context: &AdminContext,
     make: impl FnOnce(oneshot::Sender<T>) -> Control,
 ) -> Result<T, String> {
-    let (sender, receiver) = oneshot::channel();
-    let asked = async {
-        context.inbox.put(Entry::Control(make(sender))).await.ok()?;
-        receiver.await.ok()
-    };
+    let asked = ask_hub_patiently(context, make);
     let late = || {
         let seconds = HUB_TIMEOUT.as_secs();
         format!("the daemon did not answer within {seconds} seconds, so the request may or may not be done")
     };
     timeout(HUB_TIMEOUT, asked).await.ok().flatten().ok_or_else(late)
+}
+
+/// The same for a request that takes long. `None`: the hub has ended.
+pub(super) async fn ask_hub_patiently<T>(
+    context: &AdminContext,
+    make: impl FnOnce(oneshot::Sender<T>) -> Control,
+) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    context.inbox.put(Entry::Control(make(sender))).await.ok()?;
+    receiver.await.ok()
 }

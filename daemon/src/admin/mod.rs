@@ -99,6 +99,8 @@ pub struct Status {
     pub history_bytes: u64,
     /// The bound of `history_bytes`; beyond it the oldest messages are removed. `None`: unbounded.
     pub history_max_bytes: Option<u64>,
+    /// While a user is being erased: the messages that are still to be looked at, at most.
+    pub erasing_left: Option<u64>,
     /// The expiry of the certificate, in RFC 3339.
     pub certificate_expires: String,
     /// The reason why all or some clients refuse the certificate in use, if they do.

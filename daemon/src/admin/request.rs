@@ -66,6 +66,15 @@ pub enum AdminRequest {
         /// The user.
         user: String,
     },
+    /// Erase a user, registered or not. The reply comes when all is done, and has the new name.
+    #[serde(rename = "user erase")]
+    UserErase {
+        /// The user.
+        user: String,
+        /// Whether bans and mutes of the name end with it. Otherwise such a user is not erased.
+        #[serde(default)]
+        lift: bool,
+    },
     /// List the registered users.
     #[serde(rename = "user list")]
     UserList,

@@ -3,7 +3,7 @@
 
 use super::AdminContext;
 use super::action::name;
-use super::handlers::{all_rows, ask_hub};
+use super::handlers::{all_rows, ask_hub, ask_hub_patiently};
 use super::request::{AdminRequest, ClientCertificate, Revoked};
 use crate::auth;
 use crate::hub::Control;
@@ -34,6 +34,7 @@ pub(super) async fn answer(
             join(context, uid, user, *certificate, UserCommand::Reset).await
         }
         AdminRequest::UserRemove { user } => remove(context, uid, user).await,
+        AdminRequest::UserErase { user, lift } => erase(context, uid, user, *lift).await,
         AdminRequest::UserList => list(context).await,
         AdminRequest::CertRevoke(which) => revoke(context, uid, which).await,
         AdminRequest::CertIssued(issued) => match certificate(issued) {
@@ -81,6 +82,16 @@ async fn remove(context: &AdminContext, uid: u32, user: &str) -> Result<Value, S
     let after = all_rows(context, Listing::Rooms).await.unwrap_or_default();
     let made = tokio::task::spawn_blocking(move || rooms_without_owner(&user, &rooms, &after)).await;
     Ok(json!({ "sessions": sessions, "without_owner": made.map_err(|why| why.to_string())? }))
+}
+
+/// Erases a user. The log does not get the old name.
+async fn erase(context: &AdminContext, uid: u32, user: &str, lift: bool) -> Result<Value, String> {
+    let wish = UserCommand::Erase(name(user)?, lift);
+    let done = ask_hub_patiently(context, |answer| Control::User(uid, wish, answer)).await;
+    let number = done.ok_or("the daemon ends: the next start continues the erasure")?;
+    let erased = Name::erased(number.map_err(|why| why.to_string())? as u64);
+    info!(event = "user_erased", user = erased.as_str(), "user erased");
+    Ok(json!({ "user": erased }))
 }
 
 /// The rooms that this user alone owned and that still exist. The daemon appoints no owner: an operator does.

@@ -210,6 +210,20 @@ pub enum User {
         /// The user
         name: String,
     },
+    /// Erase the user NAME for good, registered or not: replace its name by a neutral one and remove its texts in all
+    /// rooms and direct messages, in the search index and in the audit log. Returns when all is done; the daemon goes on
+    /// if this command is interrupted or the daemon restarts, and a second call waits for the rest. Backups that were
+    /// made before keep all of it
+    Erase {
+        /// The user
+        name: String,
+        /// Also if NAME is banned or muted: the bans and mutes of the name end with it
+        #[arg(long)]
+        lift: bool,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List registered users
     List {
         /// Print JSON

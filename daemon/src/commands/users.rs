@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use tcp_chat_progress::{Shown, Watch, thousands};
 use tcp_chat_protocol::Name;
 use tcp_chat_protocol::invite::{Join, Pin};
 use zeroize::Zeroizing;
@@ -34,6 +35,16 @@ pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
                 print(&format!("{room} has no owner now: tcp-chatd grant NAME owner --room {room}\n"))
             })
         }
+        User::Erase { name, lift, json } => {
+            let progress = watch_erasure(socket);
+            let data = ask(socket, &AdminRequest::UserErase { user: name, lift }, None, exit::INTERNAL);
+            drop(progress);
+            let data = data?;
+            match data.get("user").and_then(Value::as_str) {
+                Some(user) if !json => print(&format!("erased; the name in its place is {user}\n")),
+                _ => print(&format!("{data}\n")),
+            }
+        }
         User::List { json } => {
             let data = ask_daemon(socket, &AdminRequest::UserList)?;
             if json {
@@ -44,6 +55,18 @@ pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
             print(&table(&users.users))
         }
     }
+}
+
+/// Shows how many messages are still to be looked at.
+fn watch_erasure(socket: Option<&Path>) -> Watch {
+    let socket = socket.map(Path::to_owned);
+    Watch::start(Shown::Always, move |since| {
+        let status = ask(socket.as_deref(), &AdminRequest::Status, Some(REPLY_TIMEOUT), exit::INTERNAL);
+        match status.ok().and_then(|status| status.get("erasing_left")?.as_u64()) {
+            Some(left) if left > 0 => format!("{} messages left to look at", thousands(left)),
+            _ => format!("the daemon erases: {} s", since.as_secs()),
+        }
+    })
 }
 
 /// Revokes certificates: the one in a file, the one with a SHA-256, or all of a user.

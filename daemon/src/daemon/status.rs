@@ -181,6 +181,7 @@ impl StatusReport {
             store_failing: self.health.store_failing.clone(),
             history_bytes: self.health.history.taken,
             history_max_bytes: self.health.history.most,
+            erasing_left: self.health.erasing_left,
             certificate_expires: humantime::format_rfc3339_seconds(self.certificate.facts.not_after)
                 .to_string(),
             certificate_doubtful: self.doubts(),

@@ -70,6 +70,7 @@ impl Edge {
                 }
             }
             Change::Redacted(redacted) => self.tell_redacted(*redacted),
+            Change::Erased(until) => self.effects.push(Effect::ReadAgain(until)),
             Change::Marked { user, from, mark } => {
                 let audience = Audience::Users(user, user);
                 let to = self.listeners.of(audience);

@@ -48,6 +48,9 @@ pub enum Effect {
         /// The line.
         line: Arc<[u8]>,
     },
+    /// Messages up to that number that wait in memory are read from the store instead, true only if the turn is kept: the texts
+    /// of some are removed.
+    ReadAgain(Seq),
     /// A line to many that none of them is to miss, true only if the turn is kept.
     Told {
         /// Who gets it.

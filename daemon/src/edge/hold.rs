@@ -113,7 +113,9 @@ impl Hold {
     fn split(&self, effect: Effect) -> (Option<Effect>, Option<Effect>) {
         let kept = self.kept();
         match effect {
-            Effect::Chunk { .. } | Effect::IfKept(..) | Effect::Told { .. } => (None, Some(effect)),
+            Effect::Chunk { .. } | Effect::IfKept(..) | Effect::Told { .. } | Effect::ReadAgain(_) => {
+                (None, Some(effect))
+            }
             Effect::Read(_, Read::Again(ref resent)) if resent.seq > kept => (None, Some(effect)),
             Effect::Read(to, Read::Gap(session, ranges)) => {
                 let gap = |ranges: Vec<Range>| {

@@ -6,6 +6,7 @@ mod asks;
 mod certificates;
 mod configured;
 mod disk;
+mod erasures;
 mod forgotten;
 mod limits;
 mod lost_rights;

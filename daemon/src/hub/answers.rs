@@ -6,7 +6,7 @@ use crate::metrics::HubNow;
 use std::time::Duration;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_protocol::reply::ActReply;
-use tcp_chat_state::{Done, Intent, RoomTwin, UserCommandError};
+use tcp_chat_state::{Done, ErasureStage, Intent, RoomTwin, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -22,12 +22,20 @@ enum After {
     /// When its turn is kept, and the removal of a user or a room is complete. If it is not kept until then: at that
     /// moment.
     Kept(Instant),
+    /// The same for an erasure with this number, which may take minutes.
+    Erased(i64, Instant),
 }
 
 impl After {
     /// A refused command has nothing to wait for.
     fn done<T, E>(done: &Result<T, E>) -> Self {
         if done.is_ok() { Self::Kept(Instant::now() + KEPT_TIMEOUT) } else { Self::Turn }
+    }
+
+    /// The end of an erasure that has begun.
+    fn erased<E>(done: &Result<usize, E>) -> Self {
+        let number = done.as_ref().ok().and_then(|number| i64::try_from(*number).ok());
+        number.map_or(Self::Turn, |number| Self::Erased(number, Instant::now() + KEPT_TIMEOUT))
     }
 }
 
@@ -56,6 +64,7 @@ impl Answer {
 pub(super) enum OperatorReply {
     Action(oneshot::Sender<Result<ActReply, String>>),
     User(oneshot::Sender<Result<usize, UserCommandError>>),
+    Erasure(oneshot::Sender<Result<usize, UserCommandError>>),
 }
 
 impl Hub {
@@ -83,7 +92,13 @@ impl Hub {
             }
             Control::User(uid, wish, to) => match self.edge.check_user_command() {
                 Err(why) => self.reply(After::Turn, to, |_, _| Err(why)),
-                Ok(()) => self.operate(Intent::ChangeUser(uid, wish), OperatorReply::User(to)),
+                Ok(()) => {
+                    let reply = match wish {
+                        UserCommand::Erase(..) => OperatorReply::Erasure(to),
+                        _ => OperatorReply::User(to),
+                    };
+                    self.operate(Intent::ChangeUser(uid, wish), reply);
+                }
             },
             Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
             Control::Rules(rules, to) => {
@@ -117,14 +132,27 @@ impl Hub {
             }
             (OperatorReply::User(to), Ok(Done::UserChanged(done))) => {
                 let done = *done;
-                self.reply(After::done(&done), to, |_, not_kept| match not_kept {
-                    Some(why) => done.and_then(|_| Err(UserCommandError::NotKeptYet(why.to_owned()))),
-                    None => done,
-                });
+                self.reply_to_user_command(After::done(&done), to, done);
+            }
+            (OperatorReply::Erasure(to), Ok(Done::UserChanged(done))) => {
+                let done = *done;
+                self.reply_to_user_command(After::erased(&done), to, done);
             }
             // The receiver is told that the hub gave no answer.
-            (OperatorReply::User(_), _) => {}
+            (OperatorReply::User(_) | OperatorReply::Erasure(_), _) => {}
         }
+    }
+
+    fn reply_to_user_command(
+        &mut self,
+        after: After,
+        to: oneshot::Sender<Result<usize, UserCommandError>>,
+        done: Result<usize, UserCommandError>,
+    ) {
+        self.reply(after, to, |_, not_kept| match not_kept {
+            Some(why) => done.and_then(|_| Err(UserCommandError::NotKeptYet(why.to_owned()))),
+            None => done,
+        });
     }
 
     /// Sends `to` the result of `answer`, at its time.
@@ -161,7 +189,8 @@ impl Hub {
             let waits = match answer.after {
                 After::Turn => false,
                 After::Kept(_) if answer.is_kept => self.state.is_removing(),
-                After::Kept(until) => Instant::now() < until,
+                After::Erased(id, _) if answer.is_kept => self.state.is_erasing(id),
+                After::Kept(until) | After::Erased(_, until) => Instant::now() < until,
             };
             if waits {
                 self.answers.push(answer);
@@ -174,18 +203,22 @@ impl Hub {
     /// The moment when an answer is due although its turn is not kept.
     pub(super) fn next_answer(&self) -> Option<Instant> {
         let due = |answer: &Answer| match answer.after {
-            After::Kept(until) if !answer.is_kept => Some(until),
+            After::Kept(until) | After::Erased(_, until) if !answer.is_kept => Some(until),
             _ => None,
         };
         self.answers.iter().filter_map(due).min()
     }
 
-    fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Health {
         Health {
             connections: self.edge.connection_count(),
             counts: self.state.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
+            erasing_left: self.state.erasure().map(|erasure| match erasure.stage {
+                ErasureStage::Messages => erasure.below.saturating_sub(self.state.oldest().max(1)),
+                _ => 0,
+            }),
         }
     }
 

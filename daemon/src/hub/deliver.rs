@@ -69,6 +69,9 @@ impl Hub {
                         wakers.extend(self.with(*connection, |o| o.push_told(&line)));
                     }
                 }
+                Effect::ReadAgain(until) => {
+                    self.outboxes.values().for_each(|outbox| outbox.read_again(until))
+                }
                 Effect::Read(to, read) => wakers.extend(self.with(to, |o| o.push(Item::Read(read)))),
                 Effect::LoggedIn(to, session, name) => {
                     debug!(

@@ -8,10 +8,12 @@ use super::waiting::{LIGHT_BYTES, Waiting};
 use super::{Entry, HELD, Hub, Outbox};
 use crate::edge::Ask;
 use crate::edge::{Command, Now};
+use crate::log;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_state::{ConnectionId, IdMap, Intent};
 use tokio::time::Instant;
+use tracing::error;
 
 /// The largest number of commands that one turn takes of those that come first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
@@ -20,6 +22,9 @@ pub(super) const TURN_COMMANDS: usize = 2048;
 pub(super) const TURN_BYTES: usize = 512 * 1024;
 /// The longest time that one turn spends on requests other than messages, so that messages wait no longer than that.
 const TURN_TIME: Duration = Duration::from_millis(1);
+
+/// Time until the next step of an erasure after the store could not be read.
+const ERASE_AGAIN: Duration = Duration::from_secs(1);
 
 /// The commands that a turn has taken.
 #[derive(Debug, Default)]
@@ -150,5 +155,32 @@ impl Hub {
         if !ending.is_empty() {
             self.edge.propose(Intent::Expire(ending));
         }
+        self.gather_erasure();
+    }
+
+    /// One step of an erasure in each turn, while the store works.
+    fn gather_erasure(&mut self) {
+        if !self.erases() {
+            return;
+        }
+        let Some(erasure) = self.state.erasure() else { return };
+        match self.store.propose_erasure(erasure) {
+            Ok(step) => drop(self.edge.propose(Intent::Erase(step))),
+            Err(why) => {
+                self.erase_at = Instant::now() + ERASE_AGAIN;
+                if log::has_room() {
+                    error!(
+                        event = "store_unreadable",
+                        error = why.to_string(),
+                        "store failed: it could not be read"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Is there a step of an erasure to be done now?
+    pub(super) fn erases(&self) -> bool {
+        self.state.erasure().is_some() && self.failing.is_none() && Instant::now() >= self.erase_at
     }
 }

@@ -64,6 +64,8 @@ pub struct Health {
     pub store_failing: Option<String>,
     /// The size of the history, and its limit.
     pub history: HistoryBytes,
+    /// While a user is being erased: the messages that are still to be looked at, at most.
+    pub erasing_left: Option<u64>,
 }
 
 /// The sending side. Cheap to clone.

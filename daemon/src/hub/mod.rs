@@ -86,6 +86,8 @@ struct Hub {
     retains: Option<Seq>,
     /// The moment of the next retention without a removed message, for certificates and removed users.
     forget_at: Instant,
+    /// The moment of the next step of an erasure, if there is one.
+    erase_at: Instant,
     /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
@@ -166,6 +168,7 @@ impl Hub {
             is_full_logged: false,
             retains: None,
             forget_at: began + FORGET_EVERY,
+            erase_at: began,
             failing: None,
             answers: Vec::new(),
             rewrites: Rewrites::default(),
@@ -204,7 +207,10 @@ impl Hub {
 
     /// Is slow work left?
     fn has_work(&self) -> bool {
-        self.state.is_sweeping() || self.edge.has_pending_presence() || self.edge.has_proposals()
+        self.state.is_sweeping()
+            || self.edge.has_pending_presence()
+            || self.edge.has_proposals()
+            || self.erases()
     }
 
     fn now(&self) -> Now {
@@ -218,7 +224,8 @@ impl Hub {
         let probe = self.failing.as_ref().map(|(_, at)| *at);
         let deferred = (!self.deferred.is_empty()).then_some(self.deferred_at);
         let held = waiting.holds().then_some(self.held_at);
-        [ending, probe, deferred, held, self.next_answer()]
+        let erasing = self.state.erasure().filter(|_| self.failing.is_none()).map(|_| self.erase_at);
+        [ending, probe, deferred, held, erasing, self.next_answer()]
             .into_iter()
             .flatten()
             .fold(self.retention_at.min(self.check_at), Instant::min)

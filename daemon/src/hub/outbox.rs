@@ -130,24 +130,14 @@ impl Outbox {
     /// The text of a message was removed from the store. If the message waits here, it is read from there when the
     /// connection comes to it.
     pub fn redact(&self, conversation: ConversationId, seq: Seq) {
-        let mut inner = self.lock();
-        let Some(session) = inner.session else { return };
-        let is_it =
-            |chunk: &Chunk| chunk.conversation == conversation && chunk.first <= seq && seq <= chunk.last;
-        let waits = inner.items.iter_mut().find(|item| match item {
-            Item::Kept(kept) | Item::Own(kept, _) => is_it(kept.chunk()),
-            _ => false,
+        self.lock().read_again(|chunk| {
+            chunk.conversation == conversation && chunk.first <= seq && seq <= chunk.last
         });
-        let Some(item) = waits else { return };
-        let before = item.bytes();
-        if let Item::Kept(kept) | Item::Own(kept, _) = item {
-            let range = range(kept.chunk());
-            *item = Item::Read(Read::Gap(session, vec![range]));
-        }
-        let after = item.bytes();
-        inner.bytes = (inner.bytes + after).saturating_sub(before);
-        // If it is the last item, a later chunk may be added to the gap: it is read with it.
-        inner.swallowed = None;
+    }
+
+    /// The same for texts of messages up to `until`.
+    pub fn read_again(&self, until: Seq) {
+        self.lock().read_again(|chunk| chunk.first <= until);
     }
 
     /// Adds a best-effort line in no hurry. Over the bound the line is dropped. The task is not woken for it before
@@ -304,6 +294,22 @@ impl Inner {
         self.bytes += item.bytes();
         self.items.push_back(item);
         self.swallowed = None;
+    }
+
+    /// Chunks that wait here become gaps.
+    fn read_again(&mut self, is_it: impl Fn(&Chunk) -> bool) {
+        let Some(session) = self.session else { return };
+        for item in &mut self.items {
+            let (Item::Kept(kept) | Item::Own(kept, _)) = &*item else { continue };
+            if !is_it(kept.chunk()) {
+                continue;
+            }
+            let (before, range) = (item.bytes(), range(kept.chunk()));
+            *item = Item::Read(Read::Gap(session, vec![range]));
+            self.bytes = (self.bytes + item.bytes()).saturating_sub(before);
+            // If it is the last item, a later chunk may be added to the gap: it is read with it.
+            self.swallowed = None;
+        }
     }
 
     /// Records a chunk in the gap at the end. False: there is no gap. A chunk that directly follows the last range of

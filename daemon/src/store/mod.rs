@@ -8,7 +8,7 @@
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `marks` | a turn as rows, in one transaction |
+//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
 //! | `export` | reads of operators, from another process |
@@ -21,6 +21,8 @@
 mod backup;
 mod checkpoint;
 mod disk_space;
+mod erased_rows;
+mod erasures;
 mod error;
 mod export;
 mod file_checks;

@@ -98,7 +98,7 @@ pub(super) fn write(log: &Connection, redactions: &[Redaction]) -> rusqlite::Res
 }
 
 /// The first number of the chunk that has a message.
-fn find_chunk(log: &Connection, seq: Seq) -> rusqlite::Result<Option<Seq>> {
+pub(super) fn find_chunk(log: &Connection, seq: Seq) -> rusqlite::Result<Option<Seq>> {
     log.prepare_cached(
         "SELECT first FROM chunks WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?1) AND last >= ?1",
     )?
@@ -107,7 +107,7 @@ fn find_chunk(log: &Connection, seq: Seq) -> rusqlite::Result<Option<Seq>> {
 }
 
 /// Tells the search index of a message whose text is removed.
-fn note(log: &Connection, seq: Seq) -> rusqlite::Result<()> {
+pub(super) fn note(log: &Connection, seq: Seq) -> rusqlite::Result<()> {
     let noted = log
         .prepare_cached("INSERT OR IGNORE INTO redacted (seq, n) SELECT ?1, redactions + 1 FROM totals")?
         .execute([int(seq)])?;
@@ -119,7 +119,7 @@ fn note(log: &Connection, seq: Seq) -> rusqlite::Result<()> {
 
 /// Replaces lines of a chunk by what `replace` makes of them; `None`: a line stays. Returns by how many bytes the history
 /// grew.
-fn rewrite(
+pub(super) fn rewrite(
     log: &Connection,
     first: Seq,
     replace: impl Fn(Seq, &[u8]) -> Option<Vec<u8>>,
@@ -157,10 +157,10 @@ fn padded(mut line: Vec<u8>, len: usize) -> Vec<u8> {
 
 /// While it lives, SQLite overwrites all that it deletes with zeros. At other times it does so only in pages that it writes
 /// anyway (`FAST`): for the removal of old messages the rest would double what is written.
-struct Erasing<'l>(&'l Connection);
+pub(super) struct Erasing<'l>(&'l Connection);
 
 impl<'l> Erasing<'l> {
-    fn begin(log: &'l Connection) -> rusqlite::Result<Self> {
+    pub(super) fn begin(log: &'l Connection) -> rusqlite::Result<Self> {
         set_secure_delete(log, "ON")?;
         Ok(Self(log))
     }
@@ -229,7 +229,7 @@ pub(super) fn encode_authors(authors: &[UserId]) -> Option<Vec<u8>> {
     Some(column)
 }
 
-fn decode_authors(mut column: &[u8]) -> Vec<UserId> {
+pub(super) fn decode_authors(mut column: &[u8]) -> Vec<UserId> {
     let mut authors = Vec::new();
     while let (Some(run), Some(user)) = (take_varint(&mut column), take_varint(&mut column)) {
         // A chunk has at most as many messages as a turn takes commands.

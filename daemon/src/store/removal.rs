@@ -2,8 +2,10 @@
 //! when it has time. Never decides what is removed: `retention` proposes, and the state decides.
 
 use super::disk_space::Headroom;
+use super::redactions::Erasing;
 use super::{
-    HistoryBytes, Removed, Store, StoreError, checkpoint, history_size, removal_slice, retention, totals,
+    HistoryBytes, Removed, Store, StoreError, checkpoint, erasures, history_size, removal_slice, retention,
+    totals,
 };
 use tcp_chat_protocol::{Seq, Timestamp};
 
@@ -71,6 +73,8 @@ impl Store {
         totals.messages = totals.messages.saturating_sub(slice.messages());
         totals.bytes = totals.bytes.saturating_sub(slice.bytes);
         let removed = self.transact("remove messages from", Headroom::Checkpoint, |log, _| {
+            // A text of a user that is being erased must not stay in freed pages.
+            let _erasing = erasures::is_any(log)?.then(|| Erasing::begin(log)).transpose()?;
             let scattered = slice.delete(log)?;
             totals::write(log, &before, &totals)?;
             Ok(scattered)

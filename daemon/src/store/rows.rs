@@ -1,7 +1,7 @@
 //! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
 use super::totals::Totals;
-use super::{StoreError, history_size, marks, permissions, redactions, sweeps, users};
+use super::{StoreError, erased_rows, erasures, history_size, marks, permissions, redactions, sweeps, users};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
@@ -74,7 +74,8 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     if !writes.chunks.is_empty() {
         put_chunks(log, &writes.chunks)?;
     }
-    let grown = redactions::write(log, &writes.redactions)?;
+    erasures::put(log, &writes.erasures)?;
+    let grown = redactions::write(log, &writes.redactions)? + erased_rows::write(log, &writes.erased)?;
     for (room, topic) in &writes.topics {
         let sql = "UPDATE conversations SET topic = ?2 WHERE id = ?1";
         log.prepare_cached(sql)?.execute(params![room.0, topic.as_deref()])?;
@@ -98,6 +99,7 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     for change in &writes.users {
         users::write_change(log, change)?;
     }
+    erasures::remove_done(log, &writes.erasures)?;
     for id in &writes.gone {
         log.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([id.0])?;
         leave_messages_behind(log, id.0)?;

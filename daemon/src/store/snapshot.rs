@@ -2,7 +2,7 @@
 
 use super::rows::number;
 use super::totals::{self, Totals};
-use super::{log_id, marks, permissions, request_ids, sweeps, users};
+use super::{erasures, log_id, marks, permissions, request_ids, sweeps, users};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
@@ -50,6 +50,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Snapshot, Totals)> {
         users,
         certificates,
         marks: marks::read(log)?,
+        erasures: erasures::read(log)?,
         removed: users::read_removed(log)?,
         rights: permissions::read(log)?,
         sent,

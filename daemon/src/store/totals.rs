@@ -5,7 +5,7 @@ use super::history_size;
 use super::rows::{int, number};
 use rusqlite::{Connection, params};
 use tcp_chat_protocol::Seq;
-use tcp_chat_state::{SessionChange, UserChange, Writes};
+use tcp_chat_state::{ErasureChange, SessionChange, UserChange, Writes};
 
 /// Values that would need a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,11 @@ impl Totals {
         for change in &writes.users {
             if let UserChange::Put(user) = change {
                 self.last_session = self.last_session.max(user.id.0);
+            }
+        }
+        for change in &writes.erasures {
+            if let ErasureChange::Put(erasure) = change {
+                self.last_session = self.last_session.max(erasure.id);
             }
         }
         self

@@ -13,8 +13,8 @@ use super::request_ids::RequestIds;
 use super::shared::{AtStart, Shared};
 use super::totals::{self, Totals};
 use super::{
-    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, marks, redactions,
-    retention, rows, schema, search, snapshot, store_record,
+    Checked, Kept, Readers, StoreError, backup, erasures, file_checks, history_size, log_id, marks,
+    redactions, retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -173,10 +173,11 @@ impl Store {
             self.set_index_gives_room(true);
         }
         totals = kept?;
-        if !writes.redactions.is_empty() {
+        let erases = !writes.erasures.is_empty();
+        if erases || !writes.redactions.is_empty() {
             // The text is in the write-ahead log until that is truncated.
             self.checkpoints.must_truncate();
-            self.shared.tell(|work| work.redactions += writes.redactions.len() as u64);
+            self.shared.tell(|work| work.redactions += writes.redactions.len() as u64 + u64::from(erases));
         }
         self.has_committed = true;
         self.bytes_added += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
@@ -206,7 +207,8 @@ impl Store {
             let grown = rows::write_turn(log, writes)?;
             after = Totals { bytes: totals.bytes.saturating_add_signed(grown), ..totals };
             totals::write(log, &before, &after)?;
-            Ok((share + writes.chunks.len() + writes.redactions.len()) as u64)
+            let erased = writes.erased.len() * erasures::WRITTEN_ROWS;
+            Ok((share + writes.chunks.len() + writes.redactions.len() + erased) as u64)
         })?;
         Ok(after)
     }

@@ -141,6 +141,8 @@ fn people() -> BTreeSet<String> {
 
     daemon.done(&["user", "remove", "ana"]);
     daemon.tells("user_removed");
+    daemon.done(&["user", "erase", "ana"]);
+    daemon.tells("user_erased");
     daemon.done(&["backup", daemon.folder().join("copy.db").to_str().unwrap()]);
     daemon.tells("backup");
     daemon.done(&["log", "debug"]);

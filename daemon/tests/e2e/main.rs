@@ -18,6 +18,7 @@ mod crash;
 mod disk;
 mod documents;
 mod door;
+mod erasures;
 mod events;
 mod events_for_real;
 mod exports;

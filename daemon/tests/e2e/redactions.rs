@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The files below a folder that have these bytes.
-fn holders(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+pub(crate) fn holders(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().filter_map(Result::ok) {
         let path = entry.path();
@@ -21,7 +21,7 @@ fn holders(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
 }
 
 /// The store's files, without the backup.
-fn wait_until_gone(folder: &Path, bytes: &[u8]) {
+pub(crate) fn wait_until_gone(folder: &Path, bytes: &[u8]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut files = holders(folder, bytes);

@@ -313,6 +313,7 @@ impl Recorder {
                 name(user).map(|name| UserCommand::Reset(name, code(user, *certificate)))
             }
             Control::UserRemove { user } => name(user).map(UserCommand::Remove),
+            Control::UserErase { user, lift } => name(user).map(|name| UserCommand::Erase(name, *lift)),
             Control::CertRevoke(Revoked::User(user)) => name(user).map(UserCommand::RevokeAll),
             _ => None,
         };

@@ -71,6 +71,57 @@ fn states_agree_about_users_rooms_and_permissions() {
             "#,
         ),
         (
+            "a user is erased, with a restart in the middle, and another one by its name alone",
+            r#"
+            op {"command":"user add","user":"ana","certificate":false}
+            op {"command":"user add","user":"mo","certificate":false}
+            turn
+            f {"op":"ENROL","data":{"name":"ana","code":"code of ana","password":"hers"}}
+            turn
+            a {"op":"LOGIN","data":{"name":"ana","password":"hers","rooms":["ops"]}}
+            b {"op":"LOGIN","data":{"name":"bo","rooms":["ops"]}}
+            turn
+            a {"op":"MSG","data":{"room":"ops","msg":"1"},"id":1}
+            turn
+            a {"op":"MSG","data":{"to":"bo","msg":"2"},"id":2}
+            b {"op":"MSG","data":{"to":"ana","msg":"3"},"id":3}
+            turn
+            a {"op":"MSG","data":{"room":"ops","msg":"4"}}
+            op {"command":"grant","user":"ana","role":"moderator","room":"ops"}
+            turn
+            a {"op":"MUTE","data":{"user":"bo","room":"ops"}}
+            turn
+            op {"command":"mute","user":"ana","room":"ops"}
+            op {"command":"user erase","user":"ana"}
+            turn
+            op {"command":"user erase","user":"ana","lift":true}
+            turn
+            rebuild
+            op {"command":"user erase","user":"ANA"}
+            turn
+            rebuild
+            turn
+            op {"command":"user erase","user":"erased-9"}
+            turn
+            turn
+            op {"command":"user erase","user":"bo"}
+            turn
+            rebuild
+            turn
+            a {"op":"LOGIN","data":{"name":"ana"}}
+            b {"op":"LOGIN","data":{"name":"bo"}}
+            turn
+            turn
+            turn
+            turn
+            turn
+            turn
+            turn
+            turn
+            rebuild
+            "#,
+        ),
+        (
             "a session is connected to a node that did not restart",
             r#"
             a {"op":"LOGIN","data":{"name":"ana"}}

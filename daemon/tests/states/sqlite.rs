@@ -3,7 +3,7 @@
 
 use super::state::Shelf;
 use tcp_chat_protocol::Seq;
-use tcp_chat_state::{Past, Snapshot, Sought, Writes};
+use tcp_chat_state::{Erasure, ErasureStep, Past, Snapshot, Sought, Writes};
 use tcp_chatd::settings::{Durability, History, MaxBytes};
 use tcp_chatd::store::Store;
 
@@ -65,6 +65,10 @@ impl Shelf for Sqlite {
             }
         });
         found.unwrap_or(Past::Absent)
+    }
+
+    fn erasure_step(&mut self, erasure: &Erasure) -> ErasureStep {
+        self.store().propose_erasure(erasure).unwrap()
     }
 
     fn forget(&mut self, _: Seq) {}

@@ -5,7 +5,8 @@ use super::disk::Disk;
 use std::collections::HashSet;
 use tcp_chat_protocol::Seq;
 use tcp_chat_state::{
-    Change, ConnectionId, Facts, Intent, Past, Rules, Snapshot, Sought, Stage, State, Turn, Writes,
+    Change, ConnectionId, Erasure, ErasureStep, Facts, Intent, Past, Rules, Snapshot, Sought, Stage, State,
+    Turn, Writes,
 };
 use tcp_chatd::edge::{Command, Edge, Effect, Now, Outcome};
 use tcp_chatd::settings::Settings;
@@ -16,6 +17,8 @@ pub(crate) trait Shelf {
     /// The snapshot that the state is rebuilt from. The real store closes and reopens its file.
     fn found(&mut self) -> Snapshot;
     fn past(&mut self, sought: Option<Sought>) -> Past;
+    /// The next step of an erasure.
+    fn erasure_step(&mut self, erasure: &Erasure) -> ErasureStep;
     /// Retention: removes every message below this number.
     fn forget(&mut self, oldest: Seq);
 }
@@ -31,6 +34,10 @@ impl Shelf for Disk {
 
     fn past(&mut self, sought: Option<Sought>) -> Past {
         Self::past(self, sought)
+    }
+
+    fn erasure_step(&mut self, erasure: &Erasure) -> ErasureStep {
+        Self::erasure_step(self, erasure)
     }
 
     fn forget(&mut self, oldest: Seq) {
@@ -139,6 +146,14 @@ impl Replica {
         let overdue: Vec<_> = edge.overdue(now.mono).collect();
         if !overdue.is_empty() {
             edge.propose(Intent::Expire(overdue));
+        }
+        // One step, as the hub proposes it.
+        if !self.faults.is_blind
+            && !self.node.is_holding()
+            && let Some(erasure) = self.state.erasure()
+        {
+            let step = self.shelf.erasure_step(erasure);
+            edge.propose(Intent::Erase(step));
         }
         let turn = edge.take_turn(now.wall, steps.unwrap_or(usize::MAX));
         self.prepare(&turn);

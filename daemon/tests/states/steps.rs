@@ -123,6 +123,7 @@ fn operator() -> impl Strategy<Value = String> {
     let user = prop_oneof![
         name().prop_map(|name| format!(r#"{{"command":"user add","user":"{name}","certificate":false}}"#)),
         name().prop_map(|name| format!(r#"{{"command":"user remove","user":"{name}"}}"#)),
+        name().prop_map(|name| format!(r#"{{"command":"user erase","user":"{name}","lift":true}}"#)),
         name()
             .prop_map(|name| format!(r#"{{"command":"user password","user":"{name}","certificate":true}}"#)),
         name().prop_map(|name| format!(r#"{{"command":"cert revoke","user":"{name}"}}"#)),
@@ -131,6 +132,7 @@ fn operator() -> impl Strategy<Value = String> {
         room().prop_map(|room| format!(r#"{{"command":"room remove","room":"{room}"}}"#)),
         Just(r#"{"command":"ban","whom":"192.0.2.0/24","for_s":2}"#.to_owned()),
         Just(r#"{"command":"unban","whom":"192.0.2.0/24"}"#.to_owned()),
+        (1_u64..8).prop_map(|seq| format!(r#"{{"command":"redact","seq":{seq}}}"#)),
     ];
     prop_oneof![2 => action, 2 => user, 1 => other]
 }

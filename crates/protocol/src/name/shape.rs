@@ -36,6 +36,9 @@ pub enum NameError {
          has digits of one kind"
     )]
     Direction,
+    /// The name of an erased user, or one that looks like it.
+    #[error("names such as erased-7 stand for erased users: nobody can have one")]
+    Reserved,
 }
 
 /// Checks the characters of a name and their positions.

@@ -1,9 +1,9 @@
 //! Owns random turns for the tests of the encoded form: every intent, op, action and piece of evidence. Never checks one.
 
 use crate::{
-    Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, Evidence,
-    Intent, Limit, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented, Resumes, Revocation, Rules,
-    SessionId, Source, StoredMessage, Turn, UserCommand, UserId,
+    Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, ErasureStage,
+    ErasureStep, Evidence, Intent, Limit, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented,
+    RecentMessage, Resumes, Revocation, Rules, SessionId, Source, StoredMessage, Turn, UserCommand, UserId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -198,6 +198,21 @@ fn op() -> BoxedStrategy<Op> {
     .boxed()
 }
 
+fn erasure_step() -> BoxedStrategy<ErasureStep> {
+    let direct = option::of((name(), name()).prop_map(Box::new));
+    let recent = (any::<u64>(), any::<i64>(), direct).prop_map(|(seq, id, direct)| RecentMessage {
+        seq,
+        conversation: ConversationId(id),
+        direct,
+    });
+    (any::<i64>(), 0..ErasureStage::ALL.len(), any::<u64>(), vec(recent, 0..3))
+        .prop_map(|(id, stage, down_to, recent)| {
+            let stage = ErasureStage::ALL[stage];
+            ErasureStep { id, stage, down_to, recent }
+        })
+        .boxed()
+}
+
 fn user_command() -> BoxedStrategy<UserCommand> {
     let code = || {
         let gives = prop_oneof![Just(CodePurpose::Password), Just(CodePurpose::Certificate)];
@@ -211,6 +226,7 @@ fn user_command() -> BoxedStrategy<UserCommand> {
         name().prop_map(UserCommand::RevokeAll),
         digest().prop_map(UserCommand::RevokeKey),
         certificate().prop_map(UserCommand::Issued),
+        (name(), any::<bool>()).prop_map(|(name, lift)| UserCommand::Erase(name, lift)),
     ]
     .boxed()
 }
@@ -268,6 +284,7 @@ fn intent() -> BoxedStrategy<Intent> {
         1 => Just(Intent::Seal),
         1 => Just(Intent::Start(Box::new(rules()))),
         1 => any::<u64>().prop_map(Intent::Retain),
+        1 => erasure_step().prop_map(Intent::Erase),
     ]
     .boxed()
 }

@@ -7,6 +7,7 @@ pub(crate) mod ban;
 pub(crate) mod close_room;
 pub(crate) mod end_session;
 pub(crate) mod enrol;
+pub(crate) mod erase;
 pub(crate) mod evict;
 pub(crate) mod evict_banned;
 pub(crate) mod expire;

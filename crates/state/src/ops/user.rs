@@ -28,6 +28,9 @@ pub enum UserCommand {
     RevokeKey(Digest),
     /// A certificate was issued.
     Issued(Certificate),
+    /// Erases the user, registered or not: its name and its texts leave the server. If the flag is set, also the bans and mutes
+    /// of the name.
+    Erase(Name, bool),
 }
 
 impl UserCommand {
@@ -36,6 +39,8 @@ impl UserCommand {
         match self {
             Self::Add(name, _) => ("user add", name.to_string()),
             Self::Remove(name) => ("user remove", name.to_string()),
+            // The new name takes its place.
+            Self::Erase(..) => ("user erase", String::new()),
             Self::Reset(name, _) => ("user password", name.to_string()),
             Self::Revoke(certificate) => ("cert revoke", certificate.name.to_string()),
             Self::RevokeAll(name) => ("cert revoke", name.to_string()),
@@ -77,6 +82,15 @@ pub enum UserCommandError {
     /// There is no such certificate, but a user with a look-alike name may have one.
     #[error("no certificate of {0} is known: {1} only looks the same")]
     NoCertificateOnlyLooksLike(Name, Name),
+    /// The name stands for an erased user.
+    #[error("{0} is an erased user already")]
+    Erased(Name),
+    /// The name is banned or muted, which would end with it.
+    #[error(
+        "{0} is {1}: nobody would be kept out by the name any more. Ban the address or the certificate instead, if need be, and \
+         erase with --lift"
+    )]
+    Penalised(Name, String),
     /// Nothing was done, because it could not be kept.
     #[error("nothing was done: the store cannot be written (`tcp-chatd status` says why); try again later")]
     StoreFails,
@@ -90,7 +104,7 @@ pub enum UserCommandError {
 
 impl State {
     /// Applies a command of an operator: the system's user of that number. Returns how many certificates or sessions
-    /// it has affected.
+    /// it has affected; of an erasure the number in the new name.
     ///
     /// # Errors
     /// The refusal.
@@ -100,8 +114,17 @@ impl State {
         command: UserCommand,
     ) -> Result<usize, UserCommandError> {
         self.seal();
-        let (did, whom) = command.audited();
+        let (did, mut whom) = command.audited();
+        let is_erasure = matches!(command, UserCommand::Erase(..));
+        let erased = self.erasures.len();
         let touched = self.apply_user_command(command)?;
+        if is_erasure {
+            if self.erasures.len() == erased {
+                // It goes on, and has its line already.
+                return Ok(touched);
+            }
+            whom = Name::erased(touched as u64).to_string();
+        }
         self.turn.writes.audit.push(Audit {
             at: self.turn.time(),
             by: By::Operator(uid),
@@ -119,6 +142,10 @@ impl State {
         match command {
             UserCommand::Add(name, code) => self.add_user(name, code).map(|()| 0),
             UserCommand::Remove(name) => self.remove_user(&name),
+            UserCommand::Erase(name, lift) => {
+                let id = self.erase_user(&name, lift)?;
+                Ok(usize::try_from(id).unwrap_or_default())
+            }
             UserCommand::Reset(name, code) => {
                 let mut user = self.registered(&name)?.clone();
                 user.code = Some(code);

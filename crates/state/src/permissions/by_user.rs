@@ -75,6 +75,11 @@ impl<T> ByUser<T> {
         }
     }
 
+    /// The scopes in which a user has an entry, in order.
+    pub(crate) fn scopes_of(&self, user: &NameKey) -> impl Iterator<Item = Scope> {
+        self.scopes.get(user).into_iter().flatten().copied()
+    }
+
     /// All entries, in a stable order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Scope, &Name, &T)> {
         self.after(None).map(|(_, scope, name, what)| (scope, name, what))

@@ -80,6 +80,11 @@ impl EndedSessions {
         }
     }
 
+    /// Has one of them this name?
+    pub(crate) fn has_name(&self, name: &Name) -> bool {
+        self.by_name.contains_key(&name.key())
+    }
+
     /// The session that leaves its next room.
     pub(crate) fn first(&self) -> Option<SessionId> {
         self.order.first().map(|(_, session)| *session)

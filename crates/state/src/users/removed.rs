@@ -47,9 +47,16 @@ impl RemovedUsers {
         Some(removed)
     }
 
-    /// Was a user of that name removed at that moment or later? Certificates have whole seconds.
+    /// Forgets the entry of a name that is erased, and returns the name as the entry has it.
+    pub(crate) fn forget(&mut self, name: &Name) -> Option<Name> {
+        self.take(&name.key()).map(|removed| removed.name)
+    }
+
+    /// Was a user of that name removed at that moment or later? Certificates have whole seconds. An erased name is known by
+    /// its checksum.
     pub(crate) fn is_since(&self, name: &Name, moment: u64) -> bool {
-        self.all.get(&name.key()).is_some_and(|removed| moment / 1000 <= removed.at / 1000)
+        let removed = [self.all.get(&name.key()), self.all.get(&name.checksum().key())];
+        removed.into_iter().flatten().any(|removed| moment / 1000 <= removed.at / 1000)
     }
 
     /// Is there an entry without a certificate that could still be valid?

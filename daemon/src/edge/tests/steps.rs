@@ -101,6 +101,8 @@ const EACH: &[(&str, Act)] = &[
     ("user add", |w, _| w.registers("another")),
     ("user remove", |w, _| w.grants(UserCommand::Remove(name("mo")))),
     ("user remove, with a session", |w, _| w.grants(UserCommand::Remove(name("ana")))),
+    ("user erase", |w, _| w.grants(UserCommand::Erase(name("mo"), true))),
+    ("user erase, with a session", |w, _| w.grants(UserCommand::Erase(name("ana"), true))),
     ("cert revoke", |w, _| w.grants(UserCommand::RevokeAll(name("user1")))),
     ("who", |w, _| drop(w.sees(Listing::Users))),
     ("rooms", |w, _| drop(w.sees(Listing::Rooms))),
@@ -188,6 +190,7 @@ fn slow_work_is_done_a_slice_at_a_time() {
     for (what, act, left) in [
         ("QUIT", (|w, ana| w.sends(ana, r#"{"op":"QUIT"}"#)) as Act, 200),
         ("user remove", |w, _| w.grants(UserCommand::Remove(name("mo"))), 200),
+        ("user erase", |w, _| w.grants(UserCommand::Erase(name("mo"), true)), 200),
         (
             "ROOM private",
             |w, _| drop(w.operates(r#"{"op":"ROOM","data":{"room":"lobby","private":true}}"#)),

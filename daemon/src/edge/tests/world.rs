@@ -151,7 +151,10 @@ impl World {
 
     /// Is slow work left?
     pub(super) fn has_work(&self) -> bool {
-        self.state.is_sweeping() || self.edge.has_pending_presence() || self.edge.has_proposals()
+        self.state.is_sweeping()
+            || self.state.erasure().is_some()
+            || self.edge.has_pending_presence()
+            || self.edge.has_proposals()
     }
 
     /// Is no work in slices left?
@@ -185,6 +188,13 @@ impl World {
         let overdue: Vec<_> = self.edge.overdue(self.now.mono).take(self.expires).collect();
         if !overdue.is_empty() {
             self.edge.propose(Intent::Expire(overdue));
+        }
+        if !self.disk_is_full
+            && !self.edge.is_holding()
+            && let Some(erasure) = self.state.erasure()
+        {
+            let step = steps::uncounted(|| self.disk.erasure_step(erasure));
+            self.edge.propose(Intent::Erase(step));
         }
         let steps = self.steps.take().unwrap_or(if self.sweeps { usize::MAX } else { 0 });
         let turn = self.edge.take_turn(self.now.wall, steps);
@@ -256,7 +266,7 @@ impl World {
                 self.tell(to, out);
             }
             Effect::Read(to, read) => self.tell(to, format!("{read:?}").into()),
-            Effect::LoggedIn(..) | Effect::BannedRanges(..) => {}
+            Effect::LoggedIn(..) | Effect::BannedRanges(..) | Effect::ReadAgain(_) => {}
             Effect::Slow(to, ms) => *self.slowed.entry(to).or_default() += ms,
             Effect::Close(to, why) => {
                 self.tell(to, format!("(closed: {})", why.as_str()).into());

@@ -4,7 +4,7 @@ use crate::edge::Command;
 use crate::edge::{Ask, LoginAsk, Secret};
 use crate::hub::gather::TURN_BYTES;
 use crate::hub::waiting::LIGHT_BYTES;
-use crate::hub::{BannedAddresses, Directory, Entry, Item, Outbox, Taken};
+use crate::hub::{BannedAddresses, Control, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
@@ -13,8 +13,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::Name;
-use tcp_chat_protocol::request::{Action, Bounds, Conversation, Place, Redact, Request, Target, parse};
-use tcp_chat_state::{ConnectionId, Evidence, Rules, Snapshot};
+use tcp_chat_protocol::request::{
+    Action, Against, Bounds, Conversation, Place, Redact, Request, Target, parse,
+};
+use tcp_chat_state::{ConnectionId, Evidence, Rules, Snapshot, UserCommand};
 
 /// Messages of [`fill`].
 const FILL: u64 = 20;
@@ -314,4 +316,36 @@ fn redactions_fill_a_turn_by_the_chunks_that_they_write() {
         hub.edge.take_turn(0, 0);
     }
     assert_eq!(counts, [1, 1, 1, 1]);
+}
+
+#[test]
+fn an_erasure_is_answered_at_its_end_and_holds_up_no_other_answer() {
+    let (mut hub, outboxes) = hub(2);
+    let mut waiting = Waiting::default();
+    waiting.add(Entry::Commands(ConnectionId(0), vec![say(100)]));
+    turns(&mut hub, &mut waiting);
+    // So much that the first step does not reach the message.
+    for _ in 0..2 {
+        waiting.add(Entry::Commands(ConnectionId(1), vec![say(LIGHT_BYTES - 2)]));
+        turns(&mut hub, &mut waiting);
+    }
+    assert_eq!(heard(&outboxes[0]), [1, 2, 3]);
+    let name = || "user0x".parse::<Name>().unwrap();
+    let (erased, mut is_erased) = tokio::sync::oneshot::channel();
+    waiting.add(Entry::Control(Control::User(0, UserCommand::Erase(name(), false), erased)));
+    hub.turn(&mut waiting);
+    let (muted, mut is_muted) = tokio::sync::oneshot::channel();
+    let mute = Action::Mute(Against::new("user1x".parse().unwrap()));
+    waiting.add(Entry::Control(Control::Action(0, Box::new(mute), muted)));
+    hub.turn(&mut waiting);
+    assert!(is_muted.try_recv().unwrap().is_ok());
+    assert!(is_erased.try_recv().is_err(), "it goes on");
+    assert!(hub.health().erasing_left.is_some());
+    // No client asks for anything: the hub continues by itself.
+    while hub.has_work() {
+        hub.turn(&mut waiting);
+    }
+    assert!(is_erased.try_recv().unwrap().is_ok());
+    assert_eq!(hub.health().erasing_left, None);
+    assert_eq!(heard(&outboxes[1]), [0; 0], "what waited is read from the store");
 }

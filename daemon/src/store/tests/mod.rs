@@ -5,6 +5,7 @@ mod behind;
 mod checkpoints;
 mod costly_searches;
 mod disk;
+mod erasures;
 mod export;
 mod faults;
 mod history_size;
@@ -211,7 +212,10 @@ impl Store {
 
     /// Makes the store what version 17 left: without redactions, topics and read marks.
     fn make_version_17(&mut self) {
-        let older = "ALTER TABLE chunks DROP COLUMN authors; DROP TABLE redacted; DROP TABLE marks;
+        let older = "DROP TRIGGER audit_stays; DROP TABLE erasures; DROP TABLE erasing;
+                     CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+                     BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+                     ALTER TABLE chunks DROP COLUMN authors; DROP TABLE redacted; DROP TABLE marks;
                      ALTER TABLE totals DROP COLUMN redactions; ALTER TABLE conversations DROP COLUMN topic;
                      PRAGMA user_version = 17";
         self.log().execute_batch(older).unwrap();

@@ -25,7 +25,7 @@ fn holds(folder: &Path, bytes: &[u8]) -> Vec<String> {
 
 /// Waits until no file has these bytes: a pause between turns is needed for the write-ahead log, and the index has its own
 /// thread.
-fn wait_until_gone(folder: &Path, bytes: &[u8]) {
+pub(super) fn wait_until_gone(folder: &Path, bytes: &[u8]) {
     let until = Instant::now() + LONGEST_WAIT;
     loop {
         let files = holds(folder, bytes);

@@ -2,8 +2,8 @@
 
 use super::*;
 use tcp_chat_state::{
-    Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, MarkChange, Removed,
-    Revocation, StoredMark, Sweep, User, UserChange, WorkChange,
+    Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, Erasure, ErasureChange,
+    ErasureStage, MarkChange, Removed, Revocation, StoredMark, Sweep, User, UserChange, WorkChange,
 };
 
 #[test]
@@ -115,6 +115,17 @@ fn check_restart(in_file: InFile) {
     ];
     writes.opened = vec![(room(1), "192.0.2.1".parse().unwrap()), (room(2), "user:7".parse().unwrap())];
     writes.default_rooms = Some(vec![(0, room(1)), (2, room(9))]);
+    let erasure = |id, stage, below| {
+        let user = (id == 31).then_some(UserId(30));
+        Erasure { id, name: name("Di"), user, until: 2, stage, below }
+    };
+    writes.erasures = vec![
+        ErasureChange::Put(erasure(31, ErasureStage::Messages, 3)),
+        ErasureChange::Put(erasure(32, ErasureStage::Messages, 3)),
+        ErasureChange::Put(erasure(31, ErasureStage::End, i64::MAX.unsigned_abs())),
+        ErasureChange::Put(erasure(33, ErasureStage::Audit, 1)),
+        ErasureChange::Done(33),
+    ];
     if in_file == InFile::Already {
         store.write_without_commit(&writes);
         store.count("UPDATE totals SET head = head + 2, messages = messages + 2 RETURNING head");
@@ -150,6 +161,10 @@ fn check_restart(in_file: InFile) {
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
         marks: vec![mark(30, 1, 2), mark(31, 2, 1)],
+        erasures: vec![
+            erasure(31, ErasureStage::End, i64::MAX.unsigned_abs()),
+            erasure(32, ErasureStage::Messages, 3),
+        ],
         removed: vec![removed("di", 4)],
         head: 2,
         oldest: 0,

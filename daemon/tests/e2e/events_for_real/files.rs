@@ -71,7 +71,7 @@ pub(super) fn store() -> BTreeSet<String> {
                    DROP TABLE left_ids; ALTER TABLE sessions DROP COLUMN node;
                    ALTER TABLE sessions DROP COLUMN connection; DROP TABLE redacted; DROP TABLE marks;
                    ALTER TABLE chunks DROP COLUMN authors; ALTER TABLE totals DROP COLUMN redactions;
-                   ALTER TABLE conversations DROP COLUMN topic;
+                   ALTER TABLE conversations DROP COLUMN topic; DROP TABLE erasures; DROP TABLE erasing;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();

@@ -1,0 +1,153 @@
+//! Proposes how far each step of an erasure goes, and keeps the erasures. Called by the hub for the proposal, and by the
+//! writer inside its transaction. Never decides who is erased: the state does.
+
+use super::rows::{int, number};
+use super::{Store, StoreError, erased_rows, snapshot};
+use rusqlite::types::Type;
+use rusqlite::{Connection, params};
+use tcp_chat_protocol::Seq;
+use tcp_chat_state::{Erasure, ErasureChange, ErasureStage, ErasureStep, UserId};
+
+/// A step visits about this many bytes of lines, and at least one chunk,
+const SLICE_BYTES: u64 = 64 * 1024;
+/// at most this many chunks, and so many lines of the audit log.
+const SLICE_ROWS: usize = 200;
+/// The rows that a step writes at most, each perhaps in a page of its own.
+pub(super) const WRITTEN_ROWS: usize = 2 * SLICE_ROWS;
+
+impl Store {
+    /// Proposes the next step of an erasure: as far as a turn has time for. Changes nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn propose_erasure(&mut self, erasure: &Erasure) -> Result<ErasureStep, StoreError> {
+        let Erasure { id, stage, below, until, .. } = *erasure;
+        self.with_connection("read", |log, _| {
+            let mut recent = Vec::new();
+            let down_to = match stage {
+                ErasureStage::Messages => {
+                    let down_to = chunks_down_to(log, below)?;
+                    if below > until {
+                        recent = erased_rows::find_recent(log, erasure, down_to)?;
+                    }
+                    down_to
+                }
+                ErasureStage::Audit => {
+                    let sql = "SELECT id FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+                    rows_down_to(log, sql, below)?
+                }
+                ErasureStage::LongMessages => long_messages_down_to(log, below)?,
+                ErasureStage::LongAudit => {
+                    let sql = "SELECT of FROM erasing WHERE kind = 1 AND of < ?1 ORDER BY of DESC LIMIT ?2";
+                    rows_down_to(log, sql, below)?
+                }
+                ErasureStage::End => 0,
+            };
+            Ok(ErasureStep { id, stage, down_to, recent })
+        })
+    }
+}
+
+/// The first number of the lowest chunk of a step; 0: there are none below.
+fn chunks_down_to(log: &Connection, below: Seq) -> rusqlite::Result<Seq> {
+    // SQLite knows the length of a blob without reading it.
+    let mut chunks =
+        log.prepare_cached("SELECT first, length(lines) FROM chunks WHERE first < ?1 ORDER BY first DESC")?;
+    let mut rows = chunks.query([int(below)])?;
+    let (mut bytes, mut count, mut down_to) = (0, 0, 0);
+    while let Some(row) = rows.next()? {
+        if bytes >= SLICE_BYTES || count >= SLICE_ROWS {
+            return Ok(down_to);
+        }
+        down_to = number(row, 0)?;
+        bytes += number(row, 1)?;
+        count += 1;
+    }
+    Ok(0)
+}
+
+/// The same by the number of rows.
+fn rows_down_to(log: &Connection, sql: &str, below: u64) -> rusqlite::Result<u64> {
+    let mut rows = log.prepare_cached(sql)?;
+    let rows = rows.query_map(params![int(below), int(SLICE_ROWS as u64)], |row| number(row, 0))?;
+    let rows: Vec<u64> = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(rows.last().copied().filter(|_| rows.len() == SLICE_ROWS).unwrap_or(0))
+}
+
+/// The same for single messages, by the bytes of their chunks.
+fn long_messages_down_to(log: &Connection, below: Seq) -> rusqlite::Result<Seq> {
+    let mut rows = log.prepare_cached(
+        "SELECT e.of, k.first, length(k.lines) FROM erasing e
+         LEFT JOIN chunks k ON k.first = (SELECT max(first) FROM chunks WHERE first <= e.of)
+         WHERE e.kind = 0 AND e.of < ?1 ORDER BY e.of DESC",
+    )?;
+    let mut rows = rows.query([int(below)])?;
+    let (mut bytes, mut count, mut chunk, mut down_to) = (0, 0, None, 0);
+    while let Some(row) = rows.next()? {
+        if bytes >= SLICE_BYTES || count >= SLICE_ROWS {
+            return Ok(down_to);
+        }
+        let first: Option<i64> = row.get(1)?;
+        if chunk != Some(first) {
+            chunk = Some(first);
+            bytes += row.get::<_, Option<i64>>(2)?.map_or(0, i64::unsigned_abs);
+        }
+        down_to = number(row, 0)?;
+        count += 1;
+    }
+    Ok(0)
+}
+
+/// Writes the erasures that began or have come further. The audit log can be changed only while there is one.
+pub(super) fn put(log: &Connection, changes: &[ErasureChange]) -> rusqlite::Result<()> {
+    for change in changes {
+        let ErasureChange::Put(Erasure { id, name, user, until, stage, below }) = change else { continue };
+        log.prepare_cached(
+            "INSERT OR REPLACE INTO erasures (id, name, user, until, stage, below) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            id,
+            name.as_str(),
+            user.map(|user| user.0),
+            int(*until),
+            int(stage.number() as u64),
+            int(*below)
+        ])?;
+    }
+    Ok(())
+}
+
+/// Removes those that are complete.
+pub(super) fn remove_done(log: &Connection, changes: &[ErasureChange]) -> rusqlite::Result<()> {
+    for change in changes {
+        if let ErasureChange::Done(id) = change {
+            log.prepare_cached("DELETE FROM erasures WHERE id = ?1")?.execute([id])?;
+        }
+    }
+    Ok(())
+}
+
+/// Is a user being erased? Then all that is removed is overwritten, too.
+pub(super) fn is_any(log: &Connection) -> rusqlite::Result<bool> {
+    log.prepare_cached("SELECT EXISTS (SELECT 1 FROM erasures)")?.query_row([], |row| row.get(0))
+}
+
+/// Reads the erasures, the oldest first.
+pub(super) fn read(log: &Connection) -> rusqlite::Result<Vec<Erasure>> {
+    log.prepare("SELECT id, name, user, until, stage, below FROM erasures ORDER BY id")?
+        .query_map([], |row| {
+            let stage = usize::try_from(row.get::<_, i64>(4)?).ok();
+            let stage = stage.and_then(|stage| ErasureStage::ALL.get(stage).copied()).ok_or_else(|| {
+                rusqlite::Error::FromSqlConversionFailure(4, Type::Integer, "it is no stage".into())
+            })?;
+            Ok(Erasure {
+                id: row.get(0)?,
+                name: snapshot::name(row, 1)?,
+                user: row.get::<_, Option<i64>>(2)?.map(UserId),
+                until: number(row, 3)?,
+                stage,
+                below: number(row, 5)?,
+            })
+        })?
+        .collect()
+}
