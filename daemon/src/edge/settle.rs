@@ -45,7 +45,7 @@ impl Edge {
                 self.answer(state, connection, Some("MSG"), done);
             }
             (Task::Login { connection, token, .. }, Ok(done)) => {
-                self.logged_in(connection, id.as_ref(), done, token, away_ms);
+                self.logged_in(state, (connection, id.as_ref()), done, token, away_ms);
                 self.answered(connection);
             }
             (Task::Login { connection, resumes, .. }, Err(refusal)) => {
@@ -77,8 +77,8 @@ impl Edge {
 
     fn logged_in(
         &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
+        state: &State,
+        (connection, id): (ConnectionId, Option<&RequestId>),
         done: Done,
         token: Zeroizing<String>,
         away_ms: u64,
@@ -88,7 +88,7 @@ impl Edge {
             return self.abandon(connection, logged_in.session, logged_in.resumed);
         }
         // A client later resumes after this number, so it must not be a number that another message can still get.
-        logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
+        logged_in.head = logged_in.head.min(self.hold.kept());
         match logged_in.resumed {
             Some(outcome) => self.counters.resume(outcome, away_ms),
             None => {
@@ -97,7 +97,7 @@ impl Edge {
                 address.into_iter().for_each(|address| self.sessions.add(logged_in.session, address));
             }
         }
-        self.reply_to_login(connection, id, *logged_in, token);
+        self.reply_to_login(connection, id, *logged_in, token, state.rules());
     }
 
     /// Gives up a session whose connection was closed by an earlier command of the same turn, so that its client never
