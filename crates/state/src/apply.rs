@@ -1,6 +1,7 @@
 //! Owns the turn as a value, and the only way to apply it. A [`Turn`] contains everything that decides, so all states
-//! that apply the same turns are equal. Called by the hub with the turns that the order hands back, and by the test that
-//! states stay equal. Never reads a clock, a setting or a store. Never fails: a request can be refused, a turn cannot.
+//! that apply the same turns are equal. Called by the hub with the turns that the order hands back, and by the test
+//! that states stay equal. Never reads a clock, a setting or a store. Never fails: a request can be refused, a turn
+//! cannot.
 
 use super::{Answer, Change, Done, Intent, NodeId, State, Writes};
 use serde::{Deserialize, Serialize};
@@ -48,9 +49,9 @@ pub enum Stage {
 }
 
 impl State {
-    /// Applies a turn. Returns its writes, to be stored all or nothing. Calls `observe` at each [`Stage`], in order, with
-    /// the state at that stage and the changes since the last one. Changes that `observe` leaves in the list are passed
-    /// again at the next stage. `observe` cannot change the state.
+    /// Applies a turn. Returns its writes, to be stored all or nothing. Calls `observe` at each [`Stage`], in order,
+    /// with the state at that stage and the changes since the last one. Changes that `observe` leaves in the list are
+    /// passed again at the next stage. `observe` cannot change the state.
     pub fn apply(&mut self, turn: Turn, mut observe: impl FnMut(&Self, &mut Vec<Change>, Stage)) -> Writes {
         self.begin(turn.time);
         self.observed(&mut observe, Stage::Begin);
@@ -73,8 +74,8 @@ impl State {
         self.turn.put_back(changes);
     }
 
-    /// Applies one intent. Any intent other than a message first seals the messages before it, so that all users see the
-    /// same order. A refused message also seals them: its author gets them before the refusal.
+    /// Applies one intent. Any intent other than a message first seals the messages before it, so that all users see
+    /// the same order. A refused message also seals them: its author gets them before the refusal.
     pub(super) fn apply_intent(&mut self, intent: Intent) -> (Option<RequestId>, Answer<Done>) {
         if !matches!(intent, Intent::Request(..)) {
             self.seal();

@@ -1,13 +1,13 @@
-//! Owns the encoded form of a turn, for the log that several daemons share. Called by whatever sends a turn to other nodes or
-//! stores it, and by the proof that states stay equal. Never applies a turn, and never asks who has made it: only a member of
-//! the cluster can seal an entry of that log.
+//! Owns the encoded form of a turn, for the log that several daemons share. Called by whatever sends a turn to other
+//! nodes or stores it, and by the proof that states stay equal. Never applies a turn, and never asks who has made it:
+//! only a member of the cluster can seal an entry of that log.
 //!
 //! The form is one byte, [`FORMAT`], then the turn as postcard writes it: the fields in their order, without names, and
 //! numbers of variable length. So a new field, a new variant before another one, or another type is another format. The
 //! golden bytes in the tests fail then.
 //!
-//! What is decoded has the bounds that a proposer has checked: it is no longer than [`MOST_BYTES`], each name is a name, and
-//! each text is the JSON string that a message line needs.
+//! What is decoded has the bounds that a proposer has checked: it is no longer than [`MOST_BYTES`], each name is a
+//! name, and each text is the JSON string that a message line needs.
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use tcp_chat_protocol::{ErrorKind, RequestId, Seq};
 
-/// How many of the newest messages of the server the state knows by their ids. Texts of 32 bytes take 0.7 MB in all, and
-/// 2.6 MB while ids are searched for. A window of each session that held what a client may have outstanding (256) would
-/// take 226 MB with 10,000 sessions, or 560 MB. `measure_the_window` in the tests measures both.
+/// How many of the newest messages of the server the state knows by their ids. Texts of 32 bytes take 0.7 MB in all,
+/// and 2.6 MB while ids are searched for. A window of each session that held what a client may have outstanding (256)
+/// would take 226 MB with 10,000 sessions, or 560 MB. `measure_the_window` in the tests measures both.
 pub const WINDOW: u64 = 8_192;
 
 /// The ids of the newest messages.

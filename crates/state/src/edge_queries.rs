@@ -100,8 +100,8 @@ impl State {
         Some((&held.row.name, QuotaOwner::of(held.row.user, held.is_proven, address)))
     }
 
-    /// The user of a session and the one to whom it writes, and whether they have direct messages already. `None`: there
-    /// is no such user, or the session writes to its own.
+    /// The user of a session and the one to whom it writes, and whether they have direct messages already. `None`:
+    /// there is no such user, or the session writes to its own.
     #[must_use]
     pub fn pair(&self, session: SessionId, to: &Place) -> Option<(UserId, UserId, bool)> {
         let (mine, theirs) = (self.sessions.get(session)?.row.user, self.user(to).ok()?.0);

@@ -1,13 +1,13 @@
-//! Owns [`Intent`], a change that the edge proposes to the state, and [`Done`], the result of a request: plain data. The
-//! edge makes intents after it has applied its limits. Never decides anything.
+//! Owns [`Intent`], a change that the edge proposes to the state, and [`Done`], the result of a request: plain data.
+//! The edge makes intents after it has applied its limits. Never decides anything.
 
 use super::{
     ConnectionId, ErasureStep, Op, Past, Range, Resent, Rules, SessionId, UserCommand, UserCommandError,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply, LoginReply};
-use tcp_chat_protocol::{Action, Name, ReadMark, RequestId, Seq};
+use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply};
+use tcp_chat_protocol::{Action, Colour, Name, ReadMark, RequestId, Seq};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -18,8 +18,8 @@ impl NodeId {
     pub const LOCAL: Self = Self(0);
 }
 
-/// The connection of a session: a node, and one of its connections. It is part of the state, so that all nodes know which
-/// sessions are connected.
+/// The connection of a session: a node, and one of its connections. It is part of the state, so that all nodes know
+/// which sessions are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The node.
@@ -70,8 +70,8 @@ pub enum Intent {
     },
     /// Ends these sessions, which were away for too long. A session that was resumed meanwhile stays.
     Expire(Vec<SessionId>),
-    /// A moderation action of an operator, with the operator's user id in the operating system. And what the proposer's store has of the message that is
-    /// to be redacted.
+    /// A moderation action of an operator, with the operator's user id in the operating system. And what the proposer's
+    /// store has of the message that is to be redacted.
     OperatorAction(u32, Box<Action>, Past),
     /// An operator's change of a user or a certificate, with the operator's user id in the operating system.
     ChangeUser(u32, UserCommand),
@@ -82,8 +82,8 @@ pub enum Intent {
     /// A process starts with this policy. The policy of the process before may have been another one, and so may its
     /// version.
     Start(Box<Rules>),
-    /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0: no
-    /// messages.
+    /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0:
+    /// no messages.
     Retain(Seq),
     /// The next step of an erasure, as far as the proposer has time for it.
     Erase(ErasureStep),
@@ -114,15 +114,25 @@ pub enum Done {
     Other,
 }
 
-/// A session that began, or was resumed.
+/// What the state knows of a session that began, or was resumed. The edge makes the reply of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedIn {
     /// The session.
     pub session: SessionId,
     /// Its user's name.
     pub name: Name,
-    /// The reply, without the token, which the state does not know.
-    pub reply: LoginReply,
+    /// The name's colour.
+    pub color: Colour,
+    /// Its rooms, in the order of its joins.
+    pub rooms: Vec<Name>,
+    /// The newest number before this turn, because this turn is not kept yet.
+    pub head: Seq,
+    /// The id of the log.
+    pub log: String,
+    /// Up to this number the log equals the one that the client has named.
+    pub log_from: Seq,
+    /// The read marks that the client is shown. `None`: the name is not proven.
+    pub marks: Option<Vec<ReadMark<'static>>>,
     /// The messages that a resumed session has missed.
     pub missed: Vec<Range>,
     /// How it was resumed; `None`: it is new.

@@ -1,15 +1,17 @@
-//! The state of a chat server: rooms, sessions, users and permissions, as pure code. It knows no socket, runtime, clock,
-//! disk or setting: the time is an argument, and so are the results of password checks and searches in the store.
+//! The state of a chat server: rooms, sessions, users and permissions, as pure code. It knows no socket, runtime,
+//! clock, disk or setting: the time is an argument, and so are the results of password checks and searches in the
+//! store.
 //!
-//! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its time, and
-//! the [`Intent`]s that change the state. The call has two results:
+//! The hub of the daemon calls [`State::apply`] with one [`Turn`] after the other. A turn is a value: its node, its
+//! time, and the [`Intent`]s that change the state. The call has two results:
 //!
 //! * [`Writes`]: the changes to the store, all to be written in one transaction;
-//! * [`Change`]s: the events of the turn, in order. The edge of each node turns them into lines for its connections, once
-//!   the turn is stored.
+//! * [`Change`]s: the events of the turn, in order. The edge of each node turns them into lines for its connections,
+//!   once the turn is stored.
 //!
-//! So the state never delivers a line, and never knows the recipients of a message. [`State::restore`] makes a state from
-//! a [`Snapshot`], and [`State::snapshot`] is the reverse. [`State::query`] and [`State::list`] read, and change nothing.
+//! So the state never delivers a line, and never knows the recipients of a message. [`State::restore`] makes a state
+//! from a [`Snapshot`], and [`State::snapshot`] is the reverse. [`State::query`] and [`State::list`] read, and change
+//! nothing.
 //!
 //! | folder or file | content |
 //! | --- | --- |

@@ -1,5 +1,5 @@
-//! Owns [`Limit`]: the data of a rate limit, as the policy states it. The edge of a node enforces it with a token bucket.
-//! Never counts anything.
+//! Owns [`Limit`]: the data of a rate limit, as the policy states it. The edge of a node enforces it with a token
+//! bucket. Never counts anything.
 
 use serde::{Deserialize, Serialize};
 

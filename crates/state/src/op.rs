@@ -1,5 +1,6 @@
-//! Owns [`Op`], a client's request that changes the state, with the facts that its node has added; and [`Query`], a request
-//! that changes nothing. Plain data: the edge makes both after it has applied its limits. Never decides anything.
+//! Owns [`Op`], a client's request that changes the state, with the facts that its node has added; and [`Query`], a
+//! request that changes nothing. Plain data: the edge makes both after it has applied its limits. Never decides
+//! anything.
 
 use super::steps::counted_id;
 use super::{ConversationId, Digest, Evidence, NewCredential, SessionId, UserId};
@@ -33,8 +34,8 @@ pub enum Op {
     Join(Name, Box<Allowance>),
     /// LEAVE
     Leave(Place),
-    /// MSG: the target, the text as a JSON string with its quotes, and whether the proposer's store has an earlier message
-    /// under the same id.
+    /// MSG: the target, the text as a JSON string with its quotes, and whether the proposer's store has an earlier
+    /// message under the same id.
     Say(Target, Box<str>, Past),
     /// A moderation action. And what the proposer's store has of the message that is to be redacted.
     Action(Box<Action>, Past),

@@ -1,6 +1,6 @@
-//! Owns the turn that is being applied, and its messages: it collects them by conversation. Sealing numbers them and encodes
-//! each chunk once. It returns them with the other writes. Called by [`super::apply`] (begin, end) and by the ops (seal). Never writes,
-//! and never undoes anything: the hub decides whether and when a turn is kept.
+//! Owns the turn that is being applied, and its messages: it collects them by conversation. Sealing numbers them and
+//! encodes each chunk once. It returns them with the other writes. Called by [`super::apply`] (begin, end) and by the
+//! ops (seal). Never writes, and never undoes anything: the hub decides whether and when a turn is kept.
 
 use super::{
     Audience, Change, Chunk, ConversationId, ConversationKind, IdMap, Origin, Own, Sent, SessionId, State,

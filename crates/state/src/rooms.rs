@@ -1,5 +1,5 @@
-//! Owns the conversations: rooms by name, direct messages by pair, the members of each, and its newest number. Called by
-//! the ops, which can only read a conversation's fields, and by the queries. Never decides who may enter.
+//! Owns the conversations: rooms by name, direct messages by pair, the members of each, and its newest number. Called
+//! by the ops, which can only read a conversation's fields, and by the queries. Never decides who may enter.
 
 pub(super) mod configured;
 mod kept;

@@ -1,5 +1,5 @@
-//! Owns the policy that the state follows: its limits and its configured rooms. The settings of the daemon make it, and every
-//! op reads it. It never changes by itself: a reload brings another one.
+//! Owns the policy that the state follows: its limits and its configured rooms. The settings of the daemon make it, and
+//! every op reads it. It never changes by itself: a reload brings another one.
 
 use super::Limit;
 use serde::{Deserialize, Serialize};

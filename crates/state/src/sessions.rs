@@ -1,5 +1,5 @@
-//! Owns the sessions: by id, token, user and name. Called by the ops, which can only read a session's fields. Never decides which name a client may have, or
-//! how many sessions.
+//! Owns the sessions: by id, token, user and name. Called by the ops, which can only read a session's fields. Never
+//! decides which name a client may have, or how many sessions.
 
 pub(super) mod ended;
 

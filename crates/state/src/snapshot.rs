@@ -1,6 +1,6 @@
 //! Owns the way from the store into memory at the start, and the complete data that the store needs. Called by the hub
-//! at its start, and by tests. Never reads messages: they stay in the store. Never acts: what new settings or an older version
-//! of the store require is an intent of the first turn, [`super::Intent::Start`].
+//! at its start, and by tests. Never reads messages: they stay in the store. Never acts: what new settings or an older
+//! version of the store require is an intent of the first turn, [`super::Intent::Start`].
 
 use super::deduplication::Deduplication;
 use super::marks::Marks;
@@ -17,9 +17,9 @@ use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSessio
 use std::sync::Arc;
 
 impl State {
-    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970. A snapshot
-    /// has no policy: `rules` is the one until [`super::Intent::Start`].
-    /// Sessions that were connected to a node whose process ended are here until [`super::Intent::NodeUp`].
+    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970. A
+    /// snapshot has no policy: `rules` is the one until [`super::Intent::Start`]. Sessions that were connected to a
+    /// node whose process ended are here until [`super::Intent::NodeUp`].
     #[must_use]
     pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {
         let Snapshot { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;

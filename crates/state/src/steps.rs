@@ -1,6 +1,7 @@
-//! Owns the count of steps, for tests. Each comparison and each hash of an id is one step, and so is each user, certificate and
-//! grant that a listing passes, and what is computed of a name. The test `edge/tests/steps.rs` of the daemon holds the count
-//! against the size of the server. Without the feature `test-support` nothing is counted, and the ids are plain numbers.
+//! Owns the count of steps, for tests. Each comparison and each hash of an id is one step, and so is each user,
+//! certificate and grant that a listing passes, and what is computed of a name. The test `edge/tests/steps.rs` of the
+//! daemon holds the count against the size of the server. Without the feature `test-support` nothing is counted, and
+//! the ids are plain numbers.
 
 /// An id that counts, in tests, how often it is compared or hashed.
 macro_rules! counted_id {

@@ -31,8 +31,8 @@ impl State {
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
     }
 
-    /// Does `most` steps, or all that are left. The number is part of the turn: nothing that only this process knows must
-    /// end the work earlier. True: work is left.
+    /// Does `most` steps, or all that are left. The number is part of the turn: nothing that only this process knows
+    /// must end the work earlier. True: work is left.
     pub(super) fn run_sweeps(&mut self, most: usize) -> bool {
         for _ in 0..most {
             if !self.is_sweeping() {
@@ -139,16 +139,16 @@ impl State {
         self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
     }
 
-    /// Begins the removal of a room. From now on no user can join, write or read in it; its members are evicted one after
-    /// the other.
+    /// Begins the removal of a room. From now on no user can join, write or read in it; its members are evicted one
+    /// after the other.
     pub(super) fn sweep_room(&mut self, room: ConversationId) {
         self.conversations.mark_removing(room);
         self.report(Change::Silent(room));
         self.add_sweep(Sweep::room(room));
     }
 
-    /// Refuses a name if a room of that name, or of a name that looks alike, is being removed. Only a user who could join
-    /// that room learns of it.
+    /// Refuses a name if a room of that name, or of a name that looks alike, is being removed. Only a user who could
+    /// join that room learns of it.
     pub(super) fn ensure_not_being_removed(
         &self,
         name: &Name,

@@ -1,6 +1,6 @@
 //! Owns the registered users: names with an owner, how the owner proves to be it, and the codes for a first password or
-//! certificate. The known certificates are beside them. The ops change it; `net` reads a shared copy, which costs little (see
-//! `shared_map`), to check passwords. Never decides what a user may do.
+//! certificate. The known certificates are beside them. The ops change it; `net` reads a shared copy, which costs
+//! little (see `shared_map`), to check passwords. Never decides what a user may do.
 
 pub(crate) mod addressed;
 pub(super) mod certificates;

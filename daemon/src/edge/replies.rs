@@ -2,9 +2,9 @@
 //! connection reads from the store. Called by the edge. Never decides about a request.
 
 use super::{Edge, Effect, Read};
-use tcp_chat_protocol::RequestId;
-use tcp_chat_protocol::reply::{self, MessagesReply, SearchReply};
-use tcp_chat_state::{Answered, ConnectionId, Done, LoggedIn};
+use tcp_chat_protocol::reply::{self, LimitsInfo, LoginReply, MessagesReply, SearchReply, ServerInfo};
+use tcp_chat_protocol::{Name, RequestId, VERSION};
+use tcp_chat_state::{Answered, ConnectionId, Done, LoggedIn, Rules};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The op of a request, and its id.
@@ -63,9 +63,27 @@ impl Edge {
         id: Option<&RequestId>,
         logged_in: LoggedIn,
         mut token: Zeroizing<String>,
+        rules: &Rules,
     ) {
-        let LoggedIn { session, name, mut reply, missed, .. } = logged_in;
-        reply.session = std::mem::take(&mut token);
+        let LoggedIn { session, name, color, rooms, head, log, log_from, marks, missed, resumed: _ } =
+            logged_in;
+        let mut reply = LoginReply {
+            name: name.to_string(),
+            color: color.to_string(),
+            session: std::mem::take(&mut token),
+            ttl_s: rules.ttl_ms / 1000,
+            rooms: rooms.iter().map(Name::to_string).collect(),
+            head,
+            log: Some(log),
+            log_from: Some(log_from),
+            marks,
+            server: ServerInfo {
+                name: "tcp-chatd".into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                protocol: VERSION,
+            },
+            limits: LimitsInfo { line_bytes: rules.line_bytes, msg_bytes: rules.msg_bytes },
+        };
         self.push(to, Effect::Line(to, reply::encode("LOGIN", id, &reply)));
         reply.session.zeroize();
         self.push(to, Effect::LoggedIn(to, session, name));

@@ -44,7 +44,7 @@ impl Edge {
                 self.answer(state, connection, Some("MSG"), done);
             }
             (Asked::Request { connection, login, .. }, Ok(Done::LoggedIn(logged_in))) => {
-                self.settle_login(connection, id.as_ref(), *logged_in, login, away_ms);
+                self.settle_login(state, (connection, id.as_ref()), *logged_in, login, away_ms);
                 self.answered(connection);
             }
             (Asked::Request { connection, op, .. }, Ok(done)) => {
@@ -76,8 +76,8 @@ impl Edge {
     /// Replies to a LOGIN, if its connection is still open.
     fn settle_login(
         &mut self,
-        connection: ConnectionId,
-        id: Option<&RequestId>,
+        state: &State,
+        (connection, id): (ConnectionId, Option<&RequestId>),
         mut logged_in: LoggedIn,
         login: Option<Box<AskedLogin>>,
         away_ms: u64,
@@ -86,7 +86,7 @@ impl Edge {
             return self.abandon(connection, logged_in.session, logged_in.resumed);
         };
         // A client later resumes after this number, so it must not be a number that another message can still get.
-        logged_in.reply.head = logged_in.reply.head.min(self.hold.kept());
+        logged_in.head = logged_in.head.min(self.hold.kept());
         match logged_in.resumed {
             Some(outcome) => self.counters.resume(outcome, away_ms),
             None => {
@@ -95,7 +95,7 @@ impl Edge {
                 address.into_iter().for_each(|address| self.sessions.add(logged_in.session, address));
             }
         }
-        self.reply_to_login(connection, id, logged_in, login.token);
+        self.reply_to_login(connection, id, logged_in, login.token, state.rules());
     }
 
     /// Gives up a session whose connection was closed by an earlier command of the same turn, so that its client never

@@ -16,8 +16,8 @@ pub const TOPIC_CHARS: usize = 400;
 /// The longest duration of a mute or a ban, in seconds: ten years.
 pub const MOST_SECONDS: u64 = 10 * 366 * 24 * 3600;
 
-/// A moderation action. Operators have all of them; authors may redact their own messages. The wire has no bans of certificates and addresses, no
-/// redaction by number, and no removal of rooms.
+/// A moderation action. Operators have all of them; authors may redact their own messages. The wire has no bans of
+/// certificates and addresses, no redaction by number, and no removal of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Removes a user from the room, or from the server.

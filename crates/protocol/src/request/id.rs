@@ -1,5 +1,5 @@
-//! Owns the id of a request, and its form in JSON and in the log of turns. Used by both sides. Never changes it: a reply has
-//! it exactly as it was sent.
+//! Owns the id of a request, and its form in JSON and in the log of turns. Used by both sides. Never changes it: a
+//! reply has it exactly as it was sent.
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};

@@ -84,8 +84,8 @@ fn golden() -> Turn {
     }
 }
 
-/// If this test fails, the form is another one. As soon as a released daemon writes turns into a log, that needs another
-/// [`FORMAT`], and the earlier one must still be read.
+/// If this test fails, the form is another one. As soon as a released daemon writes turns into a log, that needs
+/// another [`FORMAT`], and the earlier one must still be read.
 #[test]
 fn the_bytes_of_a_format_stay_the_same() {
     let bytes = golden().encode().unwrap();

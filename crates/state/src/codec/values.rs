@@ -1,4 +1,5 @@
-//! Owns random turns for the tests of the encoded form: every intent, op, action and piece of evidence. Never checks one.
+//! Owns random turns for the tests of the encoded form: every intent, op, action and piece of evidence. Never checks
+//! one.
 
 use crate::{
     Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, ErasureStage,

@@ -1,6 +1,6 @@
-//! Owns what all moderation actions share: which op carries one out, in which scope it holds, whether its author has quota
-//! left, and its line in the audit log. Called by [`State::apply`] for users and by the hub for operators. Never decides who
-//! may act: `permissions::checks` does.
+//! Owns what all moderation actions share: which op carries one out, in which scope it holds, whether its author has
+//! quota left, and its line in the audit log. Called by [`State::apply`] for users and by the hub for operators. Never
+//! decides who may act: `permissions::checks` does.
 
 use crate::permissions::authorize::{Permission, Rank, authorize};
 use crate::permissions::checks::Actor;
@@ -10,8 +10,8 @@ use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Place};
 
-/// Grants, mutes and bans that users may store in one room. Operators and moderators of the server are not bound by this
-/// limit and the next ones.
+/// Grants, mutes and bans that users may store in one room. Operators and moderators of the server are not bound by
+/// this limit and the next ones.
 const MOST_IN_ROOM: usize = 1_000;
 /// The same for all rooms together,
 const MOST_IN_ROOMS: usize = 20_000;

@@ -1,5 +1,5 @@
-//! Owns BAN and UNBAN of a user, a certificate or a range of addresses. Called by [`super::action`]. Never decides who may
-//! ban: `permissions::checks` does.
+//! Owns BAN and UNBAN of a user, a certificate or a range of addresses. Called by [`super::action`]. Never decides who
+//! may ban: `permissions::checks` does.
 
 use crate::ops::action::title;
 use crate::ops::penalty::until;

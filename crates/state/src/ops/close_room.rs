@@ -11,8 +11,9 @@ impl State {
         }
     }
 
-    /// Is it a room with neither members nor messages, or are these direct messages that no user can read any longer? Not
-    /// empty are the configured rooms, rooms with grants or a private flag, and the direct messages of two registered users.
+    /// Is it a room with neither members nor messages, or are these direct messages that no user can read any longer?
+    /// Not empty are the configured rooms, rooms with grants or a private flag, and the direct messages of two
+    /// registered users.
     pub(crate) fn is_empty(&self, id: ConversationId) -> bool {
         let Some(conversation) = self.conversations.get(id) else { return false };
         // Retention removes the oldest messages first: while the newest exists, the conversation has messages.

@@ -1,5 +1,5 @@
-//! Owns the end of sessions whose peer addresses are in a banned range. Called by [`State::apply`]. Never knows an address:
-//! the edges do, and propose the sessions.
+//! Owns the end of sessions whose peer addresses are in a banned range. Called by [`State::apply`]. Never knows an
+//! address: the edges do, and propose the sessions.
 
 use crate::sweeps::queue::Sweep;
 use crate::{SessionId, State};

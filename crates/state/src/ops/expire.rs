@@ -1,5 +1,5 @@
-//! Owns the end of sessions that were away for too long. Called by [`State::apply`]. Never measures how long that is: the
-//! edges do, and propose it.
+//! Owns the end of sessions that were away for too long. Called by [`State::apply`]. Never measures how long that is:
+//! the edges do, and propose it.
 
 use crate::{Ending, SessionId, State};
 

@@ -1,5 +1,5 @@
-//! Owns JOIN, and the rooms of a LOGIN. Called by [`State::apply`] and by [`State::login`]. Never decides who may enter:
-//! `permissions::checks` does.
+//! Owns JOIN, and the rooms of a LOGIN. Called by [`State::apply`] and by [`State::login`]. Never decides who may
+//! enter: `permissions::checks` does.
 
 use crate::ops::open_room::looks_like;
 use crate::permissions::authorize::Permission;
@@ -15,8 +15,8 @@ use tcp_chat_protocol::{ErrorKind, Name};
 const JOIN_MEMBERS: usize = 100;
 
 impl State {
-    /// The rooms of a new session. If the LOGIN names rooms, the session joins all of them, or the LOGIN is refused; missing
-    /// rooms are opened. Otherwise it joins the default rooms that it may enter.
+    /// The rooms of a new session. If the LOGIN names rooms, the session joins all of them, or the LOGIN is refused;
+    /// missing rooms are opened. Otherwise it joins the default rooms that it may enter.
     pub(crate) fn rooms_of_login(
         &mut self,
         asked: Option<Vec<Name>>,
@@ -48,8 +48,8 @@ impl State {
         Ok(rooms)
     }
 
-    /// Could a LOGIN join all of these rooms, with missing ones opened? This is checked before any room is opened, so that
-    /// a refused LOGIN stays cheap.
+    /// Could a LOGIN join all of these rooms, with missing ones opened? This is checked before any room is opened, so
+    /// that a refused LOGIN stays cheap.
     fn may_enter_all(
         &self,
         names: &[Name],

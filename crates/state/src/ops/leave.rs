@@ -1,5 +1,5 @@
-//! Owns LEAVE, and how a session leaves a room for any other reason. Called by [`State::apply`], by evictions and by the
-//! sweeps. Never sends: it adds to the turn.
+//! Owns LEAVE, and how a session leaves a room for any other reason. Called by [`State::apply`], by evictions and by
+//! the sweeps. Never sends: it adds to the turn.
 
 use crate::permissions::authorize::Permission;
 use crate::{Answer, Caller, Change, ConversationId, Done, Origin, SessionId, State};

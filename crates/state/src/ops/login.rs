@@ -1,13 +1,12 @@
-//! Owns the LOGIN that begins a session, and the reply to every LOGIN. Called by [`State::apply`]. Never checks a
-//! password or a signature: the daemon has checked them, and reports the result as [`Evidence`].
+//! Owns the LOGIN that begins a session, and what every LOGIN returns. Called by [`State::apply`]. Never makes a reply,
+//! and never checks a password or a signature: the daemon has checked them, and reports the result as [`Evidence`].
 
 use crate::sessions::{Session, UsedIds};
 use crate::{
     Answer, Change, Done, Evidence, LoggedIn, LoginOp, Resumes, SessionChange, SessionId, SessionRow, Source,
     State, UserId, refusal,
 };
-use tcp_chat_protocol::reply::{LimitsInfo, LoginReply, ServerInfo};
-use tcp_chat_protocol::{ErrorKind, VERSION};
+use tcp_chat_protocol::ErrorKind;
 
 impl State {
     pub(crate) fn login(
@@ -66,32 +65,21 @@ impl State {
         Ok(logged_in.map_or(Done::Other, |logged_in| Done::LoggedIn(Box::new(logged_in))))
     }
 
-    /// The reply to the client of a session that has just logged in.
+    /// What the client of a session is told that has just logged in.
     pub(crate) fn logged_in(&self, session: SessionId, log: Option<&str>) -> Option<LoggedIn> {
         let held = self.sessions.get(session)?;
-        let name = held.row.name.clone();
-        let reply = LoginReply {
-            name: name.to_string(),
-            color: held.row.color.to_string(),
-            session: String::new(),
-            ttl_s: self.rules.ttl_ms / 1000,
-            rooms: held
-                .rooms
-                .iter()
-                .filter_map(|(room, _)| Some(self.conversations.get(*room)?.room()?.to_string()))
-                .collect(),
-            // The head before this turn, because this turn is not kept yet.
+        let name_of = |(room, _): &(_, _)| self.conversations.get(*room)?.room().cloned();
+        Some(LoggedIn {
+            session,
+            name: held.row.name.clone(),
+            color: held.row.color,
+            rooms: held.rooms.iter().filter_map(name_of).collect(),
             head: self.turn.head_before(),
-            log: Some(self.log.id.clone()),
-            log_from: Some(self.log.common_with(log)),
+            log: self.log.id.clone(),
+            log_from: self.log.common_with(log),
             marks: self.marks_of(session),
-            server: ServerInfo {
-                name: "tcp-chatd".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                protocol: VERSION,
-            },
-            limits: LimitsInfo { line_bytes: self.rules.line_bytes, msg_bytes: self.rules.msg_bytes },
-        };
-        Some(LoggedIn { session, name, reply, missed: Vec::new(), resumed: None })
+            missed: Vec::new(),
+            resumed: None,
+        })
     }
 }

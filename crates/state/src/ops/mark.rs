@@ -1,5 +1,5 @@
-//! Owns MARK: a user with a proven name tells how far it has read, and its other sessions hear of it. Also what LOGIN and
-//! JOIN show of the marks. Called by [`State::apply_op`]. Never moves a mark back.
+//! Owns MARK: a user with a proven name tells how far it has read, and its other sessions hear of it. Also what LOGIN
+//! and JOIN show of the marks. Called by [`State::apply_op`]. Never moves a mark back.
 
 use crate::marks::MOST_OF_USER;
 use crate::permissions::authorize::Permission;
@@ -51,8 +51,8 @@ impl State {
         Ok(Done::Marked(Box::new(mark)))
     }
 
-    /// A user has a bounded number of marks: those of conversations that are gone go first, then the one with the smallest
-    /// number.
+    /// A user has a bounded number of marks: those of conversations that are gone go first, then the one with the
+    /// smallest number.
     fn make_room_for_mark(&mut self, user: UserId) {
         if self.marks.count(user) < MOST_OF_USER {
             return;
@@ -82,8 +82,8 @@ impl State {
         self.marks.get(held.row.user, room)
     }
 
-    /// The marks that the reply to a LOGIN shows: of the session's rooms and of direct messages, the greatest number first.
-    /// `None`: the name is not proven.
+    /// The marks that the reply to a LOGIN shows: of the session's rooms and of direct messages, the greatest number
+    /// first. `None`: the name is not proven.
     pub(crate) fn marks_of(&self, session: SessionId) -> Option<Vec<ReadMark<'static>>> {
         let held = self.sessions.get(session).filter(|held| held.is_proven)?;
         let user = held.row.user;

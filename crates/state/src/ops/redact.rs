@@ -1,5 +1,5 @@
-//! Owns REDACT: the text of a stored message is removed. Called by `action`. The state has no messages: the proposer of the
-//! turn looks for the one in its store ([`StoredMessage`]). Never changes a stored line: the store does.
+//! Owns REDACT: the text of a stored message is removed. Called by `action`. The state has no messages: the proposer of
+//! the turn looks for the one in its store ([`StoredMessage`]). Never changes a stored line: the store does.
 
 use crate::permissions::authorize::{Permission, authorize};
 use crate::permissions::checks::Actor;

@@ -1,5 +1,5 @@
-//! Owns the revocation of client certificates, and when expired ones are forgotten. Called by the operators' commands, by
-//! LOGIN and by the sweeps. Never checks a signature.
+//! Owns the revocation of client certificates, and when expired ones are forgotten. Called by the operators' commands,
+//! by LOGIN and by the sweeps. Never checks a signature.
 
 use crate::sweeps::queue::Sweep;
 use crate::users::UserChange;

@@ -1,5 +1,6 @@
 //! Owns the start of a process: what its settings and its version require of the state that another process has stored.
-//! Called by [`State::apply`], in the first turn of a process. Never ends a session that is away: the edges propose that.
+//! Called by [`State::apply`], in the first turn of a process. Never ends a session that is away: the edges propose
+//! that.
 
 use crate::sweeps::queue::Sweep;
 use crate::{Rules, State};

@@ -1,5 +1,5 @@
-//! Owns ROOM with a topic: what a room is for. Called by `action`. The protocol has checked its length. Never decides who may
-//! set it: `authorize` does.
+//! Owns ROOM with a topic: what a room is for. Called by `action`. The protocol has checked its length. Never decides
+//! who may set it: `authorize` does.
 
 use crate::permissions::authorize::Permission;
 use crate::permissions::checks::Actor;

@@ -3,7 +3,8 @@
 
 use tcp_chat_protocol::Role;
 
-/// The rank of a user: a moderator may act only on users of a lower rank. Ranks of the server are above those of any room.
+/// The rank of a user: a moderator may act only on users of a lower rank. Ranks of the server are above those of any
+/// room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     Nobody,

@@ -1,5 +1,5 @@
-//! Owns the questions of the ops: which [`Subject`] a session is in a room or on the server, whether it may do something
-//! there, and the sentence of the refusal. Called by every op. Never decides: `authorize` does.
+//! Owns the questions of the ops: which [`Subject`] a session is in a room or on the server, whether it may do
+//! something there, and the sentence of the refusal. Called by every op. Never decides: `authorize` does.
 
 use crate::ops::say::no_such_room;
 use crate::permissions::authorize::{Denial, Permission, Rank, Subject, authorize};

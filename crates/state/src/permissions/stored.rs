@@ -1,5 +1,5 @@
-//! Owns the way of the permissions from the store and back. Called by the snapshot. Never decides about a share: the store has
-//! it.
+//! Owns the way of the permissions from the store and back. Called by the snapshot. Never decides about a share: the
+//! store has it.
 
 use super::Permissions;
 use super::authors::Kind;

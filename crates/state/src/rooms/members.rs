@@ -1,4 +1,5 @@
-//! Owns the members of a room, and which of them must be evicted. Changed by the conversations, read by the ops. Never decides who that is.
+//! Owns the members of a room, and which of them must be evicted. Changed by the conversations, read by the ops. Never
+//! decides who that is.
 
 use crate::{SessionId, UserId};
 use std::collections::BTreeSet;
