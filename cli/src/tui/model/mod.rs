@@ -6,6 +6,7 @@
 //! | `keys` | keys, paste, mouse |
 //! | `act` | the commands |
 //! | `net`, `lists` | the events of the session, and the answers to requests |
+//! | `shared` | the commands that change a conversation for all its members |
 //! | `reads` | the read marks, from one run to the next |
 //! | `conversation`, `item`, `scroll` | a conversation, an entry of it, the scroll position |
 //! | `editor`, `complete`, `command`, `moderation`, `login`, `overlay` | the input, and the overlays of the
@@ -27,6 +28,7 @@ mod net;
 pub(crate) mod overlay;
 pub(crate) mod reads;
 pub(crate) mod scroll;
+mod shared;
 
 use super::layout::{self, Areas};
 use command::Notify;
