@@ -3,8 +3,9 @@
 
 use super::args::{Access, Command, Room};
 use super::{Failure, control, exit};
-use crate::admin::{ActionRequest, AdminRequest, Ban, Grant, List, Mute};
+use crate::admin::{ActionRequest, AdminRequest, Ban, Grant, List, Mute, Unban};
 use std::path::Path;
+use tcp_chat_protocol::Banned;
 
 /// The fields of each list, in the order of its columns.
 const USERS: [&str; 5] = ["user", "state", "address", "role", "rooms"];
@@ -52,8 +53,10 @@ fn action(command: Command) -> Option<(bool, ActionRequest)> {
         Command::Kick(kick) => (kick.json, ActionRequest::Kick(kick)),
         Command::Mute(mute) => (mute.json, ActionRequest::Mute(mute)),
         Command::Unmute(unmute) => (unmute.json, ActionRequest::Unmute(unmute)),
-        Command::Ban(ban) => (ban.json, ActionRequest::Ban(ban)),
-        Command::Unban(unban) => (unban.json, ActionRequest::Unban(unban)),
+        Command::Ban(ban) => (ban.json, ActionRequest::Ban(Ban { whom: ban.whom.map(with_kind), ..ban })),
+        Command::Unban(unban) => {
+            (unban.json, ActionRequest::Unban(Unban { whom: with_kind(unban.whom), ..unban }))
+        }
         Command::Room(Room::Set { room, access, json }) => {
             let private = Some(access == Access::Private);
             (json, ActionRequest::Room { room, private, topic: None })
@@ -66,4 +69,9 @@ fn action(command: Command) -> Option<(bool, ActionRequest)> {
         Command::Grant(grant) => (grant.json, ActionRequest::Grant(grant)),
         _ => return None,
     })
+}
+
+/// The target of a ban with its kind, such as `address:192.0.2.0/24`. The daemon explains a text that is none.
+fn with_kind(whom: String) -> String {
+    whom.parse::<Banned>().map_or(whom, |banned| banned.to_string())
 }
