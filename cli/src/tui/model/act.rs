@@ -9,9 +9,9 @@ use super::moderation;
 use super::overlay::{HITS, Overlay, Search};
 use super::{Effect, Link, Model, PENDING, Part};
 use crate::neutralise::line as clean;
+use tcp_chat_client::Conversation;
 use tcp_chat_client::protocol::reply::MemberState;
 use tcp_chat_client::protocol::{Name, Role};
-use tcp_chat_client::Conversation;
 
 impl Model {
     /// Enter: runs the input.

@@ -95,6 +95,8 @@ fn message_bytes_follow_the_messages_and_are_counted_in_an_older_store() {
     let dir = tempfile::tempdir().unwrap();
     let history = History { retain_messages: Some(20), ..history(dir.path().join("chat.db")) };
     let (mut store, ..) = open(&history);
+    // It would find a total without a number.
+    store.indexer = None;
     let counted = |store: &mut Store| {
         let known = store.count("SELECT bytes FROM totals");
         store.log().execute("UPDATE totals SET bytes = NULL", []).unwrap();
@@ -116,6 +118,7 @@ fn message_bytes_follow_the_messages_and_are_counted_in_an_older_store() {
     store.make_version_6();
     store.close().unwrap();
     let (mut store, ..) = open(&history);
+    store.indexer = None;
     counted(&mut store);
 }
 
