@@ -21,7 +21,7 @@ pub(super) const TURN_COMMANDS: usize = 2048;
 /// turn, other requests have [`LIGHT_BYTES`] of their own.
 pub(super) const TURN_BYTES: usize = 512 * 1024;
 /// The longest time that one turn spends on requests other than messages, so that messages wait no longer than that.
-const TURN_TIME: Duration = Duration::from_millis(1);
+pub(super) const TURN_TIME: Duration = Duration::from_millis(1);
 
 /// Time until the next step of an erasure after the store could not be read.
 const ERASE_AGAIN: Duration = Duration::from_secs(1);
@@ -112,7 +112,7 @@ impl Hub {
         let began = std::time::Instant::now();
         // Beside messages that fill the turn: one long message, or as many other requests as the time allows.
         let enough = TURN_BYTES.max(taken.bytes + LIGHT_BYTES);
-        let most = self.heavy_pace.most(TURN_TIME);
+        let most = self.heavy_pace.most(self.turn_time);
         let is_full = |outboxes: &IdMap<_, Arc<Outbox>>, c| outboxes.get(&c).is_some_and(|o| o.is_over());
         let now = Instant::now();
         if waiting.holds() && now >= self.held_at {
@@ -133,7 +133,7 @@ impl Hub {
                 taken.bytes += self.rewrites.take_bytes();
             }
             // A message behind another request is gathered in no time, and is written at the end.
-            if taken.bytes >= enough || taken.weight >= most || began.elapsed() >= TURN_TIME {
+            if taken.bytes >= enough || taken.weight >= most || began.elapsed() >= self.turn_time {
                 break;
             }
         }
@@ -146,7 +146,7 @@ impl Hub {
         taken.steps = match self.edge.has_pending_presence() {
             // Presence lines come first.
             true => Pace::LEAST,
-            false => self.pace.steps(TURN_TIME.saturating_sub(self.heavy_pace.time(taken.weight))),
+            false => self.pace.steps(self.turn_time.saturating_sub(self.heavy_pace.time(taken.weight))),
         };
         let mut overdue = self.edge.overdue(now.mono);
         let ending: Vec<_> = overdue.by_ref().take(taken.steps).collect();

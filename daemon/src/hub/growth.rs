@@ -77,6 +77,7 @@ fn cost(hub: &mut Hub, outboxes: &[Arc<Outbox>], act: impl FnOnce(&mut Hub, &mut
     hub.store.count_instructions(move || counted.add());
     // How much of what is not talk fits into a turn depends on its time. Here it all fits.
     (0..30).for_each(|_| hub.heavy_pace.took(1, Duration::ZERO));
+    hub.turn_time = Duration::from_secs(60);
     let before = steps::so_far();
     let mut waiting = Waiting::default();
     let mut turns = act(hub, &mut waiting);

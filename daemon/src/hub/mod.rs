@@ -30,7 +30,7 @@ use answers::{Answer, OperatorReply};
 use arc_swap::ArcSwap;
 use chores::{CHECK_EVERY, FORGET_EVERY};
 use clock::Clock;
-use gather::TURN_COMMANDS;
+use gather::{TURN_COMMANDS, TURN_TIME};
 use pace::Pace;
 use past::Rewrites;
 use std::collections::VecDeque;
@@ -91,6 +91,8 @@ struct Hub {
     /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    /// How long a turn gathers requests other than messages.
+    turn_time: Duration,
     /// What the redactions of this turn read and write again.
     rewrites: Rewrites,
     /// The commands of operators in this turn, each with its place.
@@ -171,6 +173,7 @@ impl Hub {
             erase_at: began,
             failing: None,
             answers: Vec::new(),
+            turn_time: TURN_TIME,
             rewrites: Rewrites::default(),
             operators: VecDeque::new(),
             pace: Pace::default(),
