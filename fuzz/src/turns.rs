@@ -236,11 +236,11 @@ fn sorted(mut found: Snapshot) -> Snapshot {
     found.sessions.iter_mut().for_each(|s| s.rooms.sort());
     found.users.sort_by_key(|u| u.id);
     found.certificates.sort_by_key(|c| c.key);
-    let rights = &mut found.rights;
-    rights.grants.sort_by_cached_key(|g| format!("{g:?}"));
-    rights.private.sort();
-    rights.mutes.sort_by_cached_key(|m| format!("{m:?}"));
-    rights.bans.sort_by_cached_key(|b| format!("{b:?}"));
+    let permissions = &mut found.permissions;
+    permissions.grants.sort_by_cached_key(|g| format!("{g:?}"));
+    permissions.private.sort();
+    permissions.mutes.sort_by_cached_key(|m| format!("{m:?}"));
+    permissions.bans.sort_by_cached_key(|b| format!("{b:?}"));
     found
 }
 

@@ -25,7 +25,7 @@
 //! | `codec.rs` | the encoded form of a turn |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `erasures.rs` | users whose name and texts leave the server, a step in each turn |
-//! | `snapshot.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
+//! | `snapshot.rs`, `stored.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
 //! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. No shipped program enables it.
@@ -60,6 +60,7 @@ mod rules;
 mod sessions;
 mod snapshot;
 pub mod steps;
+mod stored;
 mod sweeps;
 #[cfg(any(test, feature = "test-support"))]
 mod test_support;
@@ -96,6 +97,7 @@ pub use quota_owner::{NotAQuotaOwner, QuotaOwner};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use rooms::configured::RoomTwin;
 pub use rules::Rules;
+pub use stored::{LogId, Snapshot, StoredConversation, StoredSession};
 pub use sweeps::queue::{EndedSession, EndedSessionChange, Sweep, WorkChange};
 #[cfg(any(test, feature = "test-support"))]
 pub use test_support::Parts;
@@ -104,8 +106,8 @@ pub use users::listing::{CertificateInfo, Registered, UserInfo};
 pub use users::removed::Removed;
 pub use users::{Code, CodePurpose, User, UserChange, Users};
 pub use writes::{
-    Chunk, ConversationId, ConversationKind, LogId, MarkChange, Redaction, Sent, SessionChange, SessionId,
-    SessionRow, Snapshot, StoredConversation, StoredMark, StoredSession, UserId, Writes,
+    Chunk, ConversationId, ConversationKind, MarkChange, Redaction, Sent, SessionChange, SessionId,
+    SessionRow, StoredMark, UserId, Writes,
 };
 
 use deduplication::Deduplication;

@@ -22,7 +22,7 @@ impl State {
     /// node whose process ended are here until [`super::Intent::NodeUp`].
     #[must_use]
     pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {
-        let Snapshot { conversations: stored, sessions: held, rights, head, oldest, log, .. } = found;
+        let Snapshot { conversations: stored, sessions: held, permissions, head, oldest, log, .. } = found;
         let (removed, users): (Vec<_>, Vec<_>) = found.users.into_iter().partition(User::is_removed);
         let users = Users::new(users, found.certificates);
         let mut conversations = Conversations::after_last(found.last_conversation);
@@ -43,7 +43,7 @@ impl State {
             membership::restore(&mut conversations, &mut session, rooms);
             sessions.put(session);
         }
-        let ended_sessions = EndedSessions::restore(found.leaving);
+        let ended_sessions = EndedSessions::restore(found.ended_sessions);
         membership::restore_ended(&mut conversations, &ended_sessions);
         for (session, room) in found.lost {
             conversations.mark_lost(room, session);
@@ -78,7 +78,7 @@ impl State {
             users: Arc::new(users),
             removed: RemovedUsers::new(found.removed),
             marks: Marks::restore(found.marks),
-            permissions: Permissions::restore(rights),
+            permissions: Permissions::restore(permissions),
             deduplication,
             head,
             log,
@@ -130,9 +130,9 @@ impl State {
             conversations,
             sessions,
             lost,
-            leaving: self.ended_sessions.stored(),
+            ended_sessions: self.ended_sessions.stored(),
             work: self.sweeps.stored(),
-            rights: self.permissions.stored(),
+            permissions: self.permissions.stored(),
             users,
             certificates: self.users.certificates().cloned().collect(),
             marks: self.live_marks().collect(),

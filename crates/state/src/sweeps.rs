@@ -63,7 +63,7 @@ impl State {
                 self.turn.writes.sessions.push(SessionChange::Lose { session, room });
             }
         }
-        self.turn.writes.leaving.extend(self.ended_sessions.take_changes());
+        self.turn.writes.ended_sessions.extend(self.ended_sessions.take_changes());
         self.turn.writes.work = self.sweeps.take_change();
     }
 
@@ -107,7 +107,7 @@ impl State {
             }
             Sweep::EndedPenalties => {
                 let over = self.permissions.expire(1, self.turn.time());
-                self.turn.writes.rights.extend(over);
+                self.turn.writes.permissions.extend(over);
                 self.permissions.has_ended_entry(self.turn.time())
             }
             Sweep::OldCertificates => self.forget_expired(),
@@ -126,7 +126,7 @@ impl State {
             self.turn.writes.users.push(UserChange::Gone(user));
             return false;
         };
-        self.turn.writes.rights.extend(self.permissions.grant(scope, &name, None, None));
+        self.turn.writes.permissions.extend(self.permissions.grant(scope, &name, None, None));
         if let Some(room) = scope {
             self.drop_if_empty(room);
         }

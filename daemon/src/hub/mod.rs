@@ -124,7 +124,7 @@ pub fn spawn(
 ) -> std::io::Result<(oneshot::Receiver<Ended>, BannedAddresses)> {
     let (sender, receiver) = oneshot::channel();
     // Before the first connection is accepted.
-    let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.rights.banned_ranges()));
+    let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.permissions.banned_ranges()));
     let hub = Hub::new(rules, store, found, directory, banned_addresses.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {

@@ -92,9 +92,9 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     for change in &writes.sessions {
         change_session(log, change)?;
     }
-    sweeps::write_leaving(log, &writes.leaving)?;
+    sweeps::write_leaving(log, &writes.ended_sessions)?;
     sweeps::write_changes(log, &writes.work)?;
-    permissions::write_changes(log, &writes.rights)?;
+    permissions::write_changes(log, &writes.permissions)?;
     permissions::append_audit(log, &writes.audit)?;
     for change in &writes.users {
         users::write_change(log, change)?;

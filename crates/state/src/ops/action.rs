@@ -38,7 +38,7 @@ impl State {
 
     fn act(&mut self, actor: Actor, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time());
-        self.turn.writes.rights.extend(over);
+        self.turn.writes.permissions.extend(over);
         if self.permissions.has_ended_entry(self.turn.time()) {
             self.add_sweep(Sweep::EndedPenalties);
         }

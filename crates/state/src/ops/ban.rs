@@ -63,7 +63,7 @@ impl State {
             Banned::User(user) => self.has_nothing(user, "is not banned there"),
             other => refusal(ErrorKind::NoSuchUser, format!("{other} is not banned there")),
         })?;
-        self.turn.writes.rights.push(change);
+        self.turn.writes.permissions.push(change);
         let audited = match target {
             Banned::User(user) => user.to_string(),
             other => other.to_string(),

@@ -47,9 +47,9 @@ impl State {
         self.forget_certificates_of(&name);
         self.forget_removal_of(&name);
         let lifted = self.permissions.lift_all(&name);
-        self.turn.writes.rights.extend(lifted);
+        self.turn.writes.permissions.extend(lifted);
         let renamed = self.permissions.rename_author(&key, &Name::erased(id.unsigned_abs()));
-        self.turn.writes.rights.extend(renamed);
+        self.turn.writes.permissions.extend(renamed);
         // The row goes with the last grant.
         let row = of.unwrap_or(UserId(id));
         self.turn.writes.users.push(UserChange::Put(User::removed(row, name.clone())));

@@ -35,7 +35,7 @@ impl State {
         if change.is_none() {
             self.is_meant(user)?;
         }
-        self.turn.writes.rights.extend(change);
+        self.turn.writes.permissions.extend(change);
         let what = role.map_or("none", Role::as_str);
         self.record(actor, "grant", Some(user.to_string()), scope, Some(what), None, "");
         let reply = ActReply {

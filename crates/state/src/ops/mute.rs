@@ -32,7 +32,7 @@ impl State {
         let (did, until) = (if mute.is_some() { "mute" } else { "unmute" }, until(mute.as_ref()));
         let change = self.permissions.set_mute(scope, user, mute);
         let change = change.ok_or_else(|| self.has_nothing(user, "is not muted there"))?;
-        self.turn.writes.rights.push(change);
+        self.turn.writes.permissions.push(change);
         self.record(actor, did, Some(user.to_string()), scope, None, until, reason);
         let room = self.room_name(scope);
         Ok(ActReply {

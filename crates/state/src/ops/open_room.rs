@@ -38,7 +38,7 @@ impl State {
         self.turn.writes.conversations.push((room, ConversationKind::Room(name.clone())));
         if is_proven {
             let change = self.permissions.grant(Some(room), user, Some(Role::Owner), None);
-            self.turn.writes.rights.extend(change);
+            self.turn.writes.permissions.extend(change);
         }
         room
     }

@@ -30,7 +30,7 @@ impl State {
         };
         self.allow(actor, Some(room), Permission::Administer)?;
         let change = self.permissions.set_private(room, private);
-        self.turn.writes.rights.push(change);
+        self.turn.writes.permissions.push(change);
         let what = if private { "private" } else { "public" };
         self.record(actor, "room", None, Some(room), Some(what), None, "");
         let reply =

@@ -19,9 +19,9 @@ pub(super) struct Disk {
     marks: BTreeMap<(UserId, ConversationId), Seq>,
     sent: HashMap<(SessionId, RequestId), (ConversationId, Seq)>,
     lost: BTreeSet<(SessionId, ConversationId)>,
-    leaving: BTreeMap<SessionId, EndedSession>,
+    ended_sessions: BTreeMap<SessionId, EndedSession>,
     work: BTreeMap<u64, Sweep>,
-    rights: StoredPermissions,
+    permissions: StoredPermissions,
     pub(super) audit: Vec<Audit>,
     users: BTreeMap<UserId, User>,
     certificates: BTreeMap<(Digest, String), Certificate>,
@@ -133,11 +133,13 @@ impl Disk {
                 }
             }
         }
-        for change in writes.leaving {
+        for change in writes.ended_sessions {
             match change {
-                EndedSessionChange::Put(leaving) => drop(self.leaving.insert(leaving.session, leaving)),
+                EndedSessionChange::Put(leaving) => {
+                    drop(self.ended_sessions.insert(leaving.session, leaving))
+                }
                 EndedSessionChange::Gone(session) => {
-                    self.leaving.remove(&session).expect("it was noted");
+                    self.ended_sessions.remove(&session).expect("it was noted");
                 }
             }
         }
@@ -147,7 +149,7 @@ impl Disk {
             assert!(self.work.last_key_value().is_none_or(|(last, _)| last + 1 == n), "no gap");
             self.work.insert(n, sweep);
         }
-        writes.rights.into_iter().for_each(|change| self.change(change));
+        writes.permissions.into_iter().for_each(|change| self.change(change));
         self.audit.extend(writes.audit);
         for change in writes.users {
             match change {
@@ -165,7 +167,7 @@ impl Disk {
             }
         }
         for id in writes.gone {
-            let StoredPermissions { grants, private, mutes, bans } = &mut self.rights;
+            let StoredPermissions { grants, private, mutes, bans } = &mut self.permissions;
             grants.retain(|(scope, ..)| *scope != Some(id));
             private.retain(|room| *room != id);
             mutes.retain(|(scope, ..)| *scope != Some(id));
@@ -179,7 +181,7 @@ impl Disk {
     }
 
     fn change(&mut self, change: PermissionChange) {
-        let StoredPermissions { grants, private, mutes, bans } = &mut self.rights;
+        let StoredPermissions { grants, private, mutes, bans } = &mut self.permissions;
         match change {
             PermissionChange::Grant { scope, user, role, by } => {
                 grants.retain(|(s, u, ..)| (*s, u) != (scope, &user));
@@ -218,11 +220,11 @@ impl Disk {
                 .map(|(row, rooms)| StoredSession { row: row.clone(), rooms: rooms.clone() })
                 .collect(),
             lost: self.lost.iter().copied().collect(),
-            leaving: self.leaving.values().cloned().collect(),
+            ended_sessions: self.ended_sessions.values().cloned().collect(),
             work: self.work.clone().into_iter().collect(),
             opened: self.opened.iter().map(|(room, by)| (*room, *by)).collect(),
             default_rooms: self.default_rooms.clone(),
-            rights: self.rights.clone(),
+            permissions: self.permissions.clone(),
             users: self.users.values().cloned().collect(),
             certificates: self.certificates.values().cloned().collect(),
             marks: self

@@ -44,10 +44,10 @@ fn an_erased_user_is_gone_from_all_that_is_stored() {
     let found = world.disk.found();
     let all = format!("{stored:?} {found:?} {:?}", world.disk.audit);
     assert!(!all.to_lowercase().contains("ana"), "{all}");
-    assert!(found.users.is_empty() && found.rights.grants.is_empty() && found.marks.is_empty());
-    assert!(found.rights.mutes[0].2.by.starts_with("erased-"), "a mute stays, and who made it goes");
+    assert!(found.users.is_empty() && found.permissions.grants.is_empty() && found.marks.is_empty());
+    assert!(found.permissions.mutes[0].2.by.starts_with("erased-"), "a mute stays, and who made it goes");
     let line = world.disk.audit.last().unwrap();
-    assert_eq!((&*line.did, line.whom.as_deref()), ("user erase", Some(&*found.rights.mutes[0].2.by)));
+    assert_eq!((&*line.did, line.whom.as_deref()), ("user erase", Some(&*found.permissions.mutes[0].2.by)));
     // The name is free again, and has nothing of before.
     let other = world.login("ana");
     world.skips(&[other, bo]);
@@ -76,10 +76,10 @@ fn a_banned_user_is_not_erased_unless_the_ban_is_lifted() {
     world.operates(r#"{"op":"MUTE","data":{"user":"bo","room":"lobby"}}"#).unwrap();
     let list = "banned on the server, muted in lobby".to_owned();
     assert_eq!(world.commands(erase("bo")), Err(UserCommandError::Penalised(name("bo"), list)));
-    assert_eq!(world.disk.found().rights.bans.len(), 1);
+    assert_eq!(world.disk.found().permissions.bans.len(), 1);
     world.grants(UserCommand::Erase(name("bo"), true));
     let found = world.disk.found();
-    assert!(found.rights.bans.is_empty() && found.rights.mutes.is_empty());
+    assert!(found.permissions.bans.is_empty() && found.permissions.mutes.is_empty());
     assert_eq!(world.operates(r#"{"op":"UNBAN","data":{"user":"bo"}}"#), Err(ErrorKind::NoSuchUser));
 }
 

@@ -102,14 +102,15 @@ fn an_ended_session_is_shown_unchanged_until_its_node_starts() {
     let (mut world, _, there, bo) = both();
     (world.slice.rooms, world.sweeps) = (0, false);
     assert_eq!(asks(&mut world, there, Some(bo), r#"{"op":"QUIT"}"#), Ok(Done::Other));
-    let left =
-        |state: &State| state.snapshot().leaving.iter().map(|leaving| leaving.origin).collect::<Vec<_>>();
+    let left = |state: &State| {
+        state.snapshot().ended_sessions.iter().map(|leaving| leaving.origin).collect::<Vec<_>>()
+    };
     assert_eq!(left(&world.state), [Some(there)]);
     let restored = State::restore(world.rules.clone(), world.disk.found(), world.now.wall);
     assert_eq!(left(&restored), [Some(there)], "the store has it");
     world.operator(|state| state.node_up(OTHER));
     assert_eq!(
-        (left(&world.state), &world.disk.found().leaving),
-        (vec![None], &world.state.snapshot().leaving)
+        (left(&world.state), &world.disk.found().ended_sessions),
+        (vec![None], &world.state.snapshot().ended_sessions)
     );
 }

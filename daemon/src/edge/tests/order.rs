@@ -287,7 +287,10 @@ fn a_removed_room_is_gone_with_its_messages() {
     let lobby = Action::RemoveRoom(Place(Some("LOBBY".parse().unwrap())));
     assert_eq!(world.acts(lobby), Err(ErrorKind::Forbidden), "it is configured");
     let found = world.disk.found();
-    assert!(found.rights.private.is_empty() && found.rights.grants.iter().all(|(scope, ..)| scope.is_none()));
+    assert!(
+        found.permissions.private.is_empty()
+            && found.permissions.grants.iter().all(|(scope, ..)| scope.is_none())
+    );
     assert_eq!(found.conversations, world.state.snapshot().conversations);
     // Its name is free, and the new room has nothing of the old one.
     world.sends(nob, r#"{"op":"JOIN","data":{"room":"ops"}}"#);

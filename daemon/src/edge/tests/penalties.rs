@@ -96,7 +96,11 @@ fn a_banned_range_disconnects_its_clients_and_is_refused_on_accept() {
         })
     };
     assert_eq!(barred(&world), Some(1));
-    assert_eq!(world.disk.found().rights.banned_ranges().len(), 1, "the door knows it after a restart, too");
+    assert_eq!(
+        world.disk.found().permissions.banned_ranges().len(),
+        1,
+        "the door knows it after a restart, too"
+    );
     world.acts(Action::Unban(ban("2001:db8:0:1::/64"))).unwrap();
     assert_eq!(barred(&world), Some(0));
     // A certificate is banned at its login.
@@ -191,7 +195,7 @@ fn one_room_does_not_use_up_the_limit_of_penalties() {
     world.passes(60_000);
     world.sends(ana, r#"{"op":"BAN","data":{"user":"cy","room":"hers"}}"#);
     assert_eq!(world.hears(ana), ["BAN"], "what is over makes room");
-    assert!(world.disk.found().rights.mutes.is_empty());
+    assert!(world.disk.found().permissions.mutes.is_empty());
 }
 
 #[test]
@@ -215,7 +219,7 @@ fn penalties_from_before_a_restart_end_after_it_and_free_their_places() {
     world.passes(60_000);
     world.sends(ana, ban);
     assert_eq!(world.hears(ana), ["BAN"], "what is over makes room");
-    let kept = world.disk.found().rights;
+    let kept = world.disk.found().permissions;
     assert_eq!((kept.mutes.len(), kept.bans.len()), (0, 1), "and is gone from the store");
 }
 

@@ -68,7 +68,7 @@ fn one_user_cannot_use_up_all_grants_and_penalties() {
     assert_eq!(world.hears(bo), ["MUTE"], "others have their own share");
     let found = world.state.snapshot();
     world.restarts();
-    assert_eq!(world.state.snapshot().rights, found.rights);
+    assert_eq!(world.state.snapshot().permissions, found.permissions);
     let [ana, mo] = ["ana", "mo"].map(|name| world.login(name));
     world.skips(&[ana, mo]);
     world.sends(ana, &mute("cy", "two"));

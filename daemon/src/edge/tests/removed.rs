@@ -79,7 +79,8 @@ fn a_later_user_of_the_name_has_no_grants_that_a_held_turn_removed() {
         world.sweeps = true;
         world.turn();
         assert!(
-            world.state.snapshot().rights.grants.is_empty() && world.state.snapshot() == world.disk.found()
+            world.state.snapshot().permissions.grants.is_empty()
+                && world.state.snapshot() == world.disk.found()
         );
         world.restarts();
         world.registers("cy");
@@ -116,7 +117,7 @@ fn a_held_removal_holds_and_is_lost_as_a_whole_if_the_process_ends_first() {
             world.recovers();
         }
         let found = world.state.snapshot();
-        assert_eq!(found.rights.grants.len(), usize::from(is_killed));
+        assert_eq!(found.permissions.grants.len(), usize::from(is_killed));
         assert_eq!(found.users.len(), 1 + usize::from(is_killed));
         let now = world.now.wall;
         let expected = if is_killed { r#""status":"OK""# } else { "AUTH_FAILED" };
@@ -136,5 +137,5 @@ fn a_grant_to_a_name_whose_user_is_being_removed_is_refused() {
     world.sweeps = true;
     world.turn();
     world.operates(grant).unwrap();
-    assert_eq!(world.state.snapshot().rights.grants.len(), 1);
+    assert_eq!(world.state.snapshot().permissions.grants.len(), 1);
 }

@@ -61,7 +61,7 @@ fn the_grants_of_a_user_are_removed_with_the_user() {
     assert_eq!(world.sees(Listing::Grants).len(), 2);
     world.grants(UserCommand::Remove(name("CY")));
     assert!(world.sees(Listing::Grants).is_empty());
-    assert!(world.disk.found().rights.grants.is_empty(), "nor after a restart");
+    assert!(world.disk.found().permissions.grants.is_empty(), "nor after a restart");
     world.registers("cy");
     let another = world.logs_in("another", "cy");
     world.skips(&[another]);

@@ -173,14 +173,14 @@ fn an_unknown_name_costs_the_hub_no_more_than_a_known_one() {
 fn is_kept(world: &World, what: &str) {
     let (mut kept, mut found) = (world.disk.found(), world.state.snapshot());
     // The model of the store keeps the order of the writes.
-    for rights in [&mut kept.rights, &mut found.rights] {
-        rights.grants.sort_unstable_by_key(|(scope, user, ..)| (*scope, user.clone()));
-        rights.mutes.sort_unstable_by_key(|(scope, user, _)| (*scope, user.clone()));
-        rights.bans.sort_unstable_by_key(|(scope, banned, _)| (*scope, banned.clone()));
+    for permissions in [&mut kept.permissions, &mut found.permissions] {
+        permissions.grants.sort_unstable_by_key(|(scope, user, ..)| (*scope, user.clone()));
+        permissions.mutes.sort_unstable_by_key(|(scope, user, _)| (*scope, user.clone()));
+        permissions.bans.sort_unstable_by_key(|(scope, banned, _)| (*scope, banned.clone()));
     }
     assert!(kept.conversations == found.conversations, "{what}: conversations");
     assert!(kept.sessions == found.sessions, "{what}: sessions");
-    assert!(kept.rights == found.rights, "{what}: rights");
+    assert!(kept.permissions == found.permissions, "{what}: permissions");
     assert!(kept.users == found.users, "{what}: users");
     assert!(kept == found, "{what}");
 }
@@ -260,7 +260,7 @@ fn the_grants_of_a_removed_user_hold_for_nobody_before_they_are_removed() {
     world.sweeps = true;
     world.operator(|_| {});
     is_kept(&world, "user remove");
-    assert!(world.disk.found().rights.grants.iter().all(|(_, user, ..)| *user != name("mo")));
+    assert!(world.disk.found().permissions.grants.iter().all(|(_, user, ..)| *user != name("mo")));
     world.registers("mo");
     assert!(world.state.users().by_name(&name("mo")).is_some());
 }

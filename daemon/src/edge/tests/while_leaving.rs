@@ -57,7 +57,8 @@ fn told(others: usize) -> (usize, usize) {
     let (mut world, cy) = rooms(192, 1, 40);
     (world.slice.rooms, world.sweeps) = (0, false);
     cy.iter().for_each(|who| world.sends(*who, r#"{"op":"QUIT"}"#));
-    let left = |world: &World| world.state.snapshot().leaving.iter().map(|l| l.rooms.len()).sum::<usize>();
+    let left =
+        |world: &World| world.state.snapshot().ended_sessions.iter().map(|l| l.rooms.len()).sum::<usize>();
     let before = left(&world);
     world.state.begin(world.now.wall);
     for n in 0..others {
@@ -66,7 +67,7 @@ fn told(others: usize) -> (usize, usize) {
     world.state.run_sweeps(256);
     let writes = world.state.end();
     let rooms = |c: &EndedSessionChange| if let EndedSessionChange::Put(l) = c { l.rooms.len() } else { 0 };
-    (writes.leaving.iter().map(rooms).sum(), before - left(&world))
+    (writes.ended_sessions.iter().map(rooms).sum(), before - left(&world))
 }
 
 #[test]

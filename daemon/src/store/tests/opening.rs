@@ -54,7 +54,7 @@ fn a_store_of_version_1_is_migrated_completely() {
     let (_, _, found) = open(&history(&path));
     assert_eq!((found.conversations.len(), found.sessions.len(), found.last_session), (1, 1, 7));
     assert_eq!((found.users.len(), found.certificates.len()), (0, 0));
-    assert_eq!(found.rights, tcp_chat_state::StoredPermissions::default());
+    assert_eq!(found.permissions, tcp_chat_state::StoredPermissions::default());
 }
 
 #[test]
@@ -105,12 +105,12 @@ fn a_store_of_version_14_keeps_its_order_its_shares_and_what_retention_has_remov
     assert_eq!(found.sessions[0].rooms, [(room(1), 1), (room(3), 0)], "by their ids");
     assert_eq!((found.oldest, found.last_join), (2, 0));
     let shares: Vec<_> =
-        found.rights.mutes.iter().map(|(_, user, mute)| (user, mute.share.clone())).collect();
+        found.permissions.mutes.iter().map(|(_, user, mute)| (user, mute.share.clone())).collect();
     let [a, b, c, d] = ["a", "b", "c", "d"].map(name);
     assert_eq!(shares, [(&d, None), (&a, Some(name("bo"))), (&b, None), (&c, None)]);
-    let shares: Vec<_> = found.rights.bans.iter().map(|(_, _, ban)| ban.share.clone()).collect();
+    let shares: Vec<_> = found.permissions.bans.iter().map(|(_, _, ban)| ban.share.clone()).collect();
     assert_eq!(shares, [Some(name("bo")), None]);
-    assert!(found.work.is_empty() && found.leaving.is_empty() && found.lost.is_empty());
+    assert!(found.work.is_empty() && found.ended_sessions.is_empty() && found.lost.is_empty());
     drop(store);
 }
 

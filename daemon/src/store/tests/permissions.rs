@@ -60,7 +60,7 @@ async fn permissions_are_stored_and_removed_with_their_room() {
     let history = history(folder.path().join("chat.db"));
     let (mut store, ..) = open(&history);
     let audit = vec![line(By::Operator(0), "ban"), line(By::User(name("ana")), "kick")];
-    let mut writes = Writes { rights: changes(), audit: audit.clone(), ..Model::open(2) };
+    let mut writes = Writes { permissions: changes(), audit: audit.clone(), ..Model::open(2) };
     store.commit(&mut writes).unwrap();
     drop(store); // as a crash does
 
@@ -80,8 +80,8 @@ async fn permissions_are_stored_and_removed_with_their_room() {
             (Some(room(1)), Banned::User(bo), shared()),
         ],
     };
-    assert_eq!(found.rights, wanted);
-    assert_eq!(found.rights.banned_ranges().len(), 1);
+    assert_eq!(found.permissions, wanted);
+    assert_eq!(found.permissions.banned_ranges().len(), 1);
     assert_eq!(readers.read_audit(10).await.unwrap(), audit);
     assert_eq!(readers.read_audit(1).await.unwrap(), audit[1..], "the newest");
 
@@ -95,7 +95,7 @@ async fn permissions_are_stored_and_removed_with_their_room() {
     };
     drop((store, readers));
     let (_, readers, found) = open(&history);
-    assert_eq!(found.rights, after);
+    assert_eq!(found.permissions, after);
     let did: Vec<_> = readers.read_audit(10).await.unwrap().into_iter().map(|a| a.by).collect();
     assert_eq!(did, [By::Operator(0), By::User(name("ana")), By::Operator(7)]);
 }
@@ -198,6 +198,6 @@ fn a_store_of_the_first_version_is_migrated() {
     old.execute_batch("INSERT INTO conversations (id, room, head) VALUES (1, 'lobby', 0)").unwrap();
     drop(old);
     let (mut store, _, found) = open(&history(&path));
-    assert_eq!((found.conversations.len(), found.rights), (1, StoredPermissions::default()));
-    store.commit(&mut Writes { rights: changes(), ..Writes::default() }).unwrap();
+    assert_eq!((found.conversations.len(), found.permissions), (1, StoredPermissions::default()));
+    store.commit(&mut Writes { permissions: changes(), ..Writes::default() }).unwrap();
 }

@@ -61,7 +61,7 @@ fn check_restart(in_file: InFile) {
         origin: session_row(n).origin,
         rooms: rooms.iter().copied().map(room).collect(),
     };
-    writes.leaving = vec![
+    writes.ended_sessions = vec![
         EndedSessionChange::Put(leaving(41, &[1, 9])),
         EndedSessionChange::Put(leaving(42, &[])),
         EndedSessionChange::Put(leaving(43, &[i64::MAX])),
@@ -154,9 +154,9 @@ fn check_restart(in_file: InFile) {
             StoredSession { row: session_row(2), rooms: vec![] },
         ],
         lost: vec![(SessionId(1), room(9))],
-        leaving: vec![leaving(41, &[1, 9]), leaving(42, &[])],
+        ended_sessions: vec![leaving(41, &[1, 9]), leaving(42, &[])],
         work: work.clone(),
-        rights: StoredPermissions::default(),
+        permissions: StoredPermissions::default(),
         sent: vec![],
         users: vec![ana, bo.clone()],
         certificates: vec![certificate(1, Revocation::Name), of(1, "bo", Revocation::Key)],
