@@ -1,5 +1,5 @@
 //! Owns the targets of a ban: a user, a certificate, a range of addresses, and the text form of each. Used by the
-//! daemon's chat, store and control socket. Never decides whether a ban is permitted.
+//! state, the store and the control socket. Never decides whether a ban is permitted.
 
 use crate::Name;
 use ipnet::IpNet;

@@ -6,8 +6,9 @@
 //! numbers of variable length. So a new field, a new variant before another one, or another type is another format. The
 //! golden bytes in the tests fail then.
 //!
-//! What is decoded has the bounds that a proposer has checked: it is no longer than [`MOST_BYTES`], each name is a
-//! name, and each text is the JSON string that a message line needs.
+//! A decoded turn has at most [`MOST_BYTES`], each name is a name, each text is one JSON string, and reasons, durations and
+//! topics have their bounds. The length of a text and the node of a source are not checked here: the reader of the log
+//! trusts the members of the cluster.
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
-//! Owns the erasures: users whose name and texts leave the server. An erasure begins with an operator's command and goes on in
-//! steps, one in each turn, until all stored messages and lines of the audit log are visited. The proposer of a turn proposes
-//! how far its store has room to go ([`ErasureStep`]); the state writes which numbers are visited ([`ErasedSlice`]), and every
-//! store that applies the turn does the same. Called by `ops/erase.rs` and by [`super::apply`]. Never reads a message.
+//! Owns the erasures: the name and the texts of a user are removed from the server. An erasure begins with an operator's
+//! command. Then each turn has one step, until all stored messages and lines of the audit log are visited. The proposer of a
+//! turn proposes the end of the step ([`ErasureStep`]). The writes name the numbers to visit ([`ErasedSlice`]), so every store
+//! changes the same lines. Called by `ops/erase.rs` and by [`super::apply`]. Never reads a message.
 
 use super::{Audience, Change, ConversationId, ConversationKind, Redacted, State, UserId};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ impl ErasureStage {
 pub struct Erasure {
     /// The number in the new name. Of the numbering of sessions, and never used again.
     pub id: i64,
-    /// The name that goes.
+    /// The old name.
     pub name: Name,
     /// The registered user: its messages are known by it. `None`: all messages under the name are meant.
     pub user: Option<UserId>,

@@ -4,7 +4,7 @@
 //! as a checksum.
 //!
 //! Data of one process is no fact: when sessions that are away end, which ids need no search, and whether the store can
-//! be written.
+//! be written. The policy is left out, too, because a snapshot does not have it.
 
 use super::permissions::authors::Kind;
 use super::{ConversationKind, Penalty, Scope, Sent, SessionId, State, StoredMark, UserId};

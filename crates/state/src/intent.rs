@@ -79,7 +79,7 @@ pub enum Intent {
     Policy(Box<Rules>),
     /// Seals the messages so far: they get their numbers before the next intent.
     Seal,
-    /// A process starts with this policy. The policy of the process before may have been another one, and so may its
+    /// The process of a node starts, with this policy. The previous process may have had another policy, or another
     /// version.
     Start(Box<Rules>),
     /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0:
@@ -114,7 +114,7 @@ pub enum Done {
     Other,
 }
 
-/// What the state knows of a session that began, or was resumed. The edge makes the reply of it.
+/// The facts about a session that began, or was resumed. The edge makes the reply from them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedIn {
     /// The session.

@@ -1,5 +1,6 @@
-//! Owns who is in which room: the rooms of each session and the members of each room, which say the same. Called by
-//! JOIN, LOGIN, LEAVE, evictions, the end of sessions, and the restore. Never decides who may be in a room.
+//! Owns the memberships: the rooms of each session and the members of each room, which always agree. Only the rooms of an
+//! ended session are left later. Called by JOIN, LOGIN, LEAVE, evictions, the end of sessions, and the restore. Never
+//! decides whether a user may be in a room.
 
 use super::rooms::Conversations;
 use super::sessions::Session;

@@ -147,7 +147,7 @@ impl Query {
 }
 
 /// What the proposer of a turn has found in its store: a message that its session may have sent before, or the message
-/// that is to be redacted. It stands in the turn, so that all who apply it come to the same.
+/// that is to be redacted. It is part of the turn, so that every node that applies the turn gets the same result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Past {
     /// There is none, or nothing was asked because none can be there.

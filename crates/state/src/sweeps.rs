@@ -1,6 +1,6 @@
 //! Owns slow work: the direct messages of an ended user, the members of a room that must be evicted, the grants of a
 //! removed user. A sweep does it in slices: the hub proposes as many steps as a turn has time for. The ops add sweeps.
-//! The ops decide what becomes slow work.
+//! Never decides what becomes slow work: the ops do.
 
 pub(super) mod queue;
 

@@ -1,5 +1,5 @@
-//! Owns [`Ask`], the request of a client with the facts that `net` has added: plain data. `net` makes it from a line that
-//! a connection has read. The edge turns a request that changes the state into a [`tcp_chat_state::Op`]. Never decides
+//! Owns [`Ask`], the request of a client with the facts that `net` has added: plain data. `net` makes it from a line, the
+//! webhook's session makes its own. The edge turns a request that changes the state into a [`tcp_chat_state::Op`]. Never decides
 //! anything.
 
 use crate::auth::{EnrolProof, Proof};

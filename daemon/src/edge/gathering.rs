@@ -175,25 +175,24 @@ impl Edge {
         gathering.intents.append(&mut gathering.next);
     }
 
-    /// Is there something that the next turn has to propose, although nobody asks?
+    /// Are there intents for the next turn that no connection has asked for?
     #[must_use]
     pub fn has_proposals(&self) -> bool {
         !self.gathering.next.is_empty()
     }
 
-    /// Puts what comes from no connection into the turn: at which place.
+    /// Adds an intent that comes from no connection. Returns its index.
     pub fn propose(&mut self, intent: Intent) -> usize {
         self.gathering.propose(intent)
     }
 
-    /// How many intents the turn has.
+    /// The number of intents of the turn so far.
     #[must_use]
     pub fn proposed(&self) -> usize {
         self.gathering.intents.len()
     }
 
-    /// The turn that was gathered, to be ordered and applied: its time in milliseconds since 1970, and how many steps of
-    /// slow work are done.
+    /// Takes the gathered turn, to be ordered and applied. `time`: milliseconds since 1970. `steps`: the steps of slow work.
     pub fn take_turn(&mut self, time: u64, steps: usize) -> Turn {
         let node: NodeId = self.node;
         self.gathering.steps = steps;

@@ -17,8 +17,8 @@ use tracing::error;
 
 /// The largest number of commands that one turn takes of those that come first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
-/// Bytes of text that one turn takes, about: the message that reaches it is the last. Beside messages that fill a
-/// turn, other requests have [`LIGHT_BYTES`] of their own.
+/// Bytes of texts after which a turn takes no further message; the last one can exceed it. Even then the turn takes other
+/// requests of [`LIGHT_BYTES`], or one long message. So the encoded turn can be longer than one entry of a log.
 pub(super) const TURN_BYTES: usize = 512 * 1024;
 /// The longest time that one turn spends on requests other than messages, so that messages wait no longer than that.
 pub(super) const TURN_TIME: Duration = Duration::from_millis(1);

@@ -1,6 +1,6 @@
 //! Owns the hub: one thread that owns the state and writes through the store. It works in turns: gather and admit,
-//! order, apply, commit, deliver. Everyone calls it through its [`Inbox`]. It awaits only its inbox, its order and its
-//! commit. Never touches a socket: it puts items into outboxes.
+//! order, apply, commit, deliver. Everyone calls it through its [`Inbox`]. It waits only for its inbox, and for the
+//! commit, which blocks its thread. Never touches a socket: it puts items into outboxes.
 
 mod answers;
 mod chores;

@@ -1,6 +1,6 @@
 //! Owns what all moderation actions share: which op carries one out, in which scope it holds, whether its author has
-//! quota left, and its line in the audit log. Called by [`State::apply`] for users and by the hub for operators. Never
-//! decides who may act: `permissions::checks` does.
+//! quota left, and its line in the audit log. Called by [`State::apply`], for users and for operators. Never
+//! decides whether an action is permitted: `permissions::checks` does.
 
 use crate::permissions::authorize::{Permission, Rank, authorize};
 use crate::permissions::checks::Actor;

@@ -1,4 +1,4 @@
-//! Owns the beginning of an erasure: the user goes at once, with all that it has except its messages. Called by
+//! Owns the beginning of an erasure: the user is removed at once, with its sessions, roles, marks and certificates. Called by
 //! `ops/user.rs`. Never visits messages: `erasures.rs` does.
 
 use crate::ops::user::UserCommandError;

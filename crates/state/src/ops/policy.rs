@@ -1,5 +1,5 @@
-//! Owns the change of the policy: rooms are opened, closed or left as the new rules say. Called by the hub after a
-//! reload. Never reads a setting.
+//! Owns the change of the policy: rooms are opened, closed or left as the new rules say. Called by [`State::apply`]
+//! after a reload, and by `start`. Never reads a setting.
 
 use crate::{Rules, State};
 

@@ -1,6 +1,6 @@
 //! Owns the commands of operators about users and certificates, and their effect on sessions: a name is registered, a
-//! user is removed, a certificate is revoked. Called by the hub, and by LOGIN for the owner of a certificate. Never
-//! makes a code.
+//! user is removed, a certificate is revoked. Called by [`State::apply`], and by LOGIN for the owner of a certificate.
+//! Never makes a code.
 
 use crate::sweeps::queue::Sweep;
 use crate::users::certificates::{Certificate, Revocation};

@@ -1,5 +1,5 @@
-//! Owns the decision who may do what: one pure function, [`authorize`], that every op asks, and how roles on the server
-//! and in a room become a [`Subject`]. Called by `checks`. Never knows which user holds which role: the permissions do.
+//! Owns the decision whether an action is allowed: one pure function, [`authorize`], that every op calls. Also makes a
+//! [`Subject`] from the roles on the server and in a room. Called by `checks`. Never knows which user holds which role: the permissions do.
 
 use tcp_chat_protocol::Role;
 
