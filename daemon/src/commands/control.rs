@@ -151,6 +151,8 @@ fn table(rows: &[Value], fields: &[&str]) -> String {
 /// A field for a person. `by` and `whom` stand for the first of several fields that the row has.
 fn cell(row: &Value, field: &str) -> String {
     let names: &[&str] = match field {
+        // In a line of the audit log, `user` is the one who acted.
+        "whom" if row.get("did").is_some() => &["whom"],
         "whom" => &["whom", "user", "address", "certificate"],
         "by" => &["by", "user", "uid"],
         other => &[other],
@@ -227,4 +229,18 @@ fn connection_failure(path: &Path, error: &io::Error) -> Failure {
         _ => (exit::UNAVAILABLE, error.to_string()),
     };
     Failure::new(exit, format!("{}: {reason}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn who_acted_in_a_line_of_the_audit_log_is_not_whom_it_was_done_to() {
+        let ban = json!({"user": "bo", "by": "mo"});
+        assert_eq!((cell(&ban, "whom"), cell(&ban, "by")), ("bo".to_owned(), "mo".to_owned()));
+        let redact = json!({"user": "ana", "did": "redact", "whom": null});
+        assert_eq!((cell(&redact, "whom"), cell(&redact, "by")), ("-".to_owned(), "ana".to_owned()));
+    }
 }
