@@ -84,8 +84,8 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       return [];
     }
     case "HISTORY":
+      if ("place" in purpose) redactAgain(model, purpose.place, answer.data.messages);
       if (purpose.for === "history") history(model, purpose.place, purpose.part, answer.data);
-      if (purpose.for === "removed") redactAgain(model, purpose.place, answer.data.messages);
       return purpose.for === "around" ? around(model, purpose, answer.data) : [];
     case "SEARCH":
       if (purpose.for === "search") found(model, purpose.query, answer.data);

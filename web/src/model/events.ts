@@ -91,7 +91,7 @@ function entered(model: Model, login: LoginReply, resumed: boolean): Effect[] {
   model.form = undefined;
   model.notice = undefined;
   model.link = { at: "up" };
-  // After a session that ended by itself somebody else may have entered.
+  // After a session that ended by itself another user may have entered.
   if (model.talks.length > 0 && !isSameName(login.name, model.me)) forgetUser(model);
   loggedIn(model, login);
   returnUnresolved(model);
@@ -188,7 +188,17 @@ function message(model: Model, message: Message): Effect[] {
 function ring(model: Model, talk: Talk, { user, text, seq }: Said): Effect[] {
   if (model.now.up < model.rangAt + RING || (!model.notify && !model.sound)) return [];
   model.rangAt = model.now.up;
-  return [{ kind: "ring", title: say.ring(user, talk.title), text, key: talk.key, seq, show: model.notify, sound: model.sound }];
+  model.rung.set(talk.key, seq);
+  return [{ kind: "ring", title: say.ring(user, talk.title), text, key: talk.key, show: model.notify, sound: model.sound }];
+}
+
+/** Closes notifications whose message was read or removed, or whose conversation is gone. */
+export function silence(model: Model): Effect[] {
+  return [...model.rung].flatMap(([key, seq]): Effect[] => {
+    if (model.talks.some((t) => t.key === key && t.read < seq)) return [];
+    model.rung.delete(key);
+    return [{ kind: "silence", key }];
+  });
 }
 
 function presence(model: Model, event: PresenceEvent): void {
@@ -220,7 +230,6 @@ function ended(model: Model, why: Problem): void {
     model.form = newForm(model.host.kind === "relay" ? model.host.server : "", model.me, model.color);
     model.link = { at: "off" };
     forgetUser(model);
-    model.keepsMarks = false;
     model.again = undefined;
     model.notice = undefined;
     model.announce(say.youLeft);

@@ -71,8 +71,15 @@ export function forgetUser(model: Model): void {
   model.returning = [];
   model.unresolved = [];
   model.knownRooms = [];
+  model.purposes.clear();
+  model.told.clear();
+  model.keepsMarks = false;
+  model.wantedKey = undefined;
   model.overlay = undefined;
   model.completion = undefined;
+  model.notice = undefined;
+  model.marked = undefined;
+  model.goTo = undefined;
 }
 
 /** After that number the server has another log. The messages here belong to the old one; they are loaded again. */

@@ -66,6 +66,8 @@ export class Model {
   /** Does the reader look? */
   focus = true;
   rangAt = -Infinity;
+  /** The message of each conversation's notification. */
+  readonly rung = new Map<string, Seq>();
   announcedAt = -Infinity;
   /** The read marks of an earlier page. */
   reads = new Map<string, Seq>();
@@ -285,6 +287,7 @@ export class Model {
 
   /** The title of the window. */
   get title(): string {
+    if (this.link.at === "elsewhere") return say.product;
     const count = this.mentions > 0 ? `(${this.mentions}!) ` : this.unread > 0 ? `(${this.unread}) ` : "";
     const place = this.form ? "" : (this.talk?.title ?? "");
     return `${count}${place === "" ? "" : `${place} – `}${say.product}`;

@@ -22,7 +22,7 @@ export function redacted(model: Model, place: Place, event: RedactedEvent): Effe
   const removal = removalOf(event);
   takeOut(model, place, seq, removal);
   if (model.talk?.key === placeKey(place)) model.announce(say.removed(removal.by, removal.reason));
-  return [{ kind: "silence", key: placeKey(place), seq }];
+  return [];
 }
 
 /** The server does not repeat what was removed while the page was away: it is read again. */
@@ -34,6 +34,8 @@ export function redactAgain(model: Model, place: Place, messages: readonly MsgEv
 function takeOut(model: Model, place: Place, seq: Seq, removal: Removal): void {
   const was = model.talks[model.find(place)]?.redact(seq, removal);
   if (was?.own) model.past.forget(was.text);
+  // `silence` closes its notification.
+  if (model.rung.get(placeKey(place)) === seq) model.rung.set(placeKey(place), 0);
   // It may have been read out just now.
   if (was) model.announced = undefined;
   // The older side of a part that is being loaded waits for the newer one.

@@ -69,9 +69,9 @@ export type Effect =
   | { kind: "send"; tag: number; to: Place; text: string }
   | { kind: "quit" | "reconnect" | "take-over" | "ask-permission" }
   /** Makes itself known outside of the page. */
-  | { kind: "ring"; title: string; text: string; key: string; seq: Seq; sound: boolean; show: boolean }
-  /** Takes the notification of that message away: its text was removed. */
-  | { kind: "silence"; key: string; seq: Seq }
+  | { kind: "ring"; title: string; text: string; key: string; sound: boolean; show: boolean }
+  /** Closes the notification of that conversation. */
+  | { kind: "silence"; key: string }
   | { kind: "theme"; theme: Theme };
 
 /** Why a question was asked. */

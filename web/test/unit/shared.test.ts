@@ -68,7 +68,7 @@ test("a removed text is nowhere, whatever was under way", () => {
   w.does({ kind: "show", key: "ops" });
   const silenced = w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 102, by: "bo" } });
   assert.equal(w.model.announced, undefined, "nor in the region for screen readers");
-  assert.deepEqual(silenced, [{ kind: "silence", key: "lobby", seq: 102 }]);
+  assert.deepEqual(silenced, []);
 
   // A part around a found message comes in two answers; the text is removed between them.
   w.does({ kind: "show", key: "lobby" });
@@ -80,6 +80,33 @@ test("a removed text is nowhere, whatever was under way", () => {
   w.answer(newer.tag, "HISTORY", { messages: page("lobby", 51, 53), more: false });
   assert.deepEqual(shown(w.talk)[3], "message removed by kim");
   assert.equal(saidAt(w, 48).text, "");
+});
+
+test("a notification is closed when its message was read or removed, live or while the page was away, and at log out", () => {
+  const w = World.chatting();
+  w.model.notify = true;
+  const silenced = (): unknown[] => w.effects.flatMap((e) => (e.kind === "silence" ? [e.key] : []));
+  const rings = (key = "ops", text = "ana: look"): void => {
+    w.up += 5000;
+    assert.ok(w.said(key, "bo", text).some((e) => e.kind === "ring"), "it rings");
+    assert.deepEqual(silenced(), []);
+  };
+  rings();
+  w.event({ kind: "redacted", place: { room: "ops" }, event: { room: "ops", seq: w.seq - 1, by: "bo" } });
+  assert.deepEqual(silenced(), [], "another message");
+  w.event({ kind: "redacted", place: { room: "ops" }, event: { room: "ops", seq: w.seq, by: "bo" } });
+  assert.deepEqual(silenced(), ["ops"]);
+  rings();
+  w.event({ kind: "mark", place: { room: "ops" }, seq: w.seq });
+  assert.deepEqual(silenced(), ["ops"], "read in another session");
+  rings();
+  const asked = w.asked("HISTORY", w.says("/search x").concat(w.model.load(w.talkOf("ops"), { part: "newest" })));
+  w.answer(asked.tag, "HISTORY", { messages: [{ ...message("ops", "bo", w.seq, ""), redacted: true, by: "bo" }], more: false });
+  assert.deepEqual(silenced(), ["ops"], "found by reading");
+  rings("ops", "ana: private");
+  w.event({ kind: "ended", why: { kind: "closed", how: "quit", msg: "" } });
+  assert.deepEqual(silenced(), ["ops"], "at log out");
+  assert.deepEqual([w.model.rung.size, w.model.purposes.size, w.model.told.size], [0, 0, 0]);
 });
 
 test("after a new session, too, what is shown is read again, and searched for again", () => {
