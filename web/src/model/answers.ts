@@ -8,7 +8,7 @@ import { conversationOf, placeOfMark, type HistoryReply, type Place, type Search
 import { said, type Fate, type Said } from "./item.ts";
 import { takeMark } from "./marks.ts";
 import { SIDE, type Model } from "./model.ts";
-import { redactAgain, redactRefused } from "./redact.ts";
+import { readOn, redactAgain, redactRefused } from "./redact.ts";
 import { isSamePart, type Part } from "./talk.ts";
 import type { Effect, Purpose } from "./words.ts";
 
@@ -85,6 +85,7 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
     }
     case "HISTORY":
       if ("place" in purpose) redactAgain(model, purpose.place, answer.data.messages);
+      if (purpose.for === "removed") return readOn(model, purpose.place, answer.data);
       if (purpose.for === "history") history(model, purpose.place, purpose.part, answer.data);
       return purpose.for === "around" ? around(model, purpose, answer.data) : [];
     case "SEARCH":
@@ -145,6 +146,10 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
     case "removed": {
       const talk = model.talks[model.find(purpose.place)];
       if (talk && why.kind === "timed-out") talk.mayHoldRemoved = true;
+      else if (talk?.isHidden) {
+        talk.dropTexts();
+        return model.look();
+      }
       return [];
     }
     case "search":

@@ -10,7 +10,7 @@ import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
 import { said, type Said } from "./item.ts";
 import { forgetUser, logReplaced, returnUnresolved } from "./keep.ts";
-import { takeMark, takeMarks } from "./marks.ts";
+import { isToTell, takeMark, takeMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
 import { OWN_LIMIT, redacted } from "./redact.ts";
 import type { Talk } from "./talk.ts";
@@ -45,10 +45,13 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
     case "mark":
       takeMark(model, event.place, event.seq);
       return [];
-    case "connected":
+    case "connected": {
       model.link = { at: "up" };
       loggedIn(model, event.login);
-      return [...refresh(model, true), ...lookAgain(model)];
+      // First: what it drops, the refresh loads.
+      const looked = lookAgain(model);
+      return [...refresh(model, true), ...looked];
+    }
     case "resumed":
       model.link = { at: "up", caughtUp: { count: event.caughtUp, until: model.now.up + CAUGHT_UP } };
       if (model.notice?.error) model.notice = undefined;
@@ -146,10 +149,19 @@ function refresh(model: Model, all: boolean): Effect[] {
   });
 }
 
-/** Texts may have been removed while the connection was lost. What is shown is read again, and searched for again. */
+/**
+ * Texts may have been removed while the connection was lost. What is shown or unread is read again, and searched for
+ * again. Other texts are dropped.
+ */
 function lookAgain(model: Model): Effect[] {
-  for (const talk of model.talks) talk.mayHoldRemoved = talk.loaded;
-  const effects = model.look();
+  for (const talk of model.talks.filter((t) => t.loaded)) {
+    if (talk !== model.talk && talk.unread === 0 && !isToTell(model, talk)) talk.dropTexts();
+    else {
+      talk.mayHoldRemoved = true;
+      talk.isHidden = talk !== model.talk;
+    }
+  }
+  const effects = [...model.look(), ...model.talks.flatMap((t) => (t.isHidden ? model.readAgain(t) : []))];
   const { overlay } = model;
   if (overlay?.kind !== "search" || overlay.hits.length === 0) return effects;
   model.overlay = { ...overlay, hits: [], query: overlay.loading ? overlay.query : "" };
@@ -174,8 +186,7 @@ function message(model: Model, message: Message): Effect[] {
     talk.readElsewhere(event.seq); // Users have read what they answer, perhaps in another session.
   } else if (!isRead) {
     if (talk.unread === 0) talk.newFrom = event.seq;
-    talk.unread += 1;
-    if (item.mention) talk.mentions += 1;
+    talk.addNews(item);
   }
   talk.push(item);
   const isNews = !own && model.link.at === "up";

@@ -89,8 +89,6 @@ export function logReplaced(model: Model, from: Seq): void {
   for (const talk of model.talks) {
     talk.reset();
     talk.read = Math.min(from, talk.read);
-    talk.unread = 0;
-    talk.mentions = 0;
-    talk.newFrom = undefined;
+    talk.clearNews();
   }
 }

@@ -193,10 +193,11 @@ export class Model {
   }
 
   /** Reads the messages that are here again, for texts that were removed meanwhile. */
-  readAgain(talk: Talk): Effect[] {
+  readAgain(talk: Talk, after = Math.max(0, (talk.oldest ?? 1) - 1)): Effect[] {
     talk.mayHoldRemoved = false;
+    if (talk.oldest === undefined) talk.isHidden = false;
     if (talk.oldest === undefined) return [];
-    const data = historyData(talk.place, { after: Math.max(0, talk.oldest - 1), limit: KEEP });
+    const data = historyData(talk.place, { after, limit: KEEP });
     return [this.ask({ op: "HISTORY", data }, { for: "removed", place: talk.place })];
   }
 

@@ -3,7 +3,7 @@
 
 import { say } from "../sentences.ts";
 import { isSameName } from "../wire/name.ts";
-import { placeKey, ROLES, type ErrorKind, type MsgEvent, type Place, type RedactedEvent, type Seq } from "../wire/types.ts";
+import { placeKey, ROLES, type ErrorKind, type HistoryReply, type MsgEvent, type Place, type RedactedEvent, type Seq } from "../wire/types.ts";
 import type { Which } from "./command.ts";
 import { removalOf, withoutText, type Removal, type Said } from "./item.ts";
 import type { Model } from "./model.ts";
@@ -28,6 +28,15 @@ export function redacted(model: Model, place: Place, event: RedactedEvent): Effe
 /** The server does not repeat what was removed while the page was away: it is read again. */
 export function redactAgain(model: Model, place: Place, messages: readonly MsgEvent[]): void {
   for (const message of messages) if (message.redacted === true) takeOut(model, place, message.seq, removalOf(message));
+}
+
+/** A page has so many messages or bytes at most, so the rest of the window may come with another one. */
+export function readOn(model: Model, place: Place, { messages, more }: HistoryReply): Effect[] {
+  const talk = model.talks[model.find(place)];
+  const last = messages.at(-1)?.seq;
+  if (talk && more && last !== undefined && last < (talk.newest ?? 0)) return model.readAgain(talk, last);
+  if (talk) talk.isHidden = false;
+  return [];
 }
 
 /** Takes a text out of all that the page holds: the conversation, results of a search, questions, what was typed. */

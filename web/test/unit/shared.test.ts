@@ -210,17 +210,55 @@ test("to remove a message is asked for, with its text and a reason", () => {
 
 test("what was removed while the page was away is read again", () => {
   const w = World.chatting();
-  w.said("lobby", "bo", "one");
-  w.said("ops", "bo", "two");
-  w.event({ kind: "reconnecting", wait: 10, attempt: 1, why: { kind: "no-connection", why: "it is gone" } });
-  const again = w.asked("HISTORY", w.event({ kind: "resumed", caughtUp: 0 }));
-  assert.deepEqual(again.question.op === "HISTORY" && again.question.data, { room: "lobby", after: 100, limit: 400 });
-  w.answer(again.tag, "HISTORY", { messages: [{ ...message("lobby", "bo", 101, ""), redacted: true, by: "bo" }], more: false });
-  assert.deepEqual(shown(w.talk), ["message removed by bo"]);
-  const other = w.asked("HISTORY", w.does({ kind: "show", key: "ops" }));
-  assert.deepEqual(other.question.op === "HISTORY" && other.question.data, { room: "ops", after: 101, limit: 400 }, "the others when they are shown");
+  w.says("/join dev");
+  w.answer(w.asked("JOIN").tag, "JOIN", { room: "dev", head: 100, members: [], member_count: 0 });
+  w.answerAll();
+  w.said("dev", "bo", "read, and not shown");
   w.does({ kind: "show", key: "lobby" });
+  w.said("lobby", "bo", "one");
+  w.said("ops", "bo", "ana: two");
+  w.event({ kind: "reconnecting", wait: 10, attempt: 1, why: { kind: "no-connection", why: "it is gone" } });
+  const effects = w.event({ kind: "resumed", caughtUp: 0 });
+  const asks = effects.flatMap((e) => (e.kind === "ask" && e.question.op === "HISTORY" ? [{ tag: e.tag, data: e.question.data }] : []));
+  assert.deepEqual(asks.map((e) => e.data), [{ room: "lobby", after: 101, limit: 400 }, { room: "ops", after: 102, limit: 400 }],
+    "what is shown, and what is unread");
+  assert.deepEqual([w.talk.isHidden, w.talkOf("ops").isHidden, w.talkOf("dev").items], [false, true, []], "other texts are not drawn, or are dropped");
+  const removed = (place: string, seq: number) => ({ messages: [{ ...message(place, "bo", seq, ""), redacted: true, by: "bo" }], more: false });
+  w.answer(asks[0]!.tag, "HISTORY", removed("lobby", 102));
+  assert.deepEqual(shown(w.talk), ["message removed by bo"]);
+  assert.deepEqual(w.counts()[1], ["#ops", 1, 1]);
+  w.answer(asks[1]!.tag, "HISTORY", removed("ops", 103));
+  assert.deepEqual([w.counts()[1], w.talkOf("ops").isHidden], [["#ops", 1, 0], false], "it mentions nobody");
   assert.deepEqual(w.does({ kind: "show", key: "ops" }), [], "once");
+  const newest = w.asked("HISTORY", w.does({ kind: "show", key: "dev" }));
+  assert.deepEqual(newest.question.op === "HISTORY" && newest.question.data, { room: "dev", limit: 100 });
+});
+
+test("a window of long messages is read again page by page", () => {
+  const w = World.chatting();
+  for (const text of ["one", "two", "three"]) w.said("lobby", "bo", text);
+  const first = w.asked("HISTORY", w.event({ kind: "resumed", caughtUp: 0 }));
+  const second = w.asked("HISTORY", w.answer(first.tag, "HISTORY", { messages: page("lobby", 101, 102), more: true }));
+  assert.deepEqual(second.question.op === "HISTORY" && second.question.data, { room: "lobby", after: 102, limit: 400 });
+  const effects = w.answer(second.tag, "HISTORY", { messages: [{ ...message("lobby", "bo", 103, ""), redacted: true, by: "bo" }], more: true });
+  assert.deepEqual([effects, shown(w.talk)], [[], ["one", "two", "message removed by bo"]], "newer ones are here");
+});
+
+test("what is unread beyond the window is known: it may be read elsewhere, or removed", () => {
+  const w = World.chatting();
+  w.answer(w.asked("HISTORY", w.does({ kind: "show", key: "lobby" }).concat(w.model.load(w.talk, { part: "newest" }))).tag,
+    "HISTORY", { messages: page("lobby", 1, 100), more: true });
+  w.seq = 100;
+  for (let n = 0; n < 300; n += 1) w.said("lobby", "bo", "read");
+  w.does({ kind: "scroll", atFoot: false, nearTop: false, nearFoot: false });
+  for (let n = 0; n < 3; n += 1) w.said("lobby", "bo", "ana: news");
+  assert.deepEqual([w.talk.atHead, w.counts()[0]], [false, ["#lobby", 3, 3]]);
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 403, by: "bo" } });
+  assert.deepEqual(w.counts()[0], ["#lobby", 3, 2]);
+  w.event({ kind: "mark", place: lobby, seq: 402 });
+  assert.deepEqual([w.counts()[0], w.talk.newFrom], [["#lobby", 1, 0], 403]);
+  w.event({ kind: "mark", place: lobby, seq: 403 });
+  assert.deepEqual([w.counts()[0], w.talk.newFrom], [["#lobby", 0, 0], undefined]);
 });
 
 test("a copy that comes back redacted is kept", () => {
