@@ -89,7 +89,7 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       if (purpose.for === "history") history(model, purpose.place, purpose.part, answer.data);
       return purpose.for === "around" ? around(model, purpose, answer.data) : [];
     case "SEARCH":
-      if (purpose.for === "search") found(model, purpose.query, answer.data);
+      if (purpose.for === "search") found(model, purpose, answer.data);
       return [];
     case "MARK": {
       const { seq } = answer.data;
@@ -153,7 +153,7 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
       return [];
     }
     case "search":
-      if (model.overlay?.kind === "search" && model.overlay.query === purpose.query) {
+      if (model.overlay?.kind === "search" && model.overlay.asked === purpose) {
         model.overlay = { ...model.overlay, loading: false, why: text };
       }
       return [];
@@ -199,10 +199,10 @@ function around(model: Model, purpose: Purpose & { for: "around" }, reply: Histo
   return [];
 }
 
-function found(model: Model, query: string, reply: SearchReply): void {
+function found(model: Model, purpose: Purpose, reply: SearchReply): void {
   // It may have been closed meanwhile, or something else is searched for.
   const { overlay } = model;
-  if (overlay?.kind !== "search" || overlay.query !== query) return;
+  if (overlay?.kind !== "search" || overlay.asked !== purpose) return;
   const hits = reply.messages.map((m) => ({
     place: conversationOf(m, model.me), said: said(model.id(), m, model.me), highlights: m.highlights ?? [],
   }));

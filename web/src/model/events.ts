@@ -5,14 +5,14 @@ import { problemText, say } from "../sentences.ts";
 import type { Message, Problem, SessionEvent } from "../session/words.ts";
 import { isSameName } from "../wire/name.ts";
 import type { LoginReply, MemberState, NoticeEvent, PresenceEvent } from "../wire/types.ts";
-import { search } from "./act.ts";
+import { searchAgain } from "./act.ts";
 import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
 import { said, type Said } from "./item.ts";
 import { forgetUser, logReplaced, returnUnresolved } from "./keep.ts";
 import { isToTell, takeMark, takeMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
-import { OWN_LIMIT, redacted } from "./redact.ts";
+import { redacted } from "./redact.ts";
 import type { Talk } from "./talk.ts";
 import { topicChanged } from "./topic.ts";
 import type { Effect } from "./words.ts";
@@ -122,7 +122,7 @@ function loggedIn(model: Model, login: LoginReply): void {
   model.me = login.name;
   model.color = login.color;
   model.limits = login.limits;
-  model.removeFor = OWN_LIMIT;
+  model.canRemove = true;
   takeMarks(model, login.marks);
   for (const room of login.rooms) {
     const isNew = model.find({ room }) < 0;
@@ -161,11 +161,7 @@ function lookAgain(model: Model): Effect[] {
       talk.isHidden = talk !== model.talk;
     }
   }
-  const effects = [...model.look(), ...model.talks.flatMap((t) => (t.isHidden ? model.readAgain(t) : []))];
-  const { overlay } = model;
-  if (overlay?.kind !== "search" || overlay.hits.length === 0) return effects;
-  model.overlay = { ...overlay, hits: [], query: overlay.loading ? overlay.query : "" };
-  return [...effects, ...search(model)];
+  return [...model.look(), ...model.talks.flatMap((t) => (t.isHidden ? model.readAgain(t) : [])), ...searchAgain(model)];
 }
 
 function message(model: Model, message: Message): Effect[] {
@@ -174,7 +170,10 @@ function message(model: Model, message: Message): Effect[] {
   const reading = model.isReading(talk);
   const id = model.id();
   talk.active = id;
-  if (message.tag !== undefined) talk.takePending(message.tag);
+  if (message.tag !== undefined) {
+    talk.takePending(message.tag);
+    model.past.link(message.tag, event.seq);
+  }
   // It came with a page of the history already.
   if (talk.newest !== undefined && talk.newest >= event.seq) return [];
   const item = said(id, event, model.me);

@@ -13,7 +13,6 @@ import { newForm, type Form } from "./form.ts";
 import { said, type Item, type Note, type Said } from "./item.ts";
 import { nextMark } from "./marks.ts";
 import { Past } from "./past.ts";
-import { OWN_LIMIT } from "./redact.ts";
 import { KEEP, Talk, type Part } from "./talk.ts";
 import type { Effect, Host, Kept, Link, Notice, Now, Overlay, Purpose } from "./words.ts";
 
@@ -73,8 +72,8 @@ export class Model {
   reads = new Map<string, Seq>();
   /** Does the server keep the read marks? It does for a proven name. */
   keepsMarks = false;
-  /** For how long authors are offered to remove a message, in milliseconds. `undefined`: the server cannot remove one. */
-  removeFor: number | undefined = OWN_LIMIT;
+  /** `false`: the server cannot remove messages. */
+  canRemove = true;
   /** The read marks that the server has, or was told. */
   readonly told = new Map<string, Seq>();
   /** Drafts of an earlier page, for conversations that are not open yet. */

@@ -58,6 +58,8 @@ export class Talk {
   mayHoldRemoved = false;
   /** Texts may have been removed, and nobody sees them now: they are not drawn before they were read again. */
   isHidden = false;
+  /** The newest message of the reader whose removal was refused. Removal is not offered up to there. */
+  refusedUpTo: Seq = 0;
   /** Text that was typed here and not sent. */
   draft = "";
   /** When something was last said here, for giving up the oldest. */

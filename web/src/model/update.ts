@@ -263,7 +263,10 @@ function pending(model: Model, id: number, what: "again" | "look" | "edit" | "dr
     return [];
   }
   const sent = sayIn(model, talk.place, item.text);
-  if (sent) return sent;
+  if (sent) {
+    for (const effect of sent) if (effect.kind === "send") model.past.link(id, effect.tag);
+    return sent;
+  }
   talk.push(item);
   return [];
 }

@@ -83,7 +83,7 @@ export type Purpose =
   | { for: "rooms" | "join" | "leave" | "mark" }
   /** The messages that are here, again: texts may have been removed. */
   | { for: "removed"; place: Place }
-  | { for: "search"; query: string }
+  | { for: "search" }
   | { for: "action"; action: Action; place: Place };
 
 /** The connection. Times are those of `Now.up`. */
@@ -107,6 +107,8 @@ export type Overlay =
   | { kind: "who"; room?: string; members: Member[]; count: number }
   | { kind: "rooms"; text: string; at: number; rooms?: RoomInfo[] }
   | { kind: "search"; text: string; query: string; hits: Hit[]; at: number; more: boolean; loading: boolean; why?: string;
+    /** The question on its way. Other answers come too late. */
+    asked?: Purpose;
     /** The messages that the search did not cover: after the first number, up to the second one. */
     notIndexed?: [Seq, Seq] }
   | { kind: "switcher"; text: string; at: number }

@@ -51,9 +51,16 @@ test("a removed message is shown as such, live, in the history and in the result
 
 test("a removed text is nowhere, whatever was under way", () => {
   const w = World.chatting();
-  w.said("lobby", "ana", "hunter2");
-  w.says("/msg bo hunter2");
+  const kept = (typed: string): number => {
+    const sent = w.says(typed).find((e) => e.kind === "send");
+    assert.ok(sent?.kind === "send");
+    const { to, text, tag } = sent;
+    w.said("room" in to ? to.room : `@${to.with}`, "ana", text, { tag });
+    return w.seq;
+  };
+  const seqs = ["//hunter2", "a\0b", "/msg bo hunter2"].map(kept);
   w.does({ kind: "show", key: "lobby" });
+  w.talk.reset();
   w.says("other");
   w.said("lobby", "bo", "hunter2!");
   assert.deepEqual(w.model.announced, { text: "bo: hunter2!" });
@@ -61,12 +68,15 @@ test("a removed text is nowhere, whatever was under way", () => {
   w.does({ kind: "past", older: true });
   assert.equal(w.talk.draft, "/msg bo hunter2");
   w.type("");
-  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 101, by: "ana" } });
-  w.does({ kind: "past", older: true });
-  w.does({ kind: "past", older: true });
+  // The first ones are not in the window.
+  for (const [n, seq] of seqs.entries()) {
+    const place = n === 2 ? { with: "bo" } : lobby;
+    w.event({ kind: "redacted", place, event: { ...("room" in place ? place : { to: "bo" }), seq, by: "ana" } });
+  }
+  for (let n = 0; n < 4; n += 1) w.does({ kind: "past", older: true });
   assert.equal(w.talk.draft, "other", "nor is it offered as an earlier input");
   w.does({ kind: "show", key: "ops" });
-  const silenced = w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 102, by: "bo" } });
+  const silenced = w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: w.seq, by: "bo" } });
   assert.equal(w.model.announced, undefined, "nor in the region for screen readers");
   assert.deepEqual(silenced, []);
 
@@ -109,6 +119,21 @@ test("a notification is closed when its message was read or removed, live or whi
   assert.deepEqual([w.model.rung.size, w.model.purposes.size, w.model.told.size], [0, 0, 0]);
 });
 
+test("a search goes on over a lost connection, and an answer that comes too late does not count", () => {
+  const w = World.chatting();
+  w.says("/search needle");
+  const hits = (from: number, to: number) => ({ messages: page("lobby", from, to).reverse(), more: true });
+  w.answer(w.asked("SEARCH").tag, "SEARCH", hits(51, 100));
+  const late = w.asked("SEARCH", w.does({ kind: "overlay-move", by: 50 }));
+  w.does({ kind: "overlay-text", text: "" });
+  const again = w.asked("SEARCH", w.event({ kind: "resumed", caughtUp: 0 }));
+  assert.deepEqual(again.question.op === "SEARCH" && again.question.data, { query: "needle", limit: 50 }, "what was searched for, not what is typed");
+  w.answer(late.tag, "SEARCH", hits(1, 50));
+  w.answer(again.tag, "SEARCH", hits(51, 100));
+  assert.ok(w.model.overlay?.kind === "search" && !w.model.overlay.loading);
+  assert.deepEqual([w.model.overlay.hits.length, w.model.overlay.hits[0]?.said.seq], [50, 100]);
+});
+
 test("after a new session, too, what is shown is read again, and searched for again", () => {
   const w = World.chatting();
   w.said("lobby", "bo", "one");
@@ -142,6 +167,10 @@ test("what the server does not remove is not offered again", () => {
   refuse("FORBIDDEN");
   assert.equal(w.model.notice?.text, "The message is too old.");
   assert.deepEqual(can(), [false, true], "the older one, and none that is as old");
+  w.up += 2000;
+  w.said("lobby", "ana", "three");
+  w.after(60_000);
+  assert.equal(canRedact(w.model, w.talk, saidAt(w, 990_003)), true, "a new one, for as long as any");
   roles(w, "moderator", "member");
   assert.deepEqual(can(), [true, true], "moderators have no such limit");
   refuse("UNKNOWN_OP");
