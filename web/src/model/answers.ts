@@ -109,7 +109,8 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       const talk = model.talks[model.find(purpose.place)];
       if (talk && answer.data.private !== undefined) talk.isPrivate = answer.data.private;
       if (talk && answer.data.topic !== undefined) talk.topic = answer.data.topic;
-      model.hint(say.actionDone(answer.op, answer.data));
+      // A note in the room says who has set the topic.
+      if (answer.data.topic === undefined) model.hint(say.actionDone(answer.op, answer.data));
       const { place } = purpose;
       // Roles may have changed.
       if (!("room" in place)) return [];

@@ -84,7 +84,7 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
       </section>
       {talk.following && talk.atHead ? null : (
         <button type="button" class="to-end" onClick={() => send({ kind: "to-end" })}>
-          {talk.unread > 0 ? ui.newBelow(talk.unread) : ui.toEnd} <span aria-hidden="true">↓</span>
+          {talk.unread > 0 ? ui.newBelow(`${talk.unread}${talk.hasMoreUnread ? "+" : ""}`) : ui.toEnd} <span aria-hidden="true">↓</span>
         </button>
       )}
     </div>

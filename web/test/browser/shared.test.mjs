@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { axeViolations, enter, Peer, say, Stage } from "./stage.mjs";
+import { axeViolations, enter, inItsRow, Peer, say, Stage } from "./stage.mjs";
 
 const shoot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
@@ -42,6 +42,7 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     assert.equal(await row.locator(".remove").isVisible(), false);
     await row.hover();
     await shoot(page, "row");
+    assert.ok(await inItsRow(row), "Remove stands on the line of its own message");
     await row.getByRole("button", { name: "Remove" }).click();
     await page.getByRole("dialog", { name: "Remove this message?" }).getByText("hunter2").waitFor();
     await page.getByLabel("Reason").fill("a password");
@@ -50,6 +51,7 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     for (const one of [page, other]) {
       await one.locator(".row.said .removed", { hasText: "message removed by ana: a password" }).waitFor();
+      assert.deepEqual(await one.locator(".text.removed bdi").allTextContents(), ["ana", "a password"]);
       assert.ok(!(await one.locator("body").innerText()).includes("hunter2"));
     }
     // With the keyboard alone; and what is not one's own is not offered, and is refused.
@@ -60,6 +62,7 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     await page.keyboard.press("Delete");
     await page.getByRole("dialog", { name: "Remove this message?" }).waitFor();
     await page.keyboard.press("Escape");
+    await page.waitForFunction(() => document.activeElement?.matches(".row"), undefined, { timeout: 5000 });
     await bo.say("of bo");
     const foreign = page.locator(".row.said", { hasText: "of bo" });
     await foreign.waitFor();

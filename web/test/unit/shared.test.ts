@@ -182,7 +182,7 @@ test("the removal of a message that is not here is confirmed", () => {
   w.says("/redact 7");
   const { tag } = w.asked("REDACT", w.does({ kind: "overlay-pick" }));
   assert.deepEqual(w.answer(tag, "REDACT", { ...lobby, seq: 7 }), []);
-  assert.equal(w.model.notice?.text, "Message 7 is removed.");
+  assert.equal(w.model.notice?.text, "Message 7 was removed.");
 });
 
 test("a removed message that was unread calls nobody any more", () => {
@@ -328,6 +328,7 @@ test("the topic is shown, set and removed", () => {
     w.talk.isPrivate = true;
     w.answer(asked.tag, "ROOM", { room: "lobby", topic });
     assert.deepEqual([w.talk.topic, w.talk.isPrivate], [topic, true], "the topic alone");
+    assert.equal(w.model.notice?.text, "This room has no topic.", "the note in the room says it already");
   }
   assert.deepEqual(w.says(`/topic ${"🦀".repeat(401)}`), []);
   assert.equal(w.model.notice?.text, "The topic is too long: 401 characters; at most 400.");
