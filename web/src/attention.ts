@@ -14,11 +14,12 @@ let audio: AudioContext | undefined;
 /** The open notification of each conversation. */
 const shown = new Map<string, Notification>();
 
-export function showTitle(title: string, hasNews: boolean): void {
+/** A title with a count begins with a bracket. */
+export function showTitle(title: string): void {
   const plain = plainLine(title);
   if (document.title !== plain) document.title = plain;
   const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-  const wanted = hasNews ? "icon-news.svg" : "icon.svg";
+  const wanted = title.startsWith("(") ? "icon-news.svg" : "icon.svg";
   if (icon && !icon.href.endsWith(`/${wanted}`)) icon.href = wanted;
 }
 

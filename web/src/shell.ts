@@ -313,7 +313,7 @@ export class Shell {
       this.#timer = setTimeout(() => this.#tick(), Math.min(wait, 2 ** 31 - 1));
     }
     if (this.#session) this.#saveLater();
-    showTitle(model.title, model.unread > 0);
+    showTitle(model.title);
     // The next key is for the overlay, so the overlay is drawn at once.
     if ((model.overlay !== undefined) !== this.#hadOverlay) return this.#draw();
     if (!this.#isDrawn) return;

@@ -146,12 +146,11 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
       return [];
     case "removed": {
       const talk = model.talks[model.find(purpose.place)];
-      if (talk && why.kind === "timed-out") talk.mayHoldRemoved = true;
-      else if (talk?.isHidden) {
-        talk.dropTexts();
-        return model.look();
-      }
-      return [];
+      if (!talk) return [];
+      if (why.kind === "timed-out") talk.mayHoldRemoved = true;
+      else if (talk.isHidden && talk.isRoom) talk.dropTexts();
+      else talk.isHidden = false;
+      return talk === model.talk && (talk.isHidden || !talk.loaded) ? model.look() : [];
     }
     case "search":
       if (model.overlay?.kind === "search" && model.overlay.asked === purpose) {

@@ -155,13 +155,14 @@ function refresh(model: Model, all: boolean): Effect[] {
  */
 function lookAgain(model: Model): Effect[] {
   for (const talk of model.talks.filter((t) => t.loaded)) {
-    if (talk !== model.talk && talk.unread === 0 && !isToTell(model, talk)) talk.dropTexts();
+    // The history with a user may no longer be there: those messages are kept.
+    if (talk.isRoom && talk !== model.talk && talk.unread === 0 && !isToTell(model, talk)) talk.dropTexts();
     else {
       talk.mayHoldRemoved = true;
-      talk.isHidden = talk !== model.talk;
+      talk.isHidden ||= talk !== model.talk;
     }
   }
-  return [...model.look(), ...model.talks.flatMap((t) => (t.isHidden ? model.readAgain(t) : [])), ...searchAgain(model)];
+  return [...model.look(), ...model.talks.flatMap((t) => (t.mayHoldRemoved && t.unread > 0 ? model.readAgain(t) : [])), ...searchAgain(model)];
 }
 
 function message(model: Model, message: Message): Effect[] {

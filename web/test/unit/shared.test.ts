@@ -263,6 +263,27 @@ test("what was removed while the page was away is read again", () => {
   assert.deepEqual(newest.question.op === "HISTORY" && newest.question.data, { room: "dev", limit: 100 });
 });
 
+test("direct messages are not drawn before they were read again, and stay where the server has no history with the user", () => {
+  const w = World.chatting();
+  for (const user of ["bo", "cal"]) w.said("@ana", user, "private");
+  for (const key of ["@bo", "@cal", "lobby"]) {
+    w.does({ kind: "show", key });
+    w.answerAll();
+    w.does({ kind: "scroll", atFoot: true, nearTop: false, nearFoot: true });
+  }
+  w.said("@ana", "cal", "unread");
+  const effects = w.event({ kind: "resumed", caughtUp: 0 });
+  const refused = (tag: number): void => {
+    w.does({ kind: "answer", answer: { kind: "failed", tag, op: "HISTORY", why: { kind: "refused", error: "NOT_FOUND", msg: "no" } as any } });
+  };
+  const asks = effects.flatMap((e) => (e.kind === "ask" && e.question.op === "HISTORY" ? [e] : []));
+  assert.deepEqual(asks.map((e) => e.question.op === "HISTORY" && e.question.data.with), ["cal"]);
+  assert.deepEqual(["@bo", "@cal"].map((key) => w.talkOf(key).isHidden), [true, true]);
+  refused(asks[0]!.tag);
+  refused(w.asked("HISTORY", w.does({ kind: "show", key: "@bo" })).tag);
+  assert.deepEqual(["@bo", "@cal"].map((key) => [w.talkOf(key).isHidden, shown(w.talkOf(key))]), [[false, ["private"]], [false, ["private", "unread"]]]);
+});
+
 test("a window of long messages is read again page by page", () => {
   const w = World.chatting();
   for (const text of ["one", "two", "three"]) w.said("lobby", "bo", text);
