@@ -11,22 +11,23 @@ const PITCH = 660;
 const TEXT = 160;
 
 let audio: AudioContext | undefined;
-/** The notification of each conversation, with the number of its message. */
-const shown = new Map<string, { seq: number; notification: Notification }>();
+/** The open notification of each conversation. */
+const shown = new Map<string, Notification>();
 
-export function showTitle(title: string, hasNews: boolean): void {
+/** A title with a count begins with a bracket. */
+export function showTitle(title: string): void {
   const plain = plainLine(title);
   if (document.title !== plain) document.title = plain;
   const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-  const wanted = hasNews ? "icon-news.svg" : "icon.svg";
+  const wanted = title.startsWith("(") ? "icon-news.svg" : "icon.svg";
   if (icon && !icon.href.endsWith(`/${wanted}`)) icon.href = wanted;
 }
 
-/** Rings, or takes the notification of a message away whose text was removed. */
+/** Rings, or closes the notification of a conversation. */
 export function attend(effect: Effect & { kind: "ring" | "silence" }, onClick: (key: string) => void): void {
   if (effect.kind === "ring") return ring(effect, onClick);
-  const one = shown.get(effect.key);
-  if (one?.seq === effect.seq) one.notification.close();
+  shown.get(effect.key)?.close();
+  shown.delete(effect.key);
 }
 
 function ring(effect: Effect & { kind: "ring" }, onClick: (key: string) => void): void {
@@ -42,7 +43,10 @@ function ring(effect: Effect & { kind: "ring" }, onClick: (key: string) => void)
     // Chrome on Android makes them only for pages with a service worker.
     return;
   }
-  shown.set(effect.key, { seq: effect.seq, notification });
+  shown.set(effect.key, notification);
+  notification.onclose = () => {
+    if (shown.get(effect.key) === notification) shown.delete(effect.key);
+  };
   notification.onclick = () => {
     focus();
     onClick(effect.key);

@@ -175,7 +175,7 @@ export const say = {
   ring: (user: string, title: string) => (title.startsWith("@") ? `${user} wrote to you` : `${user} mentioned you in ${title}`),
   removed: (by: string | undefined, reason: string | undefined) =>
     `message removed by ${by ?? "an operator"}${reason ? `: ${reason}` : ""}`,
-  messageRemoved: (seq: number) => `Message ${seq} is removed.`,
+  messageRemoved: (seq: number) => `Message ${seq} was removed.`,
   wroteNothing: "You have written nothing here.",
   noMessageOf: (user: string) => `There is no message of ${user} here.`,
   topicChanged: (by: string | undefined, topic: string) =>
@@ -218,7 +218,6 @@ export const say = {
       case "UNBAN": return `${user} may join ${place} again.`;
       case "GRANT": return done.role === undefined ? `${user} has no role in ${place} now.` : `${user} is ${done.role} in ${place} now.`;
       default:
-        if (done.topic !== undefined) return done.topic === "" ? `${place} has no topic now.` : `The topic of ${place} is set.`;
         return done.private === true ? `${place} is private now.` : `${place} is public now.`;
     }
   },
@@ -236,13 +235,13 @@ export const ui = {
   menu: "Menu", close: "Close", cancel: "Cancel", back: "Back", more: "More", settings: "Settings", theme: "Theme",
   themes: { system: "as the system", light: "light", dark: "dark" }, notify: "Notifications", sound: "Sound",
   makePrivate: "Make private", makePublic: "Make public", privateRoom: "private", message: "Message",
-  remove: "Remove", removeText: "Its text is removed for everyone, and cannot be brought back. All see who removed it, and why.",
-  removeReason: "Reason (all see it)", editTopic: "Topic", topicField: "What the room is for; empty: no topic", save: "Save",
+  remove: "Remove", removeText: "Its text is removed for everyone, and cannot be brought back. Everyone sees who removed it, and why.",
+  removeReason: "Reason (everyone sees it)", editTopic: "Topic", topicField: "What the room is for; empty: no topic", save: "Save",
   messageNumber: (seq: number) => `Message ${seq}`,
   kick: "Remove from room", mute: "Mute", unmute: "Unmute", ban: "Ban", unban: "Unban", role: "Role",
   write: (title: string) => `Write to ${title}`, send: "Send", splitInto: (n: number) => `Send as ${n} messages`,
   bytes: (bytes: number, bound: number) => `${bytes} of ${bound} bytes`,
-  messagesIn: (title: string) => `Messages in ${title}`, newSince: (time: string) => `New since ${time}`, newBelow: (n: number) => `${n} new`, toEnd: "Newest messages",
+  messagesIn: (title: string) => `Messages in ${title}`, newSince: (time: string) => `New since ${time}`, newBelow: (n: string) => `${n} new`, firstUnread: "First unread message", toEnd: "Newest messages",
   loading: "Loading …", nothingSaid: "Nothing has been said here yet.", startOf: (title: string) => `This is the beginning of ${title}.`,
   noTalk: "You are in no room.", showAll: (lines: number) => `Show all ${lines} lines`, showLess: "Show less",
   sending: "sending", kept: (seq: number) => `kept by the server as message ${seq}`, refused: (why: string) => `Not sent. ${why}`,

@@ -4,7 +4,7 @@
 import { h, render } from "preact";
 import { askPermission, attend, isPermitted, showTitle } from "./attention.ts";
 import { HostDoor } from "./host.ts";
-import { keep, takeUp } from "./model/keep.ts";
+import { forgetUser, keep, takeUp } from "./model/keep.ts";
 import { Model } from "./model/model.ts";
 import { update } from "./model/update.ts";
 import type { Effect, Input, Now } from "./model/words.ts";
@@ -13,7 +13,7 @@ import { Session } from "./session/session.ts";
 import type { Start } from "./session/life.ts";
 import type { Output } from "./session/words.ts";
 import { SessionLock } from "./lock.ts";
-import { storage, Store, type Stored } from "./store.ts";
+import { storage, Store } from "./store.ts";
 import { App } from "./view/app.tsx";
 
 /** How long a change that is not urgent may wait to be stored, in milliseconds. */
@@ -22,6 +22,8 @@ const LAZY = 500;
 const CHEAP = 12;
 /** The longest time between two pictures of a page that changes. */
 const RAREST = 600;
+/** The user has logged out. */
+const LEFT: Input = { kind: "event", event: { kind: "ended", why: { kind: "closed", how: "quit", msg: "" } } };
 
 export class Shell {
   readonly #model: Model;
@@ -65,15 +67,18 @@ export class Shell {
     addEventListener("blur", () => this.send({ kind: "focus", here: false }));
     document.addEventListener("visibilitychange", () => {
       const isVisible = document.visibilityState === "visible";
-      // A phone may say nothing else of a page that is put away. What comes then is not read.
+      // A phone may send no blur event when it hides a page. Messages that arrive then stay unread.
       this.send({ kind: "focus", here: isVisible && document.hasFocus() });
       if (isVisible) this.#event((s, now) => s.probe(now));
     });
     addEventListener("online", () => this.send({ kind: "reconnect-now" }));
     addEventListener("pagehide", () => this.#saveNow());
+    // After a log out in another tab nothing of the user stays in this one.
+    addEventListener("storage", () => {
+      if (this.#model.link.at === "elsewhere" && this.#store.load()?.key !== this.#key) this.send(LEFT);
+    });
     this.send({ kind: "host", host: await this.#door.find() });
-    if (stored && this.#isOther(stored.server)) this.#refuseOther();
-    else if (stored) await this.#goOn(stored, false);
+    if (stored) await this.#goOn(false);
     this.#draw();
   }
 
@@ -100,27 +105,18 @@ export class Shell {
       case "send":
         if (this.#session) this.#run(this.#session.send(effect.tag, effect.to, effect.text, now));
         break;
-      case "quit":
-        this.#quit(now);
-        break;
+      case "quit": this.#quit(now); break;
       case "reconnect":
         if (this.#session) this.#run(this.#session.reconnectNow(now));
         break;
-      case "take-over": {
-        const stored = this.#store.load();
-        if (stored && this.#isOther(stored.server)) this.#refuseOther();
-        else if (stored) void this.#goOn(stored, true);
-        break;
-      }
+      case "take-over": void this.#goOn(true); break;
       case "ask-permission":
         void askPermission().then((granted) => this.send({ kind: "permission", granted }));
         break;
       case "ring": case "silence":
         attend(effect, (key) => this.send({ kind: "show", key }));
         break;
-      case "theme":
-        this.#showTheme();
-        break;
+      case "theme": this.#showTheme(); break;
     }
   }
 
@@ -135,25 +131,34 @@ export class Shell {
       }
     }
     this.#store.begin(remember);
+    if (this.#server !== this.#model.host.id) forgetUser(this.#model);
+    this.#server = this.#model.host.id;
     // The last session may have ended by itself. Its read marks and drafts go on.
-    const kept = this.#store.loadKept(start.name ?? "");
+    const kept = this.#store.loadKept(start.name ?? "", this.#server);
     if (this.#model.talks.length === 0) takeUp(this.#model, kept);
     const seen = Number.isSafeInteger(kept.seen?.after) ? kept.seen : undefined;
     this.#key = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    this.#server = this.#model.host.id;
     // A lock that nobody else can know is free.
     void this.#lock.take(this.#key, false, this.#stolen);
     this.#begin(seen ? { ...start, seen } : start);
   }
 
   /** Takes up the session of an earlier page, unless another tab has it. */
-  async #goOn(stored: Stored, steal: boolean): Promise<void> {
+  async #goOn(steal: boolean): Promise<void> {
+    const stored = this.#store.load();
+    if (!stored) return this.send(LEFT);
+    if (this.#isOther(stored.server)) return this.#refuseOther();
+    if (this.#key !== stored.key) {
+      // Perhaps of another user: this page may have the state of an earlier session.
+      forgetUser(this.#model);
+      this.#model.again = undefined;
+    }
     this.#key = stored.key;
     this.#server = stored.server;
     if (!(await this.#lock.take(stored.key, steal, this.#stolen))) return this.send({ kind: "elsewhere" });
     // The other tab may have stored more meanwhile.
     const saved = this.#store.load()?.saved ?? stored.saved;
-    takeUp(this.#model, this.#store.loadKept(saved.name));
+    takeUp(this.#model, this.#store.loadKept(saved.name, stored.server));
     this.send({ kind: "restored", saved });
     this.#begin({ saved });
   }
@@ -186,7 +191,7 @@ export class Shell {
     // Without a connection nobody hears a goodbye: the daemon ends the session when its time is over.
     this.#drop();
     this.#store.wipe();
-    this.send({ kind: "event", event: { kind: "ended", why: { kind: "closed", how: "quit", msg: "" } } });
+    this.send(LEFT);
   }
 
   /** The page no longer needs the session. It is not ended: another tab may have it. */
@@ -205,8 +210,7 @@ export class Shell {
    * in the order in which the session wrote them.
    */
   #run(outputs: Output[]): void {
-    const isUrgent = outputs.some((o) => o.kind === "write" || o.kind === "answer");
-    if (isUrgent) this.#saveNow();
+    if (outputs.some((o) => o.kind === "write" || o.kind === "answer")) this.#saveNow();
     else this.#saveLater();
     this.#waiting.push(...outputs);
     if (this.#isRunning) return;
@@ -221,12 +225,8 @@ export class Shell {
 
   #carryOut(output: Output): void {
     switch (output.kind) {
-      case "open":
-        this.#open();
-        break;
-      case "close":
-        this.#closeSocket();
-        break;
+      case "open": this.#open(); break;
+      case "close": this.#closeSocket(); break;
       case "write":
         if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(output.text);
         break;
@@ -298,7 +298,7 @@ export class Shell {
     if (saved) {
       this.#store.save({ key: this.#key, ...(this.#server === undefined ? {} : { server: this.#server }), saved });
       const { after, log } = saved;
-      this.#store.saveKept(keep(this.#model), { after, ...(log === undefined ? {} : { log }) });
+      this.#store.saveKept(keep(this.#model), { after, ...(log === undefined ? {} : { log }) }, this.#server);
     }
   }
 
@@ -313,7 +313,7 @@ export class Shell {
       this.#timer = setTimeout(() => this.#tick(), Math.min(wait, 2 ** 31 - 1));
     }
     if (this.#session) this.#saveLater();
-    showTitle(model.title, model.unread > 0);
+    showTitle(model.title);
     // The next key is for the overlay, so the overlay is drawn at once.
     if ((model.overlay !== undefined) !== this.#hadOverlay) return this.#draw();
     if (!this.#isDrawn) return;

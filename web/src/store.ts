@@ -57,14 +57,14 @@ export class Store {
     write(this.#place, SESSION, stored);
   }
 
-  /** The kept state of this user's last page, and up to where it had seen which log. */
-  loadKept(me: string): Partial<Kept> & { seen?: Seen } {
-    const kept = read(this.#place, KEPT) as (Partial<Kept> & { seen?: Seen }) | undefined;
-    return { ...(kept?.me === me ? kept : {}), ...this.loadSettings() };
+  /** The kept state of this user's last page with that server, and up to where it had seen which log. */
+  loadKept(me: string, server?: string): Partial<Kept> & { seen?: Seen } {
+    const kept = read(this.#place, KEPT) as (Partial<Kept> & { seen?: Seen; server?: string }) | undefined;
+    return { ...(kept?.me === me && kept.server === server ? kept : {}), ...this.loadSettings() };
   }
 
-  saveKept({ notify, sound, theme, ...kept }: Kept, seen: Seen): void {
-    write(this.#place, KEPT, { ...kept, seen });
+  saveKept({ notify, sound, theme, ...kept }: Kept, seen: Seen, server?: string): void {
+    write(this.#place, KEPT, { ...kept, seen, server });
     this.saveSettings({ notify, sound, theme });
   }
 

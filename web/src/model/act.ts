@@ -4,7 +4,7 @@
 import { say } from "../sentences.ts";
 import { byteLength, REASON_BYTES, tooLong, wellFormed, type Question } from "../wire/request.ts";
 import { isSameName, nameProblem } from "../wire/name.ts";
-import { ROLES, type Member, type Place } from "../wire/types.ts";
+import { ROLES, type Member, type Place, type Seq } from "../wire/types.ts";
 import { COMMANDS, readCommand, readDuration, type Action, type Command } from "./command.ts";
 import type { Candidates } from "./complete.ts";
 import { newForm, readForm } from "./form.ts";
@@ -13,7 +13,7 @@ import { askRedact } from "./redact.ts";
 import { splitText } from "./split.ts";
 import type { Talk } from "./talk.ts";
 import { cleanTopic, onTopic, topicProblem } from "./topic.ts";
-import type { Effect } from "./words.ts";
+import type { Effect, Overlay, Purpose } from "./words.ts";
 
 /** Enter: sends the message or does the command. If that fails, the text stays in the input. */
 export function enter(model: Model): Effect[] {
@@ -36,7 +36,7 @@ export function enter(model: Model): Effect[] {
     talk.draft = typed;
     return [];
   }
-  model.past.remember(typed);
+  model.past.remember(typed, done.flatMap((e) => (e.kind === "send" ? [e.tag] : [])));
   return done;
 }
 
@@ -266,9 +266,24 @@ export function search(model: Model): Effect[] {
   const before = isMore ? overlay.hits.at(-1)?.said.seq : undefined;
   const { why: _, notIndexed, ...rest } = overlay;
   const shown = isMore && notIndexed ? { notIndexed } : {};
-  model.overlay = { ...rest, ...shown, query, loading: true, ...(isMore ? {} : { hits: [], at: 0, more: false }) };
-  const data = { query, limit: 50, ...(before === undefined ? {} : { before }) };
-  return [model.ask({ op: "SEARCH", data }, { for: "search", query })];
+  return askSearch(model, { ...rest, ...shown, query, ...(isMore ? {} : NO_HITS) }, before);
+}
+
+/** Searches again after a lost connection. An answer to the earlier question comes too late. */
+export function searchAgain(model: Model): Effect[] {
+  const { overlay } = model;
+  if (overlay?.kind !== "search" || overlay.query === "") return [];
+  const { why: _, notIndexed: __, ...rest } = overlay;
+  return askSearch(model, { ...rest, ...NO_HITS });
+}
+
+const NO_HITS = { hits: [], at: 0, more: false };
+
+function askSearch(model: Model, overlay: Overlay & { kind: "search" }, before?: Seq): Effect[] {
+  const asked: Purpose = { for: "search" };
+  const data = { query: overlay.query, limit: 50, ...(before === undefined ? {} : { before }) };
+  model.overlay = { ...overlay, loading: true, asked };
+  return [model.ask({ op: "SEARCH", data }, asked)];
 }
 
 function connectAgain(model: Model): Effect[] {

@@ -8,7 +8,7 @@ import { conversationOf, placeOfMark, type HistoryReply, type Place, type Search
 import { said, type Fate, type Said } from "./item.ts";
 import { takeMark } from "./marks.ts";
 import { SIDE, type Model } from "./model.ts";
-import { redactAgain, redactRefused } from "./redact.ts";
+import { readOn, redactAgain, redactRefused } from "./redact.ts";
 import { isSamePart, type Part } from "./talk.ts";
 import type { Effect, Purpose } from "./words.ts";
 
@@ -84,11 +84,12 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       return [];
     }
     case "HISTORY":
+      if ("place" in purpose) redactAgain(model, purpose.place, answer.data.messages);
+      if (purpose.for === "removed") return readOn(model, purpose.place, answer.data);
       if (purpose.for === "history") history(model, purpose.place, purpose.part, answer.data);
-      if (purpose.for === "removed") redactAgain(model, purpose.place, answer.data.messages);
       return purpose.for === "around" ? around(model, purpose, answer.data) : [];
     case "SEARCH":
-      if (purpose.for === "search") found(model, purpose.query, answer.data);
+      if (purpose.for === "search") found(model, purpose, answer.data);
       return [];
     case "MARK": {
       const { seq } = answer.data;
@@ -108,7 +109,8 @@ function answered(model: Model, purpose: Purpose, answer: SessionAnswer & { kind
       const talk = model.talks[model.find(purpose.place)];
       if (talk && answer.data.private !== undefined) talk.isPrivate = answer.data.private;
       if (talk && answer.data.topic !== undefined) talk.topic = answer.data.topic;
-      model.hint(say.actionDone(answer.op, answer.data));
+      // A note in the room says who has set the topic.
+      if (answer.data.topic === undefined) model.hint(say.actionDone(answer.op, answer.data));
       const { place } = purpose;
       // Roles may have changed.
       if (!("room" in place)) return [];
@@ -144,11 +146,14 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
       return [];
     case "removed": {
       const talk = model.talks[model.find(purpose.place)];
-      if (talk && why.kind === "timed-out") talk.mayHoldRemoved = true;
-      return [];
+      if (!talk) return [];
+      if (why.kind === "timed-out") talk.mayHoldRemoved = true;
+      else if (talk.isHidden && talk.isRoom) talk.dropTexts();
+      else talk.isHidden = false;
+      return talk === model.talk && (talk.isHidden || !talk.loaded) ? model.look() : [];
     }
     case "search":
-      if (model.overlay?.kind === "search" && model.overlay.query === purpose.query) {
+      if (model.overlay?.kind === "search" && model.overlay.asked === purpose) {
         model.overlay = { ...model.overlay, loading: false, why: text };
       }
       return [];
@@ -194,10 +199,10 @@ function around(model: Model, purpose: Purpose & { for: "around" }, reply: Histo
   return [];
 }
 
-function found(model: Model, query: string, reply: SearchReply): void {
+function found(model: Model, purpose: Purpose, reply: SearchReply): void {
   // It may have been closed meanwhile, or something else is searched for.
   const { overlay } = model;
-  if (overlay?.kind !== "search" || overlay.query !== query) return;
+  if (overlay?.kind !== "search" || overlay.asked !== purpose) return;
   const hits = reply.messages.map((m) => ({
     place: conversationOf(m, model.me), said: said(model.id(), m, model.me), highlights: m.highlights ?? [],
   }));

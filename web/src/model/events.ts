@@ -5,14 +5,14 @@ import { problemText, say } from "../sentences.ts";
 import type { Message, Problem, SessionEvent } from "../session/words.ts";
 import { isSameName } from "../wire/name.ts";
 import type { LoginReply, MemberState, NoticeEvent, PresenceEvent } from "../wire/types.ts";
-import { search } from "./act.ts";
+import { searchAgain } from "./act.ts";
 import { spoken } from "./explain.ts";
 import { newForm } from "./form.ts";
 import { said, type Said } from "./item.ts";
 import { forgetUser, logReplaced, returnUnresolved } from "./keep.ts";
-import { takeMark, takeMarks } from "./marks.ts";
+import { isToTell, takeMark, takeMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
-import { OWN_LIMIT, redacted } from "./redact.ts";
+import { redacted } from "./redact.ts";
 import type { Talk } from "./talk.ts";
 import { topicChanged } from "./topic.ts";
 import type { Effect } from "./words.ts";
@@ -45,10 +45,13 @@ export function onEvent(model: Model, event: SessionEvent): Effect[] {
     case "mark":
       takeMark(model, event.place, event.seq);
       return [];
-    case "connected":
+    case "connected": {
       model.link = { at: "up" };
       loggedIn(model, event.login);
-      return [...refresh(model, true), ...lookAgain(model)];
+      // First: what it drops, the refresh loads.
+      const looked = lookAgain(model);
+      return [...refresh(model, true), ...looked];
+    }
     case "resumed":
       model.link = { at: "up", caughtUp: { count: event.caughtUp, until: model.now.up + CAUGHT_UP } };
       if (model.notice?.error) model.notice = undefined;
@@ -91,7 +94,7 @@ function entered(model: Model, login: LoginReply, resumed: boolean): Effect[] {
   model.form = undefined;
   model.notice = undefined;
   model.link = { at: "up" };
-  // After a session that ended by itself somebody else may have entered.
+  // After a session that ended by itself another user may have entered.
   if (model.talks.length > 0 && !isSameName(login.name, model.me)) forgetUser(model);
   loggedIn(model, login);
   returnUnresolved(model);
@@ -119,7 +122,7 @@ function loggedIn(model: Model, login: LoginReply): void {
   model.me = login.name;
   model.color = login.color;
   model.limits = login.limits;
-  model.removeFor = OWN_LIMIT;
+  model.canRemove = true;
   takeMarks(model, login.marks);
   for (const room of login.rooms) {
     const isNew = model.find({ room }) < 0;
@@ -146,14 +149,20 @@ function refresh(model: Model, all: boolean): Effect[] {
   });
 }
 
-/** Texts may have been removed while the connection was lost. What is shown is read again, and searched for again. */
+/**
+ * Texts may have been removed while the connection was lost. What is shown or unread is read again, and searched for
+ * again. Other texts are dropped.
+ */
 function lookAgain(model: Model): Effect[] {
-  for (const talk of model.talks) talk.mayHoldRemoved = talk.loaded;
-  const effects = model.look();
-  const { overlay } = model;
-  if (overlay?.kind !== "search" || overlay.hits.length === 0) return effects;
-  model.overlay = { ...overlay, hits: [], query: overlay.loading ? overlay.query : "" };
-  return [...effects, ...search(model)];
+  for (const talk of model.talks.filter((t) => t.loaded)) {
+    // The history with a user may no longer be there: those messages are kept.
+    if (talk.isRoom && talk !== model.talk && talk.unread === 0 && !isToTell(model, talk)) talk.dropTexts();
+    else {
+      talk.mayHoldRemoved = true;
+      talk.isHidden ||= talk !== model.talk;
+    }
+  }
+  return [...model.look(), ...model.talks.flatMap((t) => (t.mayHoldRemoved && t.unread > 0 ? model.readAgain(t) : [])), ...searchAgain(model)];
 }
 
 function message(model: Model, message: Message): Effect[] {
@@ -162,7 +171,10 @@ function message(model: Model, message: Message): Effect[] {
   const reading = model.isReading(talk);
   const id = model.id();
   talk.active = id;
-  if (message.tag !== undefined) talk.takePending(message.tag);
+  if (message.tag !== undefined) {
+    talk.takePending(message.tag);
+    model.past.link(message.tag, event.seq);
+  }
   // It came with a page of the history already.
   if (talk.newest !== undefined && talk.newest >= event.seq) return [];
   const item = said(id, event, model.me);
@@ -174,8 +186,7 @@ function message(model: Model, message: Message): Effect[] {
     talk.readElsewhere(event.seq); // Users have read what they answer, perhaps in another session.
   } else if (!isRead) {
     if (talk.unread === 0) talk.newFrom = event.seq;
-    talk.unread += 1;
-    if (item.mention) talk.mentions += 1;
+    talk.addNews(item);
   }
   talk.push(item);
   const isNews = !own && model.link.at === "up";
@@ -188,7 +199,17 @@ function message(model: Model, message: Message): Effect[] {
 function ring(model: Model, talk: Talk, { user, text, seq }: Said): Effect[] {
   if (model.now.up < model.rangAt + RING || (!model.notify && !model.sound)) return [];
   model.rangAt = model.now.up;
-  return [{ kind: "ring", title: say.ring(user, talk.title), text, key: talk.key, seq, show: model.notify, sound: model.sound }];
+  model.rung.set(talk.key, seq);
+  return [{ kind: "ring", title: say.ring(user, talk.title), text, key: talk.key, show: model.notify, sound: model.sound }];
+}
+
+/** Closes notifications whose message was read or removed, or whose conversation is gone. */
+export function silence(model: Model): Effect[] {
+  return [...model.rung].flatMap(([key, seq]): Effect[] => {
+    if (model.talks.some((t) => t.key === key && t.read < seq)) return [];
+    model.rung.delete(key);
+    return [{ kind: "silence", key }];
+  });
 }
 
 function presence(model: Model, event: PresenceEvent): void {
@@ -220,7 +241,6 @@ function ended(model: Model, why: Problem): void {
     model.form = newForm(model.host.kind === "relay" ? model.host.server : "", model.me, model.color);
     model.link = { at: "off" };
     forgetUser(model);
-    model.keepsMarks = false;
     model.again = undefined;
     model.notice = undefined;
     model.announce(say.youLeft);

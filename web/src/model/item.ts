@@ -41,6 +41,8 @@ export interface Note {
   text: string;
   /** With `presence`: the parts of the text, each with its user. */
   parts?: { user: string; text: string }[];
+  /** The user that the text begins with. */
+  by?: string;
 }
 
 export interface Pending {
@@ -73,7 +75,7 @@ export function removalOf(event: Removal): Removal {
   return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
 }
 
-/** The message after its text was removed. It calls nobody any more. */
+/** The message after its text was removed. It no longer mentions anyone. */
 export function withoutText(item: Said, redacted: Removal): Said {
   return { ...item, text: "", mention: false, redacted };
 }

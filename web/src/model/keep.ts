@@ -71,8 +71,15 @@ export function forgetUser(model: Model): void {
   model.returning = [];
   model.unresolved = [];
   model.knownRooms = [];
+  model.purposes.clear();
+  model.told.clear();
+  model.keepsMarks = false;
+  model.wantedKey = undefined;
   model.overlay = undefined;
   model.completion = undefined;
+  model.notice = undefined;
+  model.marked = undefined;
+  model.goTo = undefined;
 }
 
 /** After that number the server has another log. The messages here belong to the old one; they are loaded again. */
@@ -82,8 +89,6 @@ export function logReplaced(model: Model, from: Seq): void {
   for (const talk of model.talks) {
     talk.reset();
     talk.read = Math.min(from, talk.read);
-    talk.unread = 0;
-    talk.mentions = 0;
-    talk.newFrom = undefined;
+    talk.clearNews();
   }
 }

@@ -53,6 +53,11 @@ export function nextMark(model: Model): number | undefined {
   return moments.length > 0 ? Math.min(...moments) : undefined;
 }
 
+/** Is there a mark that the server does not have yet? */
+export function isToTell(model: Model, talk: Talk): boolean {
+  return model.keepsMarks && toTell(model, talk) !== undefined;
+}
+
 /** Up to which message the server does not know that this was read. */
 function toTell(model: Model, talk: Talk): Seq | undefined {
   if (talk.fresh || !talk.loaded) return undefined;

@@ -13,7 +13,6 @@ import { newForm, type Form } from "./form.ts";
 import { said, type Item, type Note, type Said } from "./item.ts";
 import { nextMark } from "./marks.ts";
 import { Past } from "./past.ts";
-import { OWN_LIMIT } from "./redact.ts";
 import { KEEP, Talk, type Part } from "./talk.ts";
 import type { Effect, Host, Kept, Link, Notice, Now, Overlay, Purpose } from "./words.ts";
 
@@ -66,13 +65,15 @@ export class Model {
   /** Does the reader look? */
   focus = true;
   rangAt = -Infinity;
+  /** The message of each conversation's notification. */
+  readonly rung = new Map<string, Seq>();
   announcedAt = -Infinity;
   /** The read marks of an earlier page. */
   reads = new Map<string, Seq>();
   /** Does the server keep the read marks? It does for a proven name. */
   keepsMarks = false;
-  /** For how long authors are offered to remove a message, in milliseconds. `undefined`: the server cannot remove one. */
-  removeFor: number | undefined = OWN_LIMIT;
+  /** `false`: the server cannot remove messages. */
+  canRemove = true;
   /** The read marks that the server has, or was told. */
   readonly told = new Map<string, Seq>();
   /** Drafts of an earlier page, for conversations that are not open yet. */
@@ -191,10 +192,11 @@ export class Model {
   }
 
   /** Reads the messages that are here again, for texts that were removed meanwhile. */
-  readAgain(talk: Talk): Effect[] {
+  readAgain(talk: Talk, after = Math.max(0, (talk.oldest ?? 1) - 1)): Effect[] {
     talk.mayHoldRemoved = false;
+    if (talk.oldest === undefined) talk.isHidden = false;
     if (talk.oldest === undefined) return [];
-    const data = historyData(talk.place, { after: Math.max(0, talk.oldest - 1), limit: KEEP });
+    const data = historyData(talk.place, { after, limit: KEEP });
     return [this.ask({ op: "HISTORY", data }, { for: "removed", place: talk.place })];
   }
 
@@ -285,6 +287,7 @@ export class Model {
 
   /** The title of the window. */
   get title(): string {
+    if (this.link.at === "elsewhere") return say.product;
     const count = this.mentions > 0 ? `(${this.mentions}!) ` : this.unread > 0 ? `(${this.unread}) ` : "";
     const place = this.form ? "" : (this.talk?.title ?? "");
     return `${count}${place === "" ? "" : `${place} – `}${say.product}`;

@@ -3,7 +3,7 @@
 
 import { say } from "../sentences.ts";
 import { isSameName } from "../wire/name.ts";
-import { placeKey, ROLES, type ErrorKind, type MsgEvent, type Place, type RedactedEvent, type Seq } from "../wire/types.ts";
+import { placeKey, ROLES, type ErrorKind, type HistoryReply, type MsgEvent, type Place, type RedactedEvent, type Seq } from "../wire/types.ts";
 import type { Which } from "./command.ts";
 import { removalOf, withoutText, type Removal, type Said } from "./item.ts";
 import type { Model } from "./model.ts";
@@ -11,10 +11,10 @@ import type { Talk } from "./talk.ts";
 import type { Effect } from "./words.ts";
 
 /**
- * How long an author may remove a message, in milliseconds: the daemon's default. It does not tell its own limit, but a
- * refusal does. Here it only hides buttons; `/redact` asks the server in any case.
+ * How long an author may remove a message, in milliseconds: the daemon's default. It does not tell its own limit. Here
+ * it only hides buttons; `/redact` asks the server in any case.
  */
-export const OWN_LIMIT = 15 * 60_000;
+const OWN_LIMIT = 15 * 60_000;
 
 /** The text of a message was removed. */
 export function redacted(model: Model, place: Place, event: RedactedEvent): Effect[] {
@@ -22,7 +22,7 @@ export function redacted(model: Model, place: Place, event: RedactedEvent): Effe
   const removal = removalOf(event);
   takeOut(model, place, seq, removal);
   if (model.talk?.key === placeKey(place)) model.announce(say.removed(removal.by, removal.reason));
-  return [{ kind: "silence", key: placeKey(place), seq }];
+  return [];
 }
 
 /** The server does not repeat what was removed while the page was away: it is read again. */
@@ -30,10 +30,21 @@ export function redactAgain(model: Model, place: Place, messages: readonly MsgEv
   for (const message of messages) if (message.redacted === true) takeOut(model, place, message.seq, removalOf(message));
 }
 
+/** A page has so many messages or bytes at most, so the rest of the window may come with another one. */
+export function readOn(model: Model, place: Place, { messages, more }: HistoryReply): Effect[] {
+  const talk = model.talks[model.find(place)];
+  const last = messages.at(-1)?.seq;
+  if (talk && more && last !== undefined && last < (talk.newest ?? 0)) return model.readAgain(talk, last);
+  if (talk) talk.isHidden = false;
+  return [];
+}
+
 /** Takes a text out of all that the page holds: the conversation, results of a search, questions, what was typed. */
 function takeOut(model: Model, place: Place, seq: Seq, removal: Removal): void {
   const was = model.talks[model.find(place)]?.redact(seq, removal);
-  if (was?.own) model.past.forget(was.text);
+  model.past.forget(seq);
+  // `silence` closes its notification.
+  if (model.rung.get(placeKey(place)) === seq) model.rung.set(placeKey(place), 0);
   // It may have been read out just now.
   if (was) model.announced = undefined;
   // The older side of a part that is being loaded waits for the newer one.
@@ -50,13 +61,11 @@ function takeOut(model: Model, place: Place, seq: Seq, removal: Removal): void {
   model.overlay = { ...overlay, hits };
 }
 
-/** The server has not removed a message. What it would refuse again is not offered again. */
+/** The server has not removed a message. Where it is too old, so are those before it. */
 export function redactRefused(model: Model, place: Place, seq: Seq, error: ErrorKind): void {
-  const item = model.talks[model.find(place)]?.items.find((i): i is Said => i.kind === "said" && i.seq === seq);
-  if (error === "UNKNOWN_OP") model.removeFor = undefined;
-  else if (error === "FORBIDDEN" && item?.own && model.removeFor !== undefined) {
-    model.removeFor = Math.max(0, Math.min(model.removeFor, model.now.wall - item.at));
-  }
+  const talk = model.talks[model.find(place)];
+  if (error === "UNKNOWN_OP") model.canRemove = false;
+  else if (error === "FORBIDDEN" && talk) talk.refusedUpTo = Math.max(seq, talk.refusedUpTo);
 }
 
 /** `/redact`: asks whether the message is to be removed. `undefined`: there is none. */
@@ -80,7 +89,7 @@ export function askRedact(model: Model, which: Which, reason: string): Effect[] 
 
 /** Is the reader offered to remove that message? The server decides. */
 export function canRedact(model: Model, talk: Talk, item: Said): boolean {
-  if (item.redacted !== undefined || model.removeFor === undefined) return false;
-  if (item.own && model.now.wall < item.at + model.removeFor) return true;
+  if (item.redacted !== undefined || !model.canRemove) return false;
+  if (item.own && item.seq > talk.refusedUpTo && model.now.wall < item.at + OWN_LIMIT) return true;
   return talk.isRoom && ROLES.indexOf(model.roleIn(talk)) >= ROLES.indexOf("moderator");
 }

@@ -8,6 +8,8 @@ import { seqOf, withoutText, type Item, type Note, type Pending, type Removal, t
 
 /** Entries that are kept of one conversation. */
 export const KEEP = 400;
+/** Unread messages that are counted in one conversation. The badge says "999+" before. */
+const NEWS = 1000;
 /** Members that are kept of one room: as many as the daemon tells. */
 const MEMBERS = 500;
 /** Names that one line about coming and leaving holds. */
@@ -23,7 +25,7 @@ export function isSamePart(a: Part | undefined, b: Part): boolean {
 export class Talk {
   readonly key: string;
   items: Item[] = [];
-  /** Nothing older is to be had. */
+  /** The store has nothing older. */
   atStart = false;
   /** The window reaches to the newest message. */
   atHead = true;
@@ -31,8 +33,8 @@ export class Talk {
   asked: Part | undefined;
   /** It has been filled from the store. */
   loaded = false;
-  unread = 0;
-  mentions = 0;
+  /** The unread messages, by number: does each mention the reader? Some may be beyond the window. */
+  readonly #news = new Map<Seq, boolean>();
   /** The first message that was not read: the "new since" line stands before it. */
   newFrom: Seq | undefined;
   /** The newest message that was read. */
@@ -54,6 +56,10 @@ export class Talk {
   toldAt: number | undefined;
   /** The connection was lost: texts may have been removed that are still here. */
   mayHoldRemoved = false;
+  /** Texts may have been removed, and nobody sees them now: they are not drawn before they were read again. */
+  isHidden = false;
+  /** The newest message of the reader whose removal was refused. Removal is not offered up to there. */
+  refusedUpTo: Seq = 0;
   /** Text that was typed here and not sent. */
   draft = "";
   /** When something was last said here, for giving up the oldest. */
@@ -61,6 +67,14 @@ export class Talk {
 
   constructor(readonly place: Place) {
     this.key = placeKey(place);
+  }
+
+  get unread(): number {
+    return this.#news.size;
+  }
+
+  get mentions(): number {
+    return [...this.#news.values()].filter(Boolean).length;
   }
 
   get isRoom(): boolean {
@@ -142,8 +156,7 @@ export class Talk {
     // The first unread message was further up than the window. Those behind `newFrom` are counted already.
     const { newFrom = 0 } = this;
     const news = this.unread > 0 ? older.filter((i) => !i.own && i.seq > this.read && i.seq < newFrom) : [];
-    this.unread += news.length;
-    this.mentions += news.filter((i) => i.mention).length;
+    for (const item of news) this.addNews(item);
     this.newFrom = news[0]?.seq ?? this.newFrom;
     this.atStart = !more;
     this.#boundBack();
@@ -198,9 +211,16 @@ export class Talk {
     this.#boundFront();
   }
 
-  /** Nothing is here any more; the newest page is to be loaded. */
+  /** The window is emptied; the newest page is to be loaded. */
   reset(): void {
+    this.dropTexts();
     this.items = this.items.filter((i) => i.kind === "pending");
+  }
+
+  /** Drops the messages. They are loaded again when the conversation is shown. Notes of missing messages stay. */
+  dropTexts(): void {
+    this.items = this.items.filter((i) => i.kind === "pending" || (i.kind === "note" && i.tone !== "presence" && i.tone !== "quiet"));
+    this.isHidden = false;
     this.atStart = false;
     this.atHead = true;
     this.loaded = false;
@@ -225,8 +245,7 @@ export class Talk {
 
   /** All of it was seen. */
   wasRead(): void {
-    this.unread = 0;
-    this.mentions = 0;
+    this.#news.clear();
     this.readUpTo(this.newest ?? 0);
   }
 
@@ -239,13 +258,16 @@ export class Talk {
   /** Another session of the user has read up to there. */
   readElsewhere(seq: Seq): void {
     if (seq <= this.read) return;
-    const seen = this.items.filter((i): i is Said => i.kind === "said" && !i.own && i.seq > this.read && i.seq <= seq);
     this.readUpTo(seq);
-    if (this.atHead) return this.count();
-    // The window does not hold all that is unread.
-    this.unread = Math.max(0, this.unread - seen.length);
-    this.mentions = Math.max(0, this.mentions - seen.filter((i) => i.mention).length);
-    this.newFrom = this.unread > 0 ? seq + 1 : undefined;
+    for (const one of this.#news.keys()) if (one <= seq) this.#news.delete(one);
+    this.newFrom = this.unread > 0 ? Math.min(...this.#news.keys()) : undefined;
+  }
+
+  /** One more unread message. */
+  addNews({ seq, mention }: Said): void {
+    this.#news.set(seq, mention);
+    const [first] = this.#news.keys();
+    if (first !== undefined && this.unread > NEWS) this.#news.delete(first);
   }
 
   /** Everything that is here is unread, and so is more that is not here. */
@@ -256,10 +278,11 @@ export class Talk {
 
   /** The text of a message was removed; returns the message as it was, if it is here. */
   redact(seq: Seq, removal: Removal): Said | undefined {
+    // It may be unread and beyond the window.
+    if (this.#news.has(seq)) this.#news.set(seq, false);
     const at = this.items.findIndex((i) => seqOf(i) === seq);
     const item = this.items[at];
     if (item?.kind !== "said" || item.redacted) return undefined;
-    if (item.mention && seq > this.read) this.mentions = Math.max(0, this.mentions - 1);
     this.items[at] = withoutText(item, removal);
     return item;
   }
@@ -267,9 +290,15 @@ export class Talk {
   /** Counts unread messages by the read mark. */
   count(): void {
     const unread = this.items.filter((i): i is Said => i.kind === "said" && !i.own && i.seq > this.read);
-    this.unread = unread.length;
-    this.mentions = unread.filter((i) => i.mention).length;
+    this.#news.clear();
+    for (const item of unread) this.addNews(item);
     this.newFrom = unread[0]?.seq;
+  }
+
+  /** What was unread belongs to another log. */
+  clearNews(): void {
+    this.#news.clear();
+    this.newFrom = undefined;
   }
 
   setMembers(members: readonly Member[], count: number): void {

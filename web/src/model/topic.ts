@@ -13,7 +13,8 @@ export function topicChanged(model: Model, event: TopicEvent): void {
   if (!talk) return;
   talk.topic = event.topic;
   const text = say.topicChanged(event.user, event.topic);
-  model.note(talk, text);
+  const by = event.user === undefined ? {} : { by: event.user };
+  talk.push({ kind: "note", id: model.id(), at: model.now.wall, tone: "quiet", text, ...by });
   if (talk === model.talk) model.announce(text);
 }
 

@@ -5,7 +5,7 @@ import { say } from "../sentences.ts";
 import { act, candidates, enter, logIn, sayIn, sendInParts } from "./act.ts";
 import { onAnswer } from "./answers.ts";
 import { beginCompletion, stepCompletion } from "./complete.ts";
-import { onEvent } from "./events.ts";
+import { onEvent, silence } from "./events.ts";
 import { newForm, setField } from "./form.ts";
 import { tellMarks } from "./marks.ts";
 import type { Model } from "./model.ts";
@@ -17,7 +17,7 @@ import type { Effect, Host, Input, Now } from "./words.ts";
 export function update(model: Model, input: Input, now: Now): Effect[] {
   model.now = now;
   const effects = take(model, input, now);
-  return [...effects, ...tellMarks(model, input.kind === "focus" && !input.here)];
+  return [...effects, ...silence(model), ...tellMarks(model, input.kind === "focus" && !input.here)];
 }
 
 function take(model: Model, input: Input, now: Now): Effect[] {
@@ -263,7 +263,10 @@ function pending(model: Model, id: number, what: "again" | "look" | "edit" | "dr
     return [];
   }
   const sent = sayIn(model, talk.place, item.text);
-  if (sent) return sent;
+  if (sent) {
+    for (const effect of sent) if (effect.kind === "send") model.past.link(id, effect.tag);
+    return sent;
+  }
   talk.push(item);
   return [];
 }

@@ -69,9 +69,9 @@ export type Effect =
   | { kind: "send"; tag: number; to: Place; text: string }
   | { kind: "quit" | "reconnect" | "take-over" | "ask-permission" }
   /** Makes itself known outside of the page. */
-  | { kind: "ring"; title: string; text: string; key: string; seq: Seq; sound: boolean; show: boolean }
-  /** Takes the notification of that message away: its text was removed. */
-  | { kind: "silence"; key: string; seq: Seq }
+  | { kind: "ring"; title: string; text: string; key: string; sound: boolean; show: boolean }
+  /** Closes the notification of that conversation. */
+  | { kind: "silence"; key: string }
   | { kind: "theme"; theme: Theme };
 
 /** Why a question was asked. */
@@ -83,7 +83,7 @@ export type Purpose =
   | { for: "rooms" | "join" | "leave" | "mark" }
   /** The messages that are here, again: texts may have been removed. */
   | { for: "removed"; place: Place }
-  | { for: "search"; query: string }
+  | { for: "search" }
   | { for: "action"; action: Action; place: Place };
 
 /** The connection. Times are those of `Now.up`. */
@@ -107,6 +107,8 @@ export type Overlay =
   | { kind: "who"; room?: string; members: Member[]; count: number }
   | { kind: "rooms"; text: string; at: number; rooms?: RoomInfo[] }
   | { kind: "search"; text: string; query: string; hits: Hit[]; at: number; more: boolean; loading: boolean; why?: string;
+    /** The question on its way. Other answers come too late. */
+    asked?: Purpose;
     /** The messages that the search did not cover: after the first number, up to the second one. */
     notIndexed?: [Seq, Seq] }
   | { kind: "switcher"; text: string; at: number }

@@ -33,7 +33,8 @@ export function Composer({ model, talk, send }: { model: Model; talk: Talk; send
   });
   // On another conversation the field is ready; on a phone the keyboard stays where it is.
   useLayoutEffect(() => {
-    if (!isCoarse() && !model.overlay) field.current?.focus();
+    // After a question about a message the focus is on its row again.
+    if (!isCoarse() && !model.overlay && !document.activeElement?.matches(".row")) field.current?.focus();
   }, [talk.key, model.overlay === undefined]);
 
   const bytes = byteLength(talk.draft);

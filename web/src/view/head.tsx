@@ -19,7 +19,8 @@ export function Head({ model, send, onSide, onMembers }: {
     <header class="head">
       <span class="only-narrow menu">
         <IconButton label={ui.rooms} icon="menu" onClick={onSide} />
-        <Badge unread={others.reduce((n, t) => n + t.unread, 0)} mentions={others.reduce((n, t) => n + t.mentions, 0)} />
+        <Badge unread={others.reduce((n, t) => n + t.unread, 0)} mentions={others.reduce((n, t) => n + t.mentions, 0)}
+          isMore={others.some((t) => t.hasMoreUnread)} />
       </span>
       <div class="place">
         <h1><bdi><Visible text={talk?.title ?? model.host.server} /></bdi>
@@ -76,6 +77,7 @@ function More({ model, send }: { model: Model; send: Send }) {
         {talk && canSetTopic(model, talk) ? item(ui.editTopic,
           { kind: "ask-action", action: { op: "TOPIC", topic: talk.topic }, place: talk.place }) : null}
         {talk ? item(talk.isRoom ? ui.leaveRoom : ui.closeTalk, { kind: "command", command: { do: "leave" } }) : null}
+        {talk?.newFrom === undefined ? null : item(ui.firstUnread, { kind: "first-unread" })}
         {item(ui.browse, { kind: "open", overlay: "rooms" })}
         {item(ui.help, { kind: "open", overlay: "help" })}
         <hr />

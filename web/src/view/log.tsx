@@ -67,15 +67,16 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
     return () => observer.disconnect();
   }, [talk.key]);
 
-  const isEmpty = talk.items.length === 0;
+  const items = talk.isHidden ? talk.items.filter((i) => i.kind !== "said") : talk.items;
+  const isEmpty = items.length === 0;
   return (
     <div class="log-frame">
       <section class="log" ref={box} onScroll={onScroll} tabIndex={0} aria-label={ui.messagesIn(talk.title)} onKeyDown={moveFocus}>
         <ol>
           {talk.loaded && talk.atStart ? <li class="start" key="start">{isEmpty ? ui.nothingSaid : ui.startOf(talk.title)}</li> : null}
-          {!talk.loaded || (talk.asked && !talk.following) ? <li class="start" key="loading">{ui.loading}</li> : null}
-          {talk.items.map((item, n) => (
-            <Row key={item.id} item={item} {...leadOf(talk.items[n - 1], item, talk.newFrom)} send={send}
+          {!talk.loaded || talk.isHidden || (talk.asked && !talk.following) ? <li class="start" key="loading">{ui.loading}</li> : null}
+          {items.map((item, n) => (
+            <Row key={item.id} item={item} {...leadOf(items[n - 1], item, talk.newFrom)} send={send}
               me={model.me} color={model.color} isDirect={!talk.isRoom} marked={item.kind === "said" && item.seq === model.marked}
               canRemove={item.kind === "said" && canRedact(model, talk, item)} place={talk.place} />
           ))}
@@ -83,7 +84,7 @@ export function Log({ model, talk, send }: { model: Model; talk: Talk; send: Sen
       </section>
       {talk.following && talk.atHead ? null : (
         <button type="button" class="to-end" onClick={() => send({ kind: "to-end" })}>
-          {talk.unread > 0 ? ui.newBelow(talk.unread) : ui.toEnd} <span aria-hidden="true">↓</span>
+          {talk.unread > 0 ? ui.newBelow(`${talk.unread}${talk.hasMoreUnread ? "+" : ""}`) : ui.toEnd} <span aria-hidden="true">↓</span>
         </button>
       )}
     </div>

@@ -8,7 +8,7 @@ import type { Hit, Overlay } from "../model/words.ts";
 import { COMMAND_HELP, count, KEYS, oneLine, say, ui } from "../sentences.ts";
 import { nameProblem } from "../wire/name.ts";
 import { placeKey } from "../wire/types.ts";
-import { Badge, Dialog, Name, State, Visible, type Send } from "./parts.tsx";
+import { Badge, Dialog, Name, Sentence, State, Visible, type Send } from "./parts.tsx";
 import { cutAt } from "./rich.ts";
 
 export function OverlayView({ model, overlay, send }: { model: Model; overlay: Overlay; send: Send }) {
@@ -218,7 +218,7 @@ function HitView({ hit, onPick }: { hit: Hit; onPick: () => void }) {
       <span class="hit-head"><bdi><Visible text={title} /></bdi> <Name name={said.user} color={said.color} />
         <time dateTime={new Date(said.at).toISOString()}>{when.format(said.at)}</time></span>
       <span class={said.redacted ? "hit-text removed" : "hit-text"}>{said.redacted
-        ? <Visible text={say.removed(said.redacted.by, said.redacted.reason)} />
+        ? <Sentence text={say.removed(said.redacted.by, said.redacted.reason)} parts={[said.redacted.by, said.redacted.reason]} />
         : <Excerpt text={said.text} highlights={highlights} />}</span>
     </button>
   );

@@ -30,6 +30,19 @@ export function Visible({ text, lines = false }: { text: string; lines?: boolean
   return <>{visible(text, lines).map((p) => (p.odd ? <span class="odd">{p.text}</span> : p.text))}</>;
 }
 
+/** A sentence with texts of others in it, in their order. Each of them has a direction of its own. */
+export function Sentence({ text, parts }: { text: string; parts: readonly (string | undefined)[] }) {
+  let rest = text;
+  const pieces = parts.map((part = "") => {
+    const at = rest.indexOf(part);
+    if (part === "" || at < 0) return null;
+    const before = rest.slice(0, at);
+    rest = rest.slice(at + part.length);
+    return <><Visible text={before} /><bdi><Visible text={part} /></bdi></>;
+  });
+  return <>{pieces}<Visible text={rest} /></>;
+}
+
 /** A name in its colour. Its direction is its own. */
 export const Name = pure(({ name, color }: { name: string; color: string }) => {
   const { light, dark } = nameColours(name, color);

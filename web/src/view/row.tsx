@@ -4,7 +4,7 @@
 import type { Said, Item, Pending, Removal } from "../model/item.ts";
 import { say, ui } from "../sentences.ts";
 import type { Place } from "../wire/types.ts";
-import { Name, pure, Visible, type Send } from "./parts.tsx";
+import { Name, pure, Sentence, Visible, type Send } from "./parts.tsx";
 import { Text } from "./text.tsx";
 
 /** Which lines stand above a row, and whether it begins a group. */
@@ -73,7 +73,7 @@ function Entry(props: RowProps) {
     case "note":
       return (
         <li class={`row note ${item.tone}`} data-id={item.id} tabIndex={-1}>
-          <Time at={item.at} /><span class="who" /><div class="text" dir="auto"><Visible text={item.text} /></div>
+          <Time at={item.at} /><span class="who" /><div class="text" dir="auto"><Sentence text={item.text} parts={item.parts?.map((p) => p.user) ?? [item.by]} /></div>
         </li>
       );
   }
@@ -97,7 +97,7 @@ function SaidRow({ item, head, marked, isDirect, canRemove, place, send }: RowPr
 
 /** Stands in the place of a text that was removed. */
 export function Removed({ removal }: { removal: Removal }) {
-  return <div class="text removed" dir="auto"><Visible text={say.removed(removal.by, removal.reason)} /></div>;
+  return <div class="text removed" dir="auto"><Sentence text={say.removed(removal.by, removal.reason)} parts={[removal.by, removal.reason]} /></div>;
 }
 
 function PendingRow({ item, head, me, color, send }: RowProps & { item: Pending }) {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HOST, enter, Peer, say, Stage } from "./stage.mjs";
+import { enter, HOST, inItsRow, Peer, say, Stage } from "./stage.mjs";
 
 const staged = (name, does, options) => test(name, { timeout: 120_000, skip: HOST !== "bridge" && options !== undefined }, async () => {
   const stage = await Stage.open(options);
@@ -152,6 +152,7 @@ staged("on a phone every button is as tall as a finger is wide", async (stage) =
   await mine.locator(".fate.kept").waitFor();
   await mine.tap();
   await mine.locator(".remove").waitFor();
+  assert.ok(await inItsRow(mine));
   assert.deepEqual(await small(), [], "a message that was tapped");
   for (const open of [".menu button", ".members-button", "main > .head details.more summary"]) {
     await page.locator(open).click();

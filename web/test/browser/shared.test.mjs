@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { axeViolations, Peer, say, Stage } from "./stage.mjs";
+import { axeViolations, enter, inItsRow, Peer, say, Stage } from "./stage.mjs";
 
 const shoot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
@@ -42,6 +42,7 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     assert.equal(await row.locator(".remove").isVisible(), false);
     await row.hover();
     await shoot(page, "row");
+    assert.ok(await inItsRow(row), "Remove stands on the line of its own message");
     await row.getByRole("button", { name: "Remove" }).click();
     await page.getByRole("dialog", { name: "Remove this message?" }).getByText("hunter2").waitFor();
     await page.getByLabel("Reason").fill("a password");
@@ -50,6 +51,7 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     for (const one of [page, other]) {
       await one.locator(".row.said .removed", { hasText: "message removed by ana: a password" }).waitFor();
+      assert.deepEqual(await one.locator(".text.removed bdi").allTextContents(), ["ana", "a password"]);
       assert.ok(!(await one.locator("body").innerText()).includes("hunter2"));
     }
     // With the keyboard alone; and what is not one's own is not offered, and is refused.
@@ -60,6 +62,7 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     await page.keyboard.press("Delete");
     await page.getByRole("dialog", { name: "Remove this message?" }).waitFor();
     await page.keyboard.press("Escape");
+    await page.waitForFunction(() => document.activeElement?.matches(".row"), undefined, { timeout: 5000 });
     await bo.say("of bo");
     const foreign = page.locator(".row.said", { hasText: "of bo" });
     await foreign.waitFor();
@@ -124,6 +127,54 @@ test("one state on two pages: removed messages, the topic, and what was read", {
     await other.locator(".side .badge").waitFor({ state: "detached" });
     assert.doesNotMatch(await page.title(), /^\(/);
     bo.close();
+    assert.deepEqual(stage.faults, []);
+  } finally {
+    await stage.stop();
+  }
+});
+
+test("nothing of a user passes to the next one in another tab", { timeout: 120_000 }, async () => {
+  const stage = await Stage.open();
+  try {
+    const cal = await Peer.login(stage.daemon, "cal");
+    const form = (page) => page.getByRole("button", { name: "Enter" });
+    const here = (page) => page.getByRole("button", { name: "Use it here" });
+    // The first tab hears of the log out; or it does not, and is used before or after the next user has entered.
+    for (const [way, name] of [["hears", "ana"], ["is used before", "bea"], ["is used after", "eva"]]) {
+      const context = await stage.browser.newContext({ reducedMotion: "reduce" });
+      if (way !== "hears") await context.addInitScript(() => addEventListener("storage", (e) => e.stopImmediatePropagation()));
+      const one = await stage.pageIn(context);
+      await enter(one, name, { remember: true });
+      await say(one, "/msg cal private words");
+      await one.locator(".row.said .fate.kept").waitFor();
+      await one.locator(".composer textarea").fill("a draft");
+      await one.waitForFunction(() => localStorage.getItem("tcp-chat.kept")?.includes("a draft"));
+      const two = await stage.pageIn(context);
+      for (const page of [one, two]) page.setDefaultTimeout(15_000);
+      await here(two).click();
+      await two.locator(".composer textarea").waitFor();
+      await here(one).waitFor();
+      assert.equal(await one.title(), "tcp-chat");
+      await two.locator(".composer textarea").fill("");
+      await say(two, "/quit");
+      await form(two).waitFor();
+      if (way === "is used before") await here(one).click();
+      if (way !== "is used after") await form(one).waitFor();
+      else {
+        await enter(two, "dora", { remember: true });
+        await here(one).click();
+      }
+      if (way !== "is used after") await enter(one, "dora");
+      await one.locator(".me", { hasText: "dora" }).waitFor();
+      await one.locator(".composer textarea").focus();
+      await one.keyboard.press("ArrowUp");
+      assert.equal(await one.locator(".composer textarea").inputValue(), "", way);
+      assert.equal(await one.locator(".side li", { hasText: "cal" }).count(), 0, way);
+      await say(one, "/quit");
+      await form(one).waitFor();
+      await context.close();
+    }
+    cal.close();
     assert.deepEqual(stage.faults, []);
   } finally {
     await stage.stop();

@@ -230,6 +230,12 @@ export async function enter(page, name, { colour, remember = false } = {}) {
   await page.locator(".composer textarea").waitFor();
 }
 
+/** Is the button that removes a message within the row of it? */
+export const inItsRow = (row) => row.evaluate((li) => {
+  const [whole, button] = [li, li.querySelector(".remove")].map((e) => e.getBoundingClientRect());
+  return button.top >= whole.top - 1 && button.bottom <= whole.bottom + 1;
+});
+
 export async function say(page, text) {
   await page.locator(".composer textarea").fill(text);
   await page.keyboard.press("Enter");

@@ -51,9 +51,16 @@ test("a removed message is shown as such, live, in the history and in the result
 
 test("a removed text is nowhere, whatever was under way", () => {
   const w = World.chatting();
-  w.said("lobby", "ana", "hunter2");
-  w.says("/msg bo hunter2");
+  const kept = (typed: string): number => {
+    const sent = w.says(typed).find((e) => e.kind === "send");
+    assert.ok(sent?.kind === "send");
+    const { to, text, tag } = sent;
+    w.said("room" in to ? to.room : `@${to.with}`, "ana", text, { tag });
+    return w.seq;
+  };
+  const seqs = ["//hunter2", "a\0b", "/msg bo hunter2"].map(kept);
   w.does({ kind: "show", key: "lobby" });
+  w.talk.reset();
   w.says("other");
   w.said("lobby", "bo", "hunter2!");
   assert.deepEqual(w.model.announced, { text: "bo: hunter2!" });
@@ -61,14 +68,17 @@ test("a removed text is nowhere, whatever was under way", () => {
   w.does({ kind: "past", older: true });
   assert.equal(w.talk.draft, "/msg bo hunter2");
   w.type("");
-  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 101, by: "ana" } });
-  w.does({ kind: "past", older: true });
-  w.does({ kind: "past", older: true });
+  // The first ones are not in the window.
+  for (const [n, seq] of seqs.entries()) {
+    const place = n === 2 ? { with: "bo" } : lobby;
+    w.event({ kind: "redacted", place, event: { ...("room" in place ? place : { to: "bo" }), seq, by: "ana" } });
+  }
+  for (let n = 0; n < 4; n += 1) w.does({ kind: "past", older: true });
   assert.equal(w.talk.draft, "other", "nor is it offered as an earlier input");
   w.does({ kind: "show", key: "ops" });
-  const silenced = w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 102, by: "bo" } });
+  const silenced = w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: w.seq, by: "bo" } });
   assert.equal(w.model.announced, undefined, "nor in the region for screen readers");
-  assert.deepEqual(silenced, [{ kind: "silence", key: "lobby", seq: 102 }]);
+  assert.deepEqual(silenced, []);
 
   // A part around a found message comes in two answers; the text is removed between them.
   w.does({ kind: "show", key: "lobby" });
@@ -80,6 +90,48 @@ test("a removed text is nowhere, whatever was under way", () => {
   w.answer(newer.tag, "HISTORY", { messages: page("lobby", 51, 53), more: false });
   assert.deepEqual(shown(w.talk)[3], "message removed by kim");
   assert.equal(saidAt(w, 48).text, "");
+});
+
+test("a notification is closed when its message was read or removed, live or while the page was away, and at log out", () => {
+  const w = World.chatting();
+  w.model.notify = true;
+  const silenced = (): unknown[] => w.effects.flatMap((e) => (e.kind === "silence" ? [e.key] : []));
+  const rings = (key = "ops", text = "ana: look"): void => {
+    w.up += 5000;
+    assert.ok(w.said(key, "bo", text).some((e) => e.kind === "ring"), "it rings");
+    assert.deepEqual(silenced(), []);
+  };
+  rings();
+  w.event({ kind: "redacted", place: { room: "ops" }, event: { room: "ops", seq: w.seq - 1, by: "bo" } });
+  assert.deepEqual(silenced(), [], "another message");
+  w.event({ kind: "redacted", place: { room: "ops" }, event: { room: "ops", seq: w.seq, by: "bo" } });
+  assert.deepEqual(silenced(), ["ops"]);
+  rings();
+  w.event({ kind: "mark", place: { room: "ops" }, seq: w.seq });
+  assert.deepEqual(silenced(), ["ops"], "read in another session");
+  rings();
+  const asked = w.asked("HISTORY", w.says("/search x").concat(w.model.load(w.talkOf("ops"), { part: "newest" })));
+  w.answer(asked.tag, "HISTORY", { messages: [{ ...message("ops", "bo", w.seq, ""), redacted: true, by: "bo" }], more: false });
+  assert.deepEqual(silenced(), ["ops"], "found by reading");
+  rings("ops", "ana: private");
+  w.event({ kind: "ended", why: { kind: "closed", how: "quit", msg: "" } });
+  assert.deepEqual(silenced(), ["ops"], "at log out");
+  assert.deepEqual([w.model.rung.size, w.model.purposes.size, w.model.told.size], [0, 0, 0]);
+});
+
+test("a search goes on over a lost connection, and an answer that comes too late does not count", () => {
+  const w = World.chatting();
+  w.says("/search needle");
+  const hits = (from: number, to: number) => ({ messages: page("lobby", from, to).reverse(), more: true });
+  w.answer(w.asked("SEARCH").tag, "SEARCH", hits(51, 100));
+  const late = w.asked("SEARCH", w.does({ kind: "overlay-move", by: 50 }));
+  w.does({ kind: "overlay-text", text: "" });
+  const again = w.asked("SEARCH", w.event({ kind: "resumed", caughtUp: 0 }));
+  assert.deepEqual(again.question.op === "SEARCH" && again.question.data, { query: "needle", limit: 50 }, "what was searched for, not what is typed");
+  w.answer(late.tag, "SEARCH", hits(1, 50));
+  w.answer(again.tag, "SEARCH", hits(51, 100));
+  assert.ok(w.model.overlay?.kind === "search" && !w.model.overlay.loading);
+  assert.deepEqual([w.model.overlay.hits.length, w.model.overlay.hits[0]?.said.seq], [50, 100]);
 });
 
 test("after a new session, too, what is shown is read again, and searched for again", () => {
@@ -115,6 +167,10 @@ test("what the server does not remove is not offered again", () => {
   refuse("FORBIDDEN");
   assert.equal(w.model.notice?.text, "The message is too old.");
   assert.deepEqual(can(), [false, true], "the older one, and none that is as old");
+  w.up += 2000;
+  w.said("lobby", "ana", "three");
+  w.after(60_000);
+  assert.equal(canRedact(w.model, w.talk, saidAt(w, 990_003)), true, "a new one, for as long as any");
   roles(w, "moderator", "member");
   assert.deepEqual(can(), [true, true], "moderators have no such limit");
   refuse("UNKNOWN_OP");
@@ -126,7 +182,7 @@ test("the removal of a message that is not here is confirmed", () => {
   w.says("/redact 7");
   const { tag } = w.asked("REDACT", w.does({ kind: "overlay-pick" }));
   assert.deepEqual(w.answer(tag, "REDACT", { ...lobby, seq: 7 }), []);
-  assert.equal(w.model.notice?.text, "Message 7 is removed.");
+  assert.equal(w.model.notice?.text, "Message 7 was removed.");
 });
 
 test("a removed message that was unread calls nobody any more", () => {
@@ -183,17 +239,76 @@ test("to remove a message is asked for, with its text and a reason", () => {
 
 test("what was removed while the page was away is read again", () => {
   const w = World.chatting();
-  w.said("lobby", "bo", "one");
-  w.said("ops", "bo", "two");
-  w.event({ kind: "reconnecting", wait: 10, attempt: 1, why: { kind: "no-connection", why: "it is gone" } });
-  const again = w.asked("HISTORY", w.event({ kind: "resumed", caughtUp: 0 }));
-  assert.deepEqual(again.question.op === "HISTORY" && again.question.data, { room: "lobby", after: 100, limit: 400 });
-  w.answer(again.tag, "HISTORY", { messages: [{ ...message("lobby", "bo", 101, ""), redacted: true, by: "bo" }], more: false });
-  assert.deepEqual(shown(w.talk), ["message removed by bo"]);
-  const other = w.asked("HISTORY", w.does({ kind: "show", key: "ops" }));
-  assert.deepEqual(other.question.op === "HISTORY" && other.question.data, { room: "ops", after: 101, limit: 400 }, "the others when they are shown");
+  w.says("/join dev");
+  w.answer(w.asked("JOIN").tag, "JOIN", { room: "dev", head: 100, members: [], member_count: 0 });
+  w.answerAll();
+  w.said("dev", "bo", "read, and not shown");
   w.does({ kind: "show", key: "lobby" });
+  w.said("lobby", "bo", "one");
+  w.said("ops", "bo", "ana: two");
+  w.event({ kind: "reconnecting", wait: 10, attempt: 1, why: { kind: "no-connection", why: "it is gone" } });
+  const effects = w.event({ kind: "resumed", caughtUp: 0 });
+  const asks = effects.flatMap((e) => (e.kind === "ask" && e.question.op === "HISTORY" ? [{ tag: e.tag, data: e.question.data }] : []));
+  assert.deepEqual(asks.map((e) => e.data), [{ room: "lobby", after: 101, limit: 400 }, { room: "ops", after: 102, limit: 400 }],
+    "what is shown, and what is unread");
+  assert.deepEqual([w.talk.isHidden, w.talkOf("ops").isHidden, w.talkOf("dev").items], [false, true, []], "other texts are not drawn, or are dropped");
+  const removed = (place: string, seq: number) => ({ messages: [{ ...message(place, "bo", seq, ""), redacted: true, by: "bo" }], more: false });
+  w.answer(asks[0]!.tag, "HISTORY", removed("lobby", 102));
+  assert.deepEqual(shown(w.talk), ["message removed by bo"]);
+  assert.deepEqual(w.counts()[1], ["#ops", 1, 1]);
+  w.answer(asks[1]!.tag, "HISTORY", removed("ops", 103));
+  assert.deepEqual([w.counts()[1], w.talkOf("ops").isHidden], [["#ops", 1, 0], false], "it mentions nobody");
   assert.deepEqual(w.does({ kind: "show", key: "ops" }), [], "once");
+  const newest = w.asked("HISTORY", w.does({ kind: "show", key: "dev" }));
+  assert.deepEqual(newest.question.op === "HISTORY" && newest.question.data, { room: "dev", limit: 100 });
+});
+
+test("direct messages are not drawn before they were read again, and stay where the server has no history with the user", () => {
+  const w = World.chatting();
+  for (const user of ["bo", "cal"]) w.said("@ana", user, "private");
+  for (const key of ["@bo", "@cal", "lobby"]) {
+    w.does({ kind: "show", key });
+    w.answerAll();
+    w.does({ kind: "scroll", atFoot: true, nearTop: false, nearFoot: true });
+  }
+  w.said("@ana", "cal", "unread");
+  const effects = w.event({ kind: "resumed", caughtUp: 0 });
+  const refused = (tag: number): void => {
+    w.does({ kind: "answer", answer: { kind: "failed", tag, op: "HISTORY", why: { kind: "refused", error: "NOT_FOUND", msg: "no" } as any } });
+  };
+  const asks = effects.flatMap((e) => (e.kind === "ask" && e.question.op === "HISTORY" ? [e] : []));
+  assert.deepEqual(asks.map((e) => e.question.op === "HISTORY" && e.question.data.with), ["cal"]);
+  assert.deepEqual(["@bo", "@cal"].map((key) => w.talkOf(key).isHidden), [true, true]);
+  refused(asks[0]!.tag);
+  refused(w.asked("HISTORY", w.does({ kind: "show", key: "@bo" })).tag);
+  assert.deepEqual(["@bo", "@cal"].map((key) => [w.talkOf(key).isHidden, shown(w.talkOf(key))]), [[false, ["private"]], [false, ["private", "unread"]]]);
+});
+
+test("a window of long messages is read again page by page", () => {
+  const w = World.chatting();
+  for (const text of ["one", "two", "three"]) w.said("lobby", "bo", text);
+  const first = w.asked("HISTORY", w.event({ kind: "resumed", caughtUp: 0 }));
+  const second = w.asked("HISTORY", w.answer(first.tag, "HISTORY", { messages: page("lobby", 101, 102), more: true }));
+  assert.deepEqual(second.question.op === "HISTORY" && second.question.data, { room: "lobby", after: 102, limit: 400 });
+  const effects = w.answer(second.tag, "HISTORY", { messages: [{ ...message("lobby", "bo", 103, ""), redacted: true, by: "bo" }], more: true });
+  assert.deepEqual([effects, shown(w.talk)], [[], ["one", "two", "message removed by bo"]], "newer ones are here");
+});
+
+test("what is unread beyond the window is known: it may be read elsewhere, or removed", () => {
+  const w = World.chatting();
+  w.answer(w.asked("HISTORY", w.does({ kind: "show", key: "lobby" }).concat(w.model.load(w.talk, { part: "newest" }))).tag,
+    "HISTORY", { messages: page("lobby", 1, 100), more: true });
+  w.seq = 100;
+  for (let n = 0; n < 300; n += 1) w.said("lobby", "bo", "read");
+  w.does({ kind: "scroll", atFoot: false, nearTop: false, nearFoot: false });
+  for (let n = 0; n < 3; n += 1) w.said("lobby", "bo", "ana: news");
+  assert.deepEqual([w.talk.atHead, w.counts()[0]], [false, ["#lobby", 3, 3]]);
+  w.event({ kind: "redacted", place: lobby, event: { ...lobby, seq: 403, by: "bo" } });
+  assert.deepEqual(w.counts()[0], ["#lobby", 3, 2]);
+  w.event({ kind: "mark", place: lobby, seq: 402 });
+  assert.deepEqual([w.counts()[0], w.talk.newFrom], [["#lobby", 1, 0], 403]);
+  w.event({ kind: "mark", place: lobby, seq: 403 });
+  assert.deepEqual([w.counts()[0], w.talk.newFrom], [["#lobby", 0, 0], undefined]);
 });
 
 test("a copy that comes back redacted is kept", () => {
@@ -234,6 +349,7 @@ test("the topic is shown, set and removed", () => {
     w.talk.isPrivate = true;
     w.answer(asked.tag, "ROOM", { room: "lobby", topic });
     assert.deepEqual([w.talk.topic, w.talk.isPrivate], [topic, true], "the topic alone");
+    assert.equal(w.model.notice?.text, "This room has no topic.", "the note in the room says it already");
   }
   assert.deepEqual(w.says(`/topic ${"🦀".repeat(401)}`), []);
   assert.equal(w.model.notice?.text, "The topic is too long: 401 characters; at most 400.");

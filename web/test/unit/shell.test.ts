@@ -47,6 +47,7 @@ test("what was kept is for the same user, and leaving wipes all but settings", (
   assert.deepEqual(store.loadKept("ana").reads, [["lobby", 9]]);
   assert.deepEqual(store.loadKept("ana").seen, { after: 9, log: "a" });
   assert.equal(store.loadKept("bo").reads, undefined);
+  assert.equal(store.loadKept("ana", "another").reads, undefined, "of the same name on another server");
   assert.equal(store.loadKept("bo").theme, "dark");
   store.forgetSession();
   assert.equal(store.load(), undefined);
@@ -189,12 +190,12 @@ test("a notification goes with the text of its message, and a browser that makes
     }
   }
   Object.assign(globalThis, { Notification: Fake, document: { hasFocus: () => false } });
-  const ring = { kind: "ring", title: "bo wrote to you", text: "hunter2\u202e", key: "@bo", seq: 7, sound: false, show: true } as const;
+  const ring = { kind: "ring", title: "bo wrote to you", text: "hunter2\u202e", key: "@bo", sound: false, show: true } as const;
   attend(ring, () => {});
   assert.deepEqual([...open], ["bo wrote to you: hunter2<U+202E>"]);
-  attend({ kind: "silence", key: "@bo", seq: 6 }, () => {});
-  assert.equal(open.size, 1, "another message's");
-  attend({ kind: "silence", key: "@bo", seq: 7 }, () => {});
+  attend({ kind: "silence", key: "@cal" }, () => {});
+  assert.equal(open.size, 1, "another conversation's");
+  attend({ kind: "silence", key: "@bo" }, () => {});
   assert.equal(open.size, 0);
   isRefused = true;
   attend(ring, () => {});
