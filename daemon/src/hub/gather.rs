@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_state::{ConnectionId, IdMap, Intent};
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{error, warn};
 
 /// The largest number of commands that one turn takes of those that come first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
@@ -23,7 +23,9 @@ pub(super) const TURN_BYTES: usize = 512 * 1024;
 /// The longest time that one turn spends on requests other than messages, so that messages wait no longer than that.
 pub(super) const TURN_TIME: Duration = Duration::from_millis(1);
 
-/// Time until the next step of an erasure after the store could not be read.
+/// Bytes of a page of the store.
+const PAGE_BYTES: usize = 4096;
+/// Time until the next step of an erasure after the store could not be read, or had no room.
 const ERASE_AGAIN: Duration = Duration::from_secs(1);
 
 /// The commands that a turn has taken.
@@ -155,17 +157,31 @@ impl Hub {
         if !ending.is_empty() {
             self.edge.propose(Intent::Expire(ending));
         }
-        self.gather_erasure();
+        self.gather_erasure(taken);
     }
 
-    /// One step of an erasure in each turn, while the store works.
-    fn gather_erasure(&mut self) {
+    /// One step of an erasure in each turn, while the store works and the disk has room beside what the turn has taken.
+    fn gather_erasure(&mut self, taken: &Taken) {
         if !self.erases() {
             return;
         }
         let Some(erasure) = self.state.erasure() else { return };
-        match self.store.propose_erasure(erasure) {
-            Ok(step) => drop(self.edge.propose(Intent::Erase(step))),
+        // Each command may be in a chunk of its own.
+        let beside = 2 * (taken.commands + taken.bytes / PAGE_BYTES) as u64;
+        match self.store.propose_erasure(erasure, beside) {
+            Ok(Some(step)) => {
+                self.erasure_waits = false;
+                self.edge.propose(Intent::Erase(step));
+            }
+            Ok(None) => {
+                self.erase_at = Instant::now() + ERASE_AGAIN;
+                if !std::mem::replace(&mut self.erasure_waits, true) {
+                    warn!(
+                        event = "erasure_waits",
+                        "the erasure of a user waits: the disk has too little room for its next step"
+                    );
+                }
+            }
             Err(why) => {
                 self.erase_at = Instant::now() + ERASE_AGAIN;
                 if log::has_room() {

@@ -88,6 +88,8 @@ struct Hub {
     forget_at: Instant,
     /// The moment of the next step of an erasure, if there is one.
     erase_at: Instant,
+    /// The log has said that an erasure waits for room.
+    erasure_waits: bool,
     /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
@@ -171,6 +173,7 @@ impl Hub {
             retains: None,
             forget_at: began + FORGET_EVERY,
             erase_at: began,
+            erasure_waits: false,
             failing: None,
             answers: Vec::new(),
             turn_time: TURN_TIME,

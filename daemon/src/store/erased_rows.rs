@@ -2,6 +2,7 @@
 //! its transaction. A line is first overwritten at its own length, so that SQLite moves no row that still has the name; only
 //! then lines grow by the new name. Never decides who is erased, or how far a step goes.
 
+use super::location::PAGE_BYTES;
 use super::redactions::{self, Erasing};
 use super::rows::{int, number};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -13,6 +14,11 @@ use tcp_chat_state::{ConversationId, ErasedSlice, Erasure, ErasureStage, RecentM
 /// The kinds of rows in `erasing`.
 const MESSAGE: i64 = 0;
 const AUDIT: i64 = 1;
+
+/// The bytes of a chunk's row besides its lines, about.
+const CHUNK_ROW_BYTES: u64 = 64;
+/// The bytes of the rows that the store keeps of a message besides its line, in each table, at most.
+const NOTE_BYTES: u64 = 64;
 
 /// The prefix of a banned user's name in the audit log.
 const USER: &str = "user:";
@@ -120,29 +126,55 @@ impl<'e> Matches<'e> {
     }
 }
 
-/// Writes the steps of a turn. Returns by how many bytes the history grew.
-pub(super) fn write(log: &Connection, slices: &[ErasedSlice]) -> rusqlite::Result<i64> {
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// By how many bytes the history grew.
+    pub(super) grown: i64,
+    /// The pages that were changed where they are, as an upper bound.
+    pub(super) pages: u64,
+}
+
+impl Written {
+    /// Rows beside each other, of so many bytes in all, in pages that are half full at least.
+    fn add_rows(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.pages += 2 * bytes.div_ceil(PAGE_BYTES) + 1;
+        }
+    }
+}
+
+/// Writes the steps of a turn.
+pub(super) fn write(log: &Connection, slices: &[ErasedSlice]) -> rusqlite::Result<Written> {
+    let mut written = Written::default();
     if slices.is_empty() {
-        return Ok(0);
+        return Ok(written);
     }
     let _erasing = Erasing::begin(log)?;
-    let mut grown = 0;
     for ErasedSlice { erasure, from } in slices {
         match erasure.stage {
-            ErasureStage::Messages => write_messages(log, erasure, *from)?,
-            ErasureStage::LongMessages => grown += write_long_messages(log, erasure, *from)?,
-            ErasureStage::Audit => write_audit(log, erasure, *from)?,
-            ErasureStage::LongAudit => write_long_audit(log, erasure, *from)?,
+            ErasureStage::Messages => write_messages(log, erasure, *from, &mut written)?,
+            ErasureStage::LongMessages => {
+                write_long_messages(log, erasure, *from, &mut written)?;
+            }
+            ErasureStage::Audit => write_audit(log, erasure, *from, &mut written)?,
+            ErasureStage::LongAudit => write_long_audit(log, erasure, *from, &mut written)?,
             ErasureStage::End => {}
         }
     }
-    Ok(grown)
+    Ok(written)
 }
 
 /// Overwrites lines at their own length.
-fn write_messages(log: &Connection, erasure: &Erasure, from: Seq) -> rusqlite::Result<()> {
+fn write_messages(
+    log: &Connection,
+    erasure: &Erasure,
+    from: Seq,
+    written: &mut Written,
+) -> rusqlite::Result<()> {
     let new_name = erasure.new_name();
     let mut matches = Matches::of(erasure);
+    let (mut bytes, mut rows) = (0, 0);
     for chunk in read_chunks(log, from, erasure.below)? {
         let mut new = Vec::with_capacity(chunk.lines.len());
         for (line, seq) in super::lines(&chunk.lines, chunk.first) {
@@ -150,6 +182,7 @@ fn write_messages(log: &Connection, erasure: &Erasure, from: Seq) -> rusqlite::R
                 new.extend_from_slice(line);
                 continue;
             };
+            rows += 1;
             if fields.user {
                 redactions::note(log, seq)?;
                 log.prepare_cached("DELETE FROM sent WHERE seq = ?1")?.execute([int(seq)])?;
@@ -165,16 +198,26 @@ fn write_messages(log: &Connection, erasure: &Erasure, from: Seq) -> rusqlite::R
             new.extend_from_slice(&event::padded_to(erased, line.len()));
         }
         if new != chunk.lines {
+            bytes += new.len() as u64 + CHUNK_ROW_BYTES;
             let sql = "UPDATE chunks SET lines = ?2 WHERE first = ?1";
             log.prepare_cached(sql)?.execute(params![int(chunk.first), new])?;
         }
     }
+    written.add_rows(bytes);
+    // In `sent`, `erasing`, and `redacted` with its index.
+    (0..4).for_each(|_| written.add_rows(rows * NOTE_BYTES));
     Ok(())
 }
 
 /// Writes the lines that grow.
-fn write_long_messages(log: &Connection, erasure: &Erasure, from: Seq) -> rusqlite::Result<i64> {
+fn write_long_messages(
+    log: &Connection,
+    erasure: &Erasure,
+    from: Seq,
+    written: &mut Written,
+) -> rusqlite::Result<()> {
     let rest = take_rest(log, MESSAGE, from, erasure.below)?;
+    written.add_rows(rest.len() as u64 * NOTE_BYTES);
     let mut by_chunk: BTreeMap<Seq, HashMap<Seq, ErasedFields>> = BTreeMap::new();
     for (seq, bits) in rest {
         if let Some(first) = redactions::find_chunk(log, seq)? {
@@ -182,17 +225,25 @@ fn write_long_messages(log: &Connection, erasure: &Erasure, from: Seq) -> rusqli
         }
     }
     let new_name = erasure.new_name();
-    let mut grown = 0;
+    let mut bytes = 0;
     for (first, fields) in by_chunk {
-        grown += redactions::rewrite(log, first, |seq, line| {
+        let (grown, len) = redactions::rewrite(log, first, |seq, line| {
             event::erase(line, *fields.get(&seq)?, new_name.as_str())
         })?;
+        written.grown += grown;
+        bytes += len + CHUNK_ROW_BYTES;
     }
-    Ok(grown)
+    written.add_rows(bytes);
+    Ok(())
 }
 
 /// Overwrites names in the audit log at their own length.
-fn write_audit(log: &Connection, erasure: &Erasure, from: u64) -> rusqlite::Result<()> {
+fn write_audit(
+    log: &Connection,
+    erasure: &Erasure,
+    from: u64,
+    written: &mut Written,
+) -> rusqlite::Result<()> {
     let rows: Vec<(i64, Option<String>, Option<String>)> = log
         .prepare_cached("SELECT id, user, whom FROM audit WHERE id >= ?1 AND id < ?2")?
         .query_map([int(from), int(erasure.below)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
@@ -213,13 +264,19 @@ fn write_audit(log: &Connection, erasure: &Erasure, from: u64) -> rusqlite::Resu
             (false, _) => whom,
         });
         set_audit(log, id, user.as_deref(), whom.as_deref())?;
+        written.pages += 1;
         put_rest(log, AUDIT, id, i64::from(is_by) | i64::from(is_on) << 1)?;
     }
     Ok(())
 }
 
 /// Writes the new name into the audit log.
-fn write_long_audit(log: &Connection, erasure: &Erasure, from: u64) -> rusqlite::Result<()> {
+fn write_long_audit(
+    log: &Connection,
+    erasure: &Erasure,
+    from: u64,
+    written: &mut Written,
+) -> rusqlite::Result<()> {
     let new_name = erasure.new_name();
     for (id, bits) in take_rest(log, AUDIT, from, erasure.below)? {
         let found = log
@@ -236,6 +293,7 @@ fn write_long_audit(log: &Connection, erasure: &Erasure, from: u64) -> rusqlite:
             (true, false) => Some(new_name.to_string()),
             (false, _) => whom,
         };
+        written.pages += 1;
         set_audit(log, int(id), user.as_deref(), whom.as_deref())?;
     }
     Ok(())

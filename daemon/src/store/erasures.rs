@@ -1,32 +1,79 @@
 //! Proposes how far each step of an erasure goes, and keeps the erasures. Called by the hub for the proposal, and by the
 //! writer inside its transaction. Never decides who is erased: the state does.
 
+use super::disk_space::{Headroom, SpaceBefore};
 use super::rows::{int, number};
 use super::{Store, StoreError, erased_rows, snapshot};
 use rusqlite::types::Type;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use std::sync::Arc;
 use tcp_chat_protocol::Seq;
-use tcp_chat_state::{Erasure, ErasureChange, ErasureStage, ErasureStep, UserId};
+use tcp_chat_state::{ErasedSlice, Erasure, ErasureChange, ErasureStage, ErasureStep, UserId};
 
 /// A step visits about this many bytes of lines, and at least one chunk,
 const SLICE_BYTES: u64 = 64 * 1024;
 /// at most this many chunks, and so many lines of the audit log.
 const SLICE_ROWS: usize = 200;
-/// The rows that a step writes at most, each perhaps in a page of its own.
-pub(super) const WRITTEN_ROWS: usize = 2 * SLICE_ROWS;
+/// On a small disk a step is smaller by this factor, so that it finds room sooner.
+const SMALL_DISK: usize = 8;
+
+/// How much a step visits at most.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    bytes: u64,
+    rows: usize,
+}
 
 impl Store {
-    /// Proposes the next step of an erasure: as far as a turn has time for. Changes nothing.
+    /// Proposes the next step of an erasure: as far as a turn has time for. `None`: the disk has no room for it beside
+    /// `beside` pages, which the rest of the turn writes. Changes nothing.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn propose_erasure(&mut self, erasure: &Erasure) -> Result<ErasureStep, StoreError> {
+    pub fn propose_erasure(
+        &mut self,
+        erasure: &Erasure,
+        beside: u64,
+    ) -> Result<Option<ErasureStep>, StoreError> {
+        let share = if self.checkpoints.is_disk_small() { SMALL_DISK } else { 1 };
+        let step =
+            self.next_step(erasure, Most { bytes: SLICE_BYTES / share as u64, rows: SLICE_ROWS / share })?;
+        Ok(self.has_room_for(erasure, &step, beside)?.then_some(step))
+    }
+
+    /// Does the disk have room for a step? On a small disk the step is done, measured, and undone.
+    fn has_room_for(
+        &mut self,
+        erasure: &Erasure,
+        step: &ErasureStep,
+        beside: u64,
+    ) -> Result<bool, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let Some(files) = shared.files.as_ref().filter(|_| self.checkpoints.is_disk_small()) else {
+            return Ok(true);
+        };
+        let slice = ErasedSlice { erasure: erasure.clone(), from: step.down_to };
+        let has_room = self.with_connection("write", |log, _| {
+            let before = SpaceBefore::measure(log)?;
+            let turn = Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
+            let written = erased_rows::write(&turn, &[slice])?;
+            let has_room = before.allows(&turn, files, Headroom::Reserve, beside + written.pages)?;
+            turn.rollback()?;
+            Ok(has_room)
+        });
+        match has_room {
+            Err(StoreError::Full { .. }) => Ok(false),
+            has_room => has_room,
+        }
+    }
+
+    fn next_step(&mut self, erasure: &Erasure, most: Most) -> Result<ErasureStep, StoreError> {
         let Erasure { id, stage, below, until, .. } = *erasure;
         self.with_connection("read", |log, _| {
             let mut recent = Vec::new();
             let down_to = match stage {
                 ErasureStage::Messages => {
-                    let down_to = chunks_down_to(log, below)?;
+                    let down_to = chunks_down_to(log, below, most)?;
                     if below > until {
                         recent = erased_rows::find_recent(log, erasure, down_to)?;
                     }
@@ -34,12 +81,12 @@ impl Store {
                 }
                 ErasureStage::Audit => {
                     let sql = "SELECT id FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-                    rows_down_to(log, sql, below)?
+                    rows_down_to(log, sql, below, most)?
                 }
-                ErasureStage::LongMessages => long_messages_down_to(log, below)?,
+                ErasureStage::LongMessages => long_messages_down_to(log, below, most)?,
                 ErasureStage::LongAudit => {
                     let sql = "SELECT of FROM erasing WHERE kind = 1 AND of < ?1 ORDER BY of DESC LIMIT ?2";
-                    rows_down_to(log, sql, below)?
+                    rows_down_to(log, sql, below, most)?
                 }
                 ErasureStage::End => 0,
             };
@@ -49,14 +96,14 @@ impl Store {
 }
 
 /// The first number of the lowest chunk of a step; 0: there are none below.
-fn chunks_down_to(log: &Connection, below: Seq) -> rusqlite::Result<Seq> {
+fn chunks_down_to(log: &Connection, below: Seq, most: Most) -> rusqlite::Result<Seq> {
     // SQLite knows the length of a blob without reading it.
     let mut chunks =
         log.prepare_cached("SELECT first, length(lines) FROM chunks WHERE first < ?1 ORDER BY first DESC")?;
     let mut rows = chunks.query([int(below)])?;
     let (mut bytes, mut count, mut down_to) = (0, 0, 0);
     while let Some(row) = rows.next()? {
-        if bytes >= SLICE_BYTES || count >= SLICE_ROWS {
+        if bytes >= most.bytes || count >= most.rows {
             return Ok(down_to);
         }
         down_to = number(row, 0)?;
@@ -67,15 +114,15 @@ fn chunks_down_to(log: &Connection, below: Seq) -> rusqlite::Result<Seq> {
 }
 
 /// The same by the number of rows.
-fn rows_down_to(log: &Connection, sql: &str, below: u64) -> rusqlite::Result<u64> {
+fn rows_down_to(log: &Connection, sql: &str, below: u64, most: Most) -> rusqlite::Result<u64> {
     let mut rows = log.prepare_cached(sql)?;
-    let rows = rows.query_map(params![int(below), int(SLICE_ROWS as u64)], |row| number(row, 0))?;
+    let rows = rows.query_map(params![int(below), int(most.rows as u64)], |row| number(row, 0))?;
     let rows: Vec<u64> = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(rows.last().copied().filter(|_| rows.len() == SLICE_ROWS).unwrap_or(0))
+    Ok(rows.last().copied().filter(|_| rows.len() == most.rows).unwrap_or(0))
 }
 
 /// The same for single messages, by the bytes of their chunks.
-fn long_messages_down_to(log: &Connection, below: Seq) -> rusqlite::Result<Seq> {
+fn long_messages_down_to(log: &Connection, below: Seq, most: Most) -> rusqlite::Result<Seq> {
     let mut rows = log.prepare_cached(
         "SELECT e.of, k.first, length(k.lines) FROM erasing e
          LEFT JOIN chunks k ON k.first = (SELECT max(first) FROM chunks WHERE first <= e.of)
@@ -84,7 +131,7 @@ fn long_messages_down_to(log: &Connection, below: Seq) -> rusqlite::Result<Seq> 
     let mut rows = rows.query([int(below)])?;
     let (mut bytes, mut count, mut chunk, mut down_to) = (0, 0, None, 0);
     while let Some(row) = rows.next()? {
-        if bytes >= SLICE_BYTES || count >= SLICE_ROWS {
+        if bytes >= most.bytes || count >= most.rows {
             return Ok(down_to);
         }
         let first: Option<i64> = row.get(1)?;

@@ -89,10 +89,11 @@ pub(super) fn write(log: &Connection, redactions: &[Redaction]) -> rusqlite::Res
     }
     let mut grown = 0;
     for (first, redactions) in by_chunk {
-        grown += rewrite(log, first, |seq, line| {
+        let (more, _) = rewrite(log, first, |seq, line| {
             let Redaction { by, reason, .. } = redactions.get(&seq)?;
             event::redact(line, by.as_ref().map(Name::as_str), reason)
         })?;
+        grown += more;
     }
     Ok(grown)
 }
@@ -118,12 +119,12 @@ pub(super) fn note(log: &Connection, seq: Seq) -> rusqlite::Result<()> {
 }
 
 /// Replaces lines of a chunk by what `replace` makes of them; `None`: a line stays. Returns by how many bytes the history
-/// grew.
+/// grew, and the bytes of all lines of the chunk.
 pub(super) fn rewrite(
     log: &Connection,
     first: Seq,
     replace: impl Fn(Seq, &[u8]) -> Option<Vec<u8>>,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<(i64, u64)> {
     let (last, lines) = log
         .prepare_cached("SELECT last, lines FROM chunks WHERE first = ?1")?
         .query_row([int(first)], |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)))?;
@@ -138,7 +139,7 @@ pub(super) fn rewrite(
     }
     let size =
         |lines: &[u8]| i64::try_from(chunk_bytes(lines.len() as u64, last - first + 1)).unwrap_or(i64::MAX);
-    Ok(size(&new) - size(&lines))
+    Ok((size(&new) - size(&lines), new.len() as u64))
 }
 
 /// The redacted line, as long as the line was: then SQLite overwrites the row where it is. If the size of a row changes, it

@@ -1,7 +1,8 @@
 //! Writes a turn as rows. Called by the writer inside its transaction. Never begins or ends a transaction.
 
+use super::erased_rows::{self, Written};
 use super::totals::Totals;
-use super::{StoreError, erased_rows, erasures, history_size, marks, permissions, redactions, sweeps, users};
+use super::{StoreError, erasures, history_size, marks, permissions, redactions, sweeps, users};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
@@ -62,8 +63,8 @@ pub(super) fn check_chunks(writes: &Writes, head: Seq) -> Result<(), StoreError>
 
 /// Writes a turn. The turn may be in the file already: a commit whose sync to the disk failed may stand in the file, and
 /// is tried again. Only its lines of the audit log are there twice then.
-/// Returns by how many bytes redactions made the history larger.
-pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<i64> {
+/// Returns what redactions and erasures have written.
+pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<Written> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
@@ -75,7 +76,9 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
         put_chunks(log, &writes.chunks)?;
     }
     erasures::put(log, &writes.erasures)?;
-    let grown = redactions::write(log, &writes.redactions)? + erased_rows::write(log, &writes.erased)?;
+    let grown = redactions::write(log, &writes.redactions)?;
+    let mut written = erased_rows::write(log, &writes.erased)?;
+    written.grown += grown;
     for (room, topic) in &writes.topics {
         let sql = "UPDATE conversations SET topic = ?2 WHERE id = ?1";
         log.prepare_cached(sql)?.execute(params![room.0, topic.as_deref()])?;
@@ -105,7 +108,7 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
         leave_messages_behind(log, id.0)?;
         permissions::remove_room(log, *id)?;
     }
-    Ok(grown)
+    Ok(written)
 }
 
 fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {

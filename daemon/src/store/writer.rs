@@ -13,8 +13,8 @@ use super::request_ids::RequestIds;
 use super::shared::{AtStart, Shared};
 use super::totals::{self, Totals};
 use super::{
-    Checked, Kept, Readers, StoreError, backup, erasures, file_checks, history_size, log_id, marks,
-    redactions, retention, rows, schema, search, snapshot, store_record,
+    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, marks, redactions,
+    retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -163,11 +163,15 @@ impl Store {
         let mut share =
             self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));
         totals.sent_as_to = self.ids.written_to(share, totals.sent_as_to);
-        let mut kept = self.commit_once(writes, totals, share);
+        let mut kept = self.commit_once(writes, totals, share, Headroom::Reserve);
         if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
             // Ids can wait, and are read at the next start. New messages cannot wait.
             (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
-            kept = self.commit_once(writes, totals, share);
+            kept = self.commit_once(writes, totals, share, Headroom::Reserve);
+        }
+        if !writes.erased.is_empty() && matches!(kept, Err(StoreError::Full { .. })) {
+            // There was room for the step when it was proposed. Messages must not wait for it.
+            kept = self.commit_once(writes, totals, share, Headroom::Checkpoint);
         }
         if matches!(kept, Err(StoreError::Full { .. })) {
             self.set_index_gives_room(true);
@@ -198,17 +202,23 @@ impl Store {
     }
 
     /// Writes a turn, and a share of the waiting ids. Returns the totals as they are then.
-    fn commit_once(&mut self, writes: &Writes, totals: Totals, share: usize) -> Result<Totals, StoreError> {
+    fn commit_once(
+        &mut self,
+        writes: &Writes,
+        totals: Totals,
+        share: usize,
+        headroom: Headroom,
+    ) -> Result<Totals, StoreError> {
         let before = self.totals;
         let mut after = totals;
-        self.transact("write", Headroom::Reserve, |log, ids| {
+        self.transact("write", headroom, |log, ids| {
             // Before the turn's own rows, so that sessions that end in this turn mark their ids for removal.
             ids.write_batch(log, share)?;
-            let grown = rows::write_turn(log, writes)?;
-            after = Totals { bytes: totals.bytes.saturating_add_signed(grown), ..totals };
+            let written = rows::write_turn(log, writes)?;
+            after = Totals { bytes: totals.bytes.saturating_add_signed(written.grown), ..totals };
             totals::write(log, &before, &after)?;
-            let erased = writes.erased.len() * erasures::WRITTEN_ROWS;
-            Ok((share + writes.chunks.len() + writes.redactions.len() + erased) as u64)
+            let rows = share + writes.chunks.len() + writes.redactions.len();
+            Ok(rows as u64 + written.pages)
         })?;
         Ok(after)
     }

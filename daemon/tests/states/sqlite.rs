@@ -68,7 +68,7 @@ impl Shelf for Sqlite {
     }
 
     fn erasure_step(&mut self, erasure: &Erasure) -> ErasureStep {
-        self.store().propose_erasure(erasure).unwrap()
+        self.store().propose_erasure(erasure, 0).unwrap().expect("room on the disk")
     }
 
     fn forget(&mut self, _: Seq) {}

@@ -1,10 +1,11 @@
 //! The erasure of a user: its name and its texts are gone from messages, from the audit log and from the raw files; all else
 //! stays.
 
+use super::disk::Disk;
 use super::*;
 use tcp_chat_protocol::MsgEvent;
 use tcp_chat_protocol::event::data_of;
-use tcp_chat_state::{Audit, By, ErasedSlice, Erasure, ErasureChange, ErasureStage, Redaction};
+use tcp_chat_state::{Audit, By, ErasedSlice, Erasure, ErasureChange, ErasureStage, ErasureStep, Redaction};
 
 fn erasure(user: Option<&str>, until: Seq) -> Erasure {
     let (stage, below) = (ErasureStage::Messages, until + 1);
@@ -12,16 +13,26 @@ fn erasure(user: Option<&str>, until: Seq) -> Erasure {
 }
 
 /// Does one step, as the state decides it. `None`: that was the last one.
-fn step(store: &mut Store, mut erasure: Erasure) -> Option<Erasure> {
-    let step = store.propose_erasure(&erasure).unwrap();
+fn step(store: &mut Store, erasure: Erasure) -> Option<Erasure> {
+    let step = store.propose_erasure(&erasure, 0).unwrap().unwrap();
+    step_beside(store, erasure, step, Writes::default())
+}
+
+/// The same, beside other writes of the turn.
+fn step_beside(
+    store: &mut Store,
+    mut erasure: Erasure,
+    step: ErasureStep,
+    mut beside: Writes,
+) -> Option<Erasure> {
     assert!(step.down_to < erasure.below);
-    let slice = ErasedSlice { erasure: erasure.clone(), from: step.down_to };
+    beside.erased.push(ErasedSlice { erasure: erasure.clone(), from: step.down_to });
     erasure.below = step.down_to;
     if erasure.below == 0 {
         let next = ErasureStage::ALL.get(erasure.stage.number() + 1);
         let Some(next) = next.filter(|next| **next != ErasureStage::End) else {
-            let erasures = vec![ErasureChange::Done(erasure.id)];
-            store.commit(&mut Writes { erased: vec![slice], erasures, ..Writes::default() }).unwrap();
+            beside.erasures.push(ErasureChange::Done(erasure.id));
+            store.commit(&mut beside).unwrap();
             return None;
         };
         erasure.stage = *next;
@@ -30,8 +41,8 @@ fn step(store: &mut Store, mut erasure: Erasure) -> Option<Erasure> {
             _ => i64::MAX.unsigned_abs(),
         };
     }
-    let erasures = vec![ErasureChange::Put(erasure.clone())];
-    store.commit(&mut Writes { erased: vec![slice], erasures, ..Writes::default() }).unwrap();
+    beside.erasures.push(ErasureChange::Put(erasure.clone()));
+    store.commit(&mut beside).unwrap();
     Some(erasure)
 }
 
@@ -221,11 +232,14 @@ fn a_step_is_small_and_finds_the_newest_messages_first() {
     for _ in 0..10 {
         store.commit(&mut model.say(&[(1, &[("ana", &text), ("bo", "y")])])).unwrap();
     }
-    let first = store.propose_erasure(&erasure(Some("ana"), model.head)).unwrap();
+    let first = store.propose_erasure(&erasure(Some("ana"), model.head), 0).unwrap().unwrap();
     assert_eq!(first.down_to, 15, "three chunks are more than 64 KiB");
     assert_eq!(first.recent.iter().map(|of| of.seq).collect::<Vec<_>>(), [19, 17, 15]);
     let second = Erasure { below: 15, ..erasure(Some("ana"), model.head) };
-    assert!(store.propose_erasure(&second).unwrap().recent.is_empty(), "only the first step tells");
+    assert!(
+        store.propose_erasure(&second, 0).unwrap().unwrap().recent.is_empty(),
+        "only the first step tells"
+    );
     // Four for the messages, and one for each other stage.
     assert_eq!(erase(&mut store, erasure(Some("ana"), model.head)), 7);
     assert!(messages(&mut store).iter().all(|m| m.user == "bo" || m.redacted));
@@ -268,4 +282,41 @@ fn the_audit_log_stays_as_it_is_while_nobody_is_erased() {
     assert!(store.log().execute("UPDATE audit SET did = 'x'", []).is_err());
     assert!(store.log().execute("DELETE FROM audit", []).is_err());
     assert!(store.log().execute(rename, []).is_ok());
+}
+
+/// Messages must go on beside an erasure as they do without one; the erasure waits for room instead.
+#[test]
+fn on_a_nearly_full_disk_an_erasure_takes_no_room_that_messages_need() {
+    for (free_kib, is_done) in [(740, false), (1_100, true)] {
+        let Some(disk) = Disk::small() else { return };
+        let (mut store, ..) = open(&history(disk.store()));
+        let mut model = Model::default();
+        store.commit(&mut Model::open(1)).unwrap();
+        for _ in 0..300 {
+            store.commit(&mut model.say(&[(1, &[("ana", "her own"), ("bo", "another's")])])).unwrap();
+        }
+        store.free_wal_space();
+        let filler = vec![1; (disk.free() - (free_kib << 10)) as usize];
+        std::fs::write(disk.0.path().join("filler"), filler).unwrap();
+        let mut next = Some(erasure(Some("ana"), model.head));
+        begin(&mut store, next.as_ref().unwrap());
+        let mut said = 0;
+        for _ in 0..80 {
+            let proposed = next.as_ref().and_then(|of| store.propose_erasure(of, 4).unwrap());
+            if let Some(of) = next.take_if(|_| proposed.is_some()) {
+                next = step_beside(&mut store, of, proposed.unwrap(), model.say(&[(1, &[("bo", "hi")])]));
+            } else {
+                store.commit(&mut model.say(&[(1, &[("bo", "hi")])])).unwrap();
+            }
+            said += 1;
+            // As an erasure has it done in each pause.
+            store.free_wal_space();
+        }
+        assert_eq!((said, next.is_none()), (80, is_done), "{free_kib} KiB");
+        std::fs::remove_file(disk.0.path().join("filler")).unwrap();
+        while let Some(of) = next {
+            next = step(&mut store, of);
+        }
+        assert!(messages(&mut store).iter().all(|m| m.user == "bo" || m.redacted), "{free_kib} KiB");
+    }
 }
