@@ -13,6 +13,9 @@ use queue::Sweep;
 use std::collections::HashSet;
 use tcp_chat_protocol::{ErrorKind, Name};
 
+/// The ids that one step looks at for an empty conversation. Most ids belong to conversations that no longer exist.
+const VISITED_IDS: i64 = 64;
+
 impl State {
     /// Adds slow work: this turn does as much as it has time for, and the next turns do the rest.
     pub(super) fn add_sweep(&mut self, sweep: Sweep) {
@@ -112,11 +115,24 @@ impl State {
             }
             Sweep::OldCertificates => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
-            Sweep::Empty(conversations) => {
-                let Some(next) = conversations.pop_front() else { return false };
-                self.drop_if_empty(next);
-                !conversations.is_empty()
+            Sweep::Empty(after) => {
+                let last = self.conversations.last();
+                let end = last.min(after.0.saturating_add(VISITED_IDS));
+                let next =
+                    (after.0.saturating_add(1)..=end).map(ConversationId).find(|id| self.is_empty(*id));
+                next.into_iter().for_each(|id| self.remove_conversation(id));
+                *after = next.unwrap_or(ConversationId(end));
+                after.0 < last
             }
+        }
+    }
+
+    /// Begins to remove the mutes and bans that have ended by themselves.
+    pub(super) fn sweep_ended_penalties(&mut self) {
+        // A sweep that is there removes them, too.
+        let is_begun = || self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::EndedPenalties));
+        if self.permissions.has_ended_entry(self.turn.time()) && !is_begun() {
+            self.add_sweep(Sweep::EndedPenalties);
         }
     }
 

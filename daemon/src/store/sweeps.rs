@@ -57,7 +57,7 @@ struct SweepRow<'a> {
     after: Option<(i64, i64)>,
     name: Option<&'a str>,
     reason: Option<&'a str>,
-    /// The column `sessions`: of sessions, or of conversations.
+    /// The column `sessions`.
     ids: Option<Vec<u8>>,
 }
 
@@ -79,10 +79,7 @@ fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
         Sweep::EndedPenalties => ("over", of(0)),
         Sweep::OldCertificates => ("expired", of(0)),
         Sweep::Grants(user, name) => ("grants", SweepRow { name: Some(name.as_str()), ..of(user.0) }),
-        Sweep::Empty(conversations) => {
-            let ids = Some(encode_ids(conversations.iter().map(|conversation| conversation.0)));
-            ("empty", SweepRow { ids, ..of(0) })
-        }
+        Sweep::Empty(after) => ("empty", of(after.0)),
     };
     let SweepRow { of, after, name, reason, ids } = row;
     let (major, minor) = after.unzip();
@@ -122,7 +119,7 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
         "over" => Sweep::EndedPenalties,
         "expired" => Sweep::OldCertificates,
         "grants" => Sweep::Grants(UserId(of), name(row, 5)?),
-        "empty" => Sweep::Empty(decode_ids(row, 7)?.into_iter().map(ConversationId).collect()),
+        "empty" => Sweep::Empty(ConversationId(of)),
         other => {
             let why = format!("{other:?} is no work");
             return Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Text, why.into()));

@@ -39,9 +39,7 @@ impl State {
     fn act(&mut self, actor: Actor, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time());
         self.turn.writes.permissions.extend(over);
-        if self.permissions.has_ended_entry(self.turn.time()) {
-            self.add_sweep(Sweep::EndedPenalties);
-        }
+        self.sweep_ended_penalties();
         match action {
             Action::Kick(against) => self.kick(actor, against),
             Action::Mute(against) => self.mute(actor, against),

@@ -133,4 +133,3 @@ impl Certificates {
         self.by_owner.unfile(&owner, key);
     }
 }
-

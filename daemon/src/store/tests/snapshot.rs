@@ -190,7 +190,7 @@ fn every_sweep() -> Vec<(u64, Sweep)> {
         Sweep::EndedPenalties,
         Sweep::OldCertificates,
         Sweep::Grants(UserId(33), name("Cy")),
-        Sweep::Empty([room(1), room(2)].into()),
+        Sweep::Empty(room(2)),
     ];
     (6..).zip(sweeps).collect()
 }
