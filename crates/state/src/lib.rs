@@ -90,7 +90,7 @@ pub use op::{
 pub use ops::enrol::NewCredential;
 pub use ops::user::{UserCommand, UserCommandError};
 pub use permissions::records::{
-    Audit, BannedRanges, By, Penalty, PermissionChange, Scope, StoredPermissions,
+    Audit, BannedRanges, By, Penalty, PermissionChange, PermissionPlace, Scope, StoredPermissions,
 };
 pub use queries::{Answered, WHO_MEMBERS};
 pub use quota_owner::{NotAQuotaOwner, QuotaOwner};

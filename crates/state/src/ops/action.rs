@@ -4,7 +4,6 @@
 
 use crate::permissions::authorize::{Permission, Rank, authorize};
 use crate::permissions::checks::Actor;
-use crate::sweeps::queue::Sweep;
 use crate::{Answer, Audit, Caller, Done, Past, Refusal, Scope, State, refusal};
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::ActReply;

@@ -1,7 +1,7 @@
 //! Owns the queue of slow work as plain data: the work, its order, and the part of it that the store has. The sweeps
 //! do it, one step at a time; the store keeps the unfinished rest. Never does any of the work.
 
-use crate::{ConversationId, Origin, SessionId, User, UserId};
+use crate::{ConversationId, Origin, PermissionPlace, SessionId, User, UserId};
 use std::collections::VecDeque;
 use std::ops::Range;
 use tcp_chat_protocol::{Colour, Name, Seq};
@@ -33,6 +33,15 @@ pub enum Sweep {
     /// The grants of a removed user. The user is gone in memory at once, and in the store with the last grant: so a
     /// later user of that name never has these grants, not even after a crash.
     Grants(UserId, Name),
+    /// Grants, mutes and bans that an erased user has made get the new name as their author.
+    Authored {
+        /// The number in the new name.
+        erased: i64,
+        /// The old name.
+        name: Name,
+        /// After that one; `None`: none was visited yet.
+        after: Option<PermissionPlace>,
+    },
     /// Empty conversations, after that one.
     Empty(ConversationId),
 }
