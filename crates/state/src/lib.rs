@@ -70,7 +70,7 @@ mod writes;
 pub use apply::{Stage, Turn};
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
-pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES};
+pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES, MOST_INTENTS};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;

@@ -149,3 +149,15 @@ fn a_start_stores_how_far_it_is_with_the_empty_conversations_and_goes_on() {
     assert_eq!((world.state.counts().rooms, world.is_at_rest()), (1, true));
     assert_eq!(world.disk.found(), world.state.snapshot());
 }
+
+#[test]
+fn retention_reaches_no_message_that_is_still_to_come() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    world.operator(|state| state.retain(u64::MAX));
+    assert_eq!(world.state.snapshot().oldest, 2);
+    world.sends(ana, SAY);
+    world.sends(ana, LEAVE);
+    assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0) ops(0,2)", "its message is there");
+}
