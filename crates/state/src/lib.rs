@@ -70,7 +70,7 @@ mod writes;
 pub use apply::{Stage, Turn};
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
-pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES};
+pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES, MOST_INTENTS};
 pub use deduplication::WINDOW;
 pub use digest::Digest;
 pub use edge_queries::Counts;
@@ -90,7 +90,7 @@ pub use op::{
 pub use ops::enrol::NewCredential;
 pub use ops::user::{UserCommand, UserCommandError};
 pub use permissions::records::{
-    Audit, BannedRanges, By, Penalty, PermissionChange, Scope, StoredPermissions,
+    Audit, BannedRanges, By, Penalty, PermissionChange, PermissionPlace, Scope, StoredPermissions,
 };
 pub use queries::{Answered, WHO_MEMBERS};
 pub use quota_owner::{NotAQuotaOwner, QuotaOwner};

@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 impl State {
     /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970. A
-    /// snapshot has no policy: `rules` is the one until [`super::Intent::Start`]. Sessions that were connected to a
+    /// snapshot has no policy: `rules` is the one until [`super::Intent::Start`] or [`super::Intent::Policy`]. A lone
+    /// daemon applies its `Start` in the first turn, before any request. Sessions that were connected to a
     /// node whose process ended are here until [`super::Intent::NodeUp`].
     #[must_use]
     pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {

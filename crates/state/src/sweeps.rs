@@ -13,6 +13,11 @@ use queue::Sweep;
 use std::collections::HashSet;
 use tcp_chat_protocol::{ErrorKind, Name};
 
+/// The ids that one step looks at for an empty conversation. Most ids belong to conversations that no longer exist.
+const VISITED_IDS: i64 = 64;
+/// The grants, mutes and bans that one step looks at for an erased author. It ends with the first one that it writes.
+const VISITED_PERMISSIONS: usize = 16;
+
 impl State {
     /// Adds slow work: this turn does as much as it has time for, and the next turns do the rest.
     pub(super) fn add_sweep(&mut self, sweep: Sweep) {
@@ -28,7 +33,9 @@ impl State {
     /// Is a user or a room still being removed?
     #[must_use]
     pub fn is_removing(&self) -> bool {
-        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Room(..)))
+        self.sweeps
+            .iter()
+            .any(|sweep| matches!(sweep, Sweep::Grants(..) | Sweep::Authored { .. } | Sweep::Room(..)))
     }
 
     /// Does `most` steps, or all that are left. The number is part of the turn: nothing that only this process knows
@@ -112,11 +119,32 @@ impl State {
             }
             Sweep::OldCertificates => self.forget_expired(),
             Sweep::Grants(user, name) => self.take_grant_of(*user, name),
-            Sweep::Empty(conversations) => {
-                let Some(next) = conversations.pop_front() else { return false };
-                self.drop_if_empty(next);
-                !conversations.is_empty()
+            Sweep::Authored { erased, name, after } => {
+                let new = Name::erased(erased.unsigned_abs());
+                let renamed =
+                    self.permissions.rename_author(&name.key(), &new, after.take(), VISITED_PERMISSIONS);
+                *after = renamed.0;
+                self.turn.writes.permissions.extend(renamed.1);
+                after.is_some()
             }
+            Sweep::Empty(after) => {
+                let last = self.conversations.last();
+                let end = last.min(after.0.saturating_add(VISITED_IDS));
+                let next =
+                    (after.0.saturating_add(1)..=end).map(ConversationId).find(|id| self.is_empty(*id));
+                next.into_iter().for_each(|id| self.remove_conversation(id));
+                *after = next.unwrap_or(ConversationId(end));
+                after.0 < last
+            }
+        }
+    }
+
+    /// Begins to remove the mutes and bans that have ended by themselves.
+    pub(super) fn sweep_ended_penalties(&mut self) {
+        // A sweep that is there removes them, too.
+        let is_begun = || self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::EndedPenalties));
+        if self.permissions.has_ended_entry(self.turn.time()) && !is_begun() {
+            self.add_sweep(Sweep::EndedPenalties);
         }
     }
 
@@ -133,10 +161,14 @@ impl State {
         true
     }
 
-    /// Does a removed user of that name still have grants? Until they are removed, no user gets the name.
+    /// Does a removed user of that name still have grants, or is it still the author of some? Until then no user gets the
+    /// name.
     pub(super) fn is_being_removed(&self, name: &Name) -> bool {
         let key = name.key();
-        self.sweeps.iter().any(|sweep| matches!(sweep, Sweep::Grants(_, name) if name.key() == key))
+        self.sweeps.iter().any(|sweep| match sweep {
+            Sweep::Grants(_, name) | Sweep::Authored { name, .. } => name.key() == key,
+            _ => false,
+        })
     }
 
     /// Begins the removal of a room. From now on no user can join, write or read in it; its members are evicted one

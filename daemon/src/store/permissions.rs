@@ -13,7 +13,7 @@ fn room(scope: Scope) -> i64 {
     scope.map_or(0, |room| room.0)
 }
 
-fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
+pub(super) fn scope(row: &Row<'_>, column: usize) -> rusqlite::Result<Scope> {
     let room: i64 = row.get(column)?;
     Ok((room != 0).then_some(ConversationId(room)))
 }

@@ -1,12 +1,14 @@
 //! Writes and reads the rows of sweeps, and of ended sessions that are still in rooms. Called by the writer
 //! inside its transaction, and when the store is opened. Never decides how a sweep proceeds.
 
+use super::permissions::scope;
 use super::rows::{int, number, origin_columns};
 use super::snapshot::{name, origin, parsed};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use tcp_chat_state::{
-    ConversationId, EndedSession, EndedSessionChange, SessionId, Sweep, UserId, WorkChange,
+    ConversationId, EndedSession, EndedSessionChange, PermissionPlace, Scope, SessionId, Sweep, UserId,
+    WorkChange,
 };
 
 /// Bytes of an id in a list.
@@ -50,19 +52,26 @@ pub(super) fn write_leaving(log: &Connection, changes: &[EndedSessionChange]) ->
     Ok(())
 }
 
-/// One sweep as a row: its subject, its progress, and the name and reason that it announces.
+/// The table of a place among the permissions.
+const GRANT: i64 = 0;
+const MUTE: i64 = 1;
+const BAN: i64 = 2;
+
+/// One sweep as a row: its subject, its progress, and the name and reason that it announces. The reason of `authored` is the
+/// user or target of the place that it has come to.
 #[derive(Default)]
 struct SweepRow<'a> {
     of: i64,
     after: Option<(i64, i64)>,
     name: Option<&'a str>,
     reason: Option<&'a str>,
-    /// The column `sessions`: of sessions, or of conversations.
+    /// The column `sessions`.
     ids: Option<Vec<u8>>,
 }
 
 fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
     let of = |of: i64| SweepRow { of, ..SweepRow::default() };
+    let whom;
     let (kind, row) = match sweep {
         Sweep::Directs(user, after) => {
             ("directs", SweepRow { after: after.map(|(seq, id)| (int(seq), id.0)), ..of(user.0) })
@@ -79,10 +88,25 @@ fn put_sweep(log: &Connection, n: u64, sweep: &Sweep) -> rusqlite::Result<()> {
         Sweep::EndedPenalties => ("over", of(0)),
         Sweep::OldCertificates => ("expired", of(0)),
         Sweep::Grants(user, name) => ("grants", SweepRow { name: Some(name.as_str()), ..of(user.0) }),
-        Sweep::Empty(conversations) => {
-            let ids = Some(encode_ids(conversations.iter().map(|conversation| conversation.0)));
-            ("empty", SweepRow { ids, ..of(0) })
+        Sweep::Authored { erased, name, after } => {
+            let row = SweepRow { name: Some(name.as_str()), ..of(*erased) };
+            let id = |scope: &Scope| scope.map_or(0, |room| room.0);
+            let row = match after {
+                None => row,
+                Some(PermissionPlace::Grant(there, user)) => {
+                    SweepRow { after: Some((GRANT, id(there))), reason: Some(user.as_str()), ..row }
+                }
+                Some(PermissionPlace::Mute(there, user)) => {
+                    SweepRow { after: Some((MUTE, id(there))), reason: Some(user.as_str()), ..row }
+                }
+                Some(PermissionPlace::Ban(there, banned)) => {
+                    whom = banned.to_string();
+                    SweepRow { after: Some((BAN, id(there))), reason: Some(&whom), ..row }
+                }
+            };
+            ("authored", row)
         }
+        Sweep::Empty(after) => ("empty", of(after.0)),
     };
     let SweepRow { of, after, name, reason, ids } = row;
     let (major, minor) = after.unzip();
@@ -122,7 +146,23 @@ fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
         "over" => Sweep::EndedPenalties,
         "expired" => Sweep::OldCertificates,
         "grants" => Sweep::Grants(UserId(of), name(row, 5)?),
-        "empty" => Sweep::Empty(decode_ids(row, 7)?.into_iter().map(ConversationId).collect()),
+        "authored" => {
+            let place = |major: i64| {
+                let there = scope(row, 4)?;
+                Ok(match major {
+                    GRANT => PermissionPlace::Grant(there, name(row, 6)?),
+                    MUTE => PermissionPlace::Mute(there, name(row, 6)?),
+                    BAN => PermissionPlace::Ban(there, parsed(row, 6)?),
+                    other => {
+                        let why = format!("{other} is no kind of permission");
+                        return Err(rusqlite::Error::FromSqlConversionFailure(3, Type::Integer, why.into()));
+                    }
+                })
+            };
+            let after = row.get::<_, Option<i64>>(3)?.map(place).transpose()?;
+            Sweep::Authored { erased: of, name: name(row, 5)?, after }
+        }
+        "empty" => Sweep::Empty(ConversationId(of)),
         other => {
             let why = format!("{other:?} is no work");
             return Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Text, why.into()));

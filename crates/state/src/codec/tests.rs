@@ -104,15 +104,31 @@ const GOLDEN: &str = "\
 fn says(json: &str) -> Turn {
     let Intent::Request(source, _, _) = golden().intents.remove(1) else { panic!("a request") };
     let say = Op::Say(Target::Default, json.into(), Past::Absent);
-    Turn { intents: vec![Intent::Seal, Intent::Request(source, None, say)], ..Turn::empty(1) }
+    Turn {
+        node: NodeId(2),
+        intents: vec![Intent::Seal, Intent::Request(source, None, say)],
+        ..Turn::empty(1)
+    }
 }
 
 #[test]
 fn what_no_proposer_may_write_is_refused() {
     let decode = |turn: &Turn| Turn::decode(&turn.encode().unwrap());
     assert!(decode(&says("\"a\\n\"")).is_ok());
-    // Each of these would end a stored line, or its JSON.
-    for json in ["", "a", "\"a\"\n", " \"a\"", "\"a\nb\"", "\"a\",\"b\"", "{}", "\"a"] {
+    // Each of these would end a stored line, or its JSON, or is no text of a message.
+    for json in [
+        "\"\"",
+        "\"a\\u0000\"",
+        "\"\\ud800\"",
+        "",
+        "a",
+        "\"a\"\n",
+        " \"a\"",
+        "\"a\nb\"",
+        "\"a\",\"b\"",
+        "{}",
+        "\"a",
+    ] {
         assert!(matches!(decode(&says(json)), Err(DecodeError::Intent { index: 1, .. })), "{json:?}");
     }
     let operates = |action| {
@@ -142,9 +158,44 @@ fn what_no_proposer_may_write_is_refused() {
     // A text id is never longer than on the wire.
     let intents =
         vec![Intent::Request(golden_source(), Some(RequestId::Text("i".repeat(65).into())), Op::Quit)];
-    assert!(matches!(decode(&Turn { intents, ..Turn::empty(1) }), Err(DecodeError::Form(_))));
+    assert!(matches!(
+        decode(&Turn { node: NodeId(2), intents, ..Turn::empty(1) }),
+        Err(DecodeError::Form(_))
+    ));
 }
 
 fn golden_source() -> Source {
     Source { origin: Origin { node: NodeId(2), connection: ConnectionId(300) }, session: None }
+}
+
+#[test]
+fn a_node_speaks_for_no_other_node() {
+    let of = |node, intent| {
+        let turn = Turn { node, intents: vec![intent], ..Turn::empty(1) };
+        Turn::decode(&turn.encode().unwrap()).is_ok()
+    };
+    for intent in [
+        Intent::Request(golden_source(), None, Op::Quit),
+        Intent::Away(golden_source().origin, SessionId(7)),
+        Intent::NodeUp(NodeId(2)),
+    ] {
+        assert!(of(NodeId(2), intent.clone()));
+        assert!(!of(NodeId(3), intent.clone()) && !of(NodeId::LOCAL, intent.clone()), "{intent:?}");
+    }
+}
+
+#[test]
+fn a_turn_has_bounds_for_what_it_tells_and_for_its_intents() {
+    let of = |intents| Turn::decode(&Turn { intents, ..Turn::empty(1) }.encode().unwrap());
+    let evicts = |who: usize, reason: usize| Intent::EvictBanned {
+        sessions: [SessionId(1)].into(),
+        who: "w".repeat(who).into(),
+        reason: "r".repeat(reason).into(),
+    };
+    assert!(of(vec![evicts(256, 256)]).is_ok());
+    for wrong in [evicts(257, 0), evicts(1, 257)] {
+        assert!(matches!(of(vec![wrong]), Err(DecodeError::Intent { index: 0, .. })));
+    }
+    assert!(of(vec![Intent::Seal; MOST_INTENTS]).is_ok());
+    assert_eq!(of(vec![Intent::Seal; MOST_INTENTS + 1]), Err(DecodeError::TooMany(MOST_INTENTS + 1)));
 }

@@ -191,7 +191,11 @@ fn op() -> BoxedStrategy<Op> {
         enrol().prop_map(|enrol| Op::Enrol(Box::new(enrol))),
         (name(), allowance()).prop_map(|(room, allowance)| Op::Join(room, Box::new(allowance))),
         place().prop_map(Op::Leave),
-        (target, text(), past()).prop_map(|(to, text, past)| Op::Say(to, json_text(&text), past)),
+        (target, text(), past()).prop_map(|(to, text, past)| Op::Say(
+            to,
+            json_text(&format!("x{text}")),
+            past
+        )),
         (action(), past()).prop_map(|(action, past)| Op::Action(Box::new(action), past)),
         (conversation(), any::<u64>()).prop_map(|(of, seq)| Op::Mark(Box::new(Mark { of, seq }))),
         Just(Op::Quit),
@@ -290,9 +294,23 @@ fn intent() -> BoxedStrategy<Intent> {
     .boxed()
 }
 
+/// The intent is one of that node.
+fn speak_for(node: NodeId, intent: &mut Intent) {
+    match intent {
+        Intent::Request(source, ..) => source.origin.node = node,
+        Intent::Away(origin, _) => origin.node = node,
+        Intent::NodeUp(of) => *of = node,
+        _ => {}
+    }
+}
+
 pub(super) fn turn() -> BoxedStrategy<Turn> {
     let steps = prop_oneof![Just(usize::MAX), 0..300usize];
     (any::<u32>(), any::<u64>(), vec(intent(), 0..6), steps)
-        .prop_map(|(node, time, intents, steps)| Turn { node: NodeId(node), time, intents, steps })
+        .prop_map(|(node, time, mut intents, steps)| {
+            let node = NodeId(node);
+            intents.iter_mut().for_each(|intent| speak_for(node, intent));
+            Turn { node, time, intents, steps }
+        })
         .boxed()
 }

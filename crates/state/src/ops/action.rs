@@ -4,7 +4,6 @@
 
 use crate::permissions::authorize::{Permission, Rank, authorize};
 use crate::permissions::checks::Actor;
-use crate::sweeps::queue::Sweep;
 use crate::{Answer, Audit, Caller, Done, Past, Refusal, Scope, State, refusal};
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::reply::ActReply;
@@ -39,9 +38,7 @@ impl State {
     fn act(&mut self, actor: Actor, action: &Action, past: Past) -> Result<ActReply, Refusal> {
         let over = self.permissions.expire(OVER_AT_ONCE, self.turn.time());
         self.turn.writes.permissions.extend(over);
-        if self.permissions.has_ended_entry(self.turn.time()) {
-            self.add_sweep(Sweep::EndedPenalties);
-        }
+        self.sweep_ended_penalties();
         match action {
             Action::Kick(against) => self.kick(actor, against),
             Action::Mute(against) => self.mute(actor, against),

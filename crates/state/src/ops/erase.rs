@@ -48,12 +48,12 @@ impl State {
         self.forget_removal_of(&name);
         let lifted = self.permissions.lift_all(&name);
         self.turn.writes.permissions.extend(lifted);
-        let renamed = self.permissions.rename_author(&key, &Name::erased(id.unsigned_abs()));
-        self.turn.writes.permissions.extend(renamed);
         // The row goes with the last grant.
         let row = of.unwrap_or(UserId(id));
         self.turn.writes.users.push(UserChange::Put(User::removed(row, name.clone())));
         self.add_sweep(Sweep::Grants(row, name.clone()));
+        // Users can store 20,000 grants, mutes and bans, and operators more.
+        self.add_sweep(Sweep::Authored { erased: id, name: name.clone(), after: None });
         self.begin_erasure(id, name, of);
         if let Some(of) = of {
             self.add_sweep(Sweep::directs_of(of));

@@ -11,6 +11,8 @@ impl State {
     /// it ever met. Old certificates and removed users are forgotten as well: the hub proposes 0 once a day for them.
     pub(crate) fn retain(&mut self, oldest: Seq) {
         self.seal();
+        // Messages that do not exist yet are not removed, whatever a proposer has written.
+        let oldest = oldest.min(self.head + 1);
         if oldest > self.oldest {
             self.oldest = oldest;
             self.turn.writes.oldest = Some(oldest);

@@ -1,9 +1,10 @@
 //! Owns what an erasure changes in the stored permissions: the mutes and bans of the name, and its name as their author.
-//! Called by `ops/erase.rs`. Never decides whether a ban may be lifted.
+//! Called by `ops/erase.rs` and by the sweep of the authors. Never decides whether a ban may be lifted.
 
 use super::{Kind, Permissions};
-use crate::{Penalty, PermissionChange, Scope};
-use tcp_chat_protocol::{Banned, Name, NameKey, Role};
+use crate::{Penalty, PermissionChange, PermissionPlace, Scope};
+use std::ops::Bound;
+use tcp_chat_protocol::{Banned, Name, NameKey};
 
 impl Permissions {
     /// The mutes and bans of a user that are in force.
@@ -32,9 +33,32 @@ impl Permissions {
         changes
     }
 
-    /// The grants, mutes and bans that this user has made are by `name` from now on. Visits all entries once: users can store
-    /// 20,000 of them.
-    pub(crate) fn rename_author(&mut self, user: &NameKey, name: &Name) -> Vec<PermissionChange> {
+    /// The next grant, mute or ban that this user has made is by `name` from now on. Visits at most `most` entries after
+    /// that place. Returns the last place that it has visited, `None` after all entries.
+    pub(crate) fn rename_author(
+        &mut self,
+        user: &NameKey,
+        name: &Name,
+        mut after: Option<PermissionPlace>,
+        most: usize,
+    ) -> (Option<PermissionPlace>, Option<PermissionChange>) {
+        for _ in 0..most {
+            let Some(place) = self.place_after(after.as_ref()) else { return (None, None) };
+            let change = self.rename_author_at(user, name, &place);
+            after = Some(place);
+            if change.is_some() {
+                return (after, change);
+            }
+        }
+        (after, None)
+    }
+
+    fn rename_author_at(
+        &mut self,
+        user: &NameKey,
+        name: &Name,
+        place: &PermissionPlace,
+    ) -> Option<PermissionChange> {
         let is_by = |by: Option<&Name>| by.is_some_and(|by| by.key() == *user);
         let renamed = |penalty: &Penalty| {
             let author = penalty.author();
@@ -45,26 +69,66 @@ impl Permissions {
                 ..penalty.clone()
             })
         };
-        let grants: Vec<(Scope, Name, Role)> = self
-            .grants
-            .iter()
-            .filter(|(scope, of, _)| is_by(self.author(*scope, Kind::Grant, &of.key())))
-            .map(|(scope, of, role)| (scope, of.clone(), *role))
-            .collect();
-        let mutes: Vec<_> =
-            self.mutes.iter().filter_map(|(scope, of, p)| Some((scope, of.clone(), renamed(p)?))).collect();
-        let bans: Vec<_> =
-            self.bans().into_iter().filter_map(|(scope, of, p)| Some((scope, of, renamed(p)?))).collect();
-        let mut changes = Vec::new();
-        for (scope, of, role) in grants {
-            changes.extend(self.put_grant(scope, &of, Some(role), Some(name.clone())));
+        match place {
+            PermissionPlace::Grant(scope, of) => {
+                let role = *self.grants.get(*scope, &of.key())?;
+                is_by(self.author(*scope, Kind::Grant, &of.key()))
+                    .then(|| self.put_grant(*scope, of, Some(role), Some(name.clone())))?
+            }
+            PermissionPlace::Mute(scope, of) => {
+                let mute = renamed(self.mutes.get(*scope, &of.key())?)?;
+                self.put_mute(*scope, of, Some(mute))
+            }
+            PermissionPlace::Ban(scope, of) => {
+                let ban = renamed(self.ban_on(*scope, of)?)?;
+                self.put_ban(*scope, of, Some(ban))
+            }
         }
-        for (scope, of, mute) in mutes {
-            changes.extend(self.put_mute(scope, &of, Some(mute)));
-        }
-        for (scope, of, ban) in bans {
-            changes.extend(self.put_ban(scope, &of, Some(ban)));
-        }
-        changes
+    }
+
+    /// The place after that one; the first one after `None`.
+    fn place_after(&self, after: Option<&PermissionPlace>) -> Option<PermissionPlace> {
+        use PermissionPlace::{Ban, Grant, Mute};
+        let at = |scope: &Scope, user: &Name| Some((*scope, user.key()));
+        // In each table: its first entry, or the one after that place.
+        let grants = match after {
+            None => Some(None),
+            Some(Grant(scope, user)) => Some(at(scope, user)),
+            Some(_) => None,
+        };
+        let mutes = match after {
+            None | Some(Grant(..)) => Some(None),
+            Some(Mute(scope, user)) => Some(at(scope, user)),
+            Some(_) => None,
+        };
+        let bans = match after {
+            Some(Ban(scope, Banned::User(user))) => Some(at(scope, user)),
+            Some(Ban(..)) => None,
+            _ => Some(None),
+        };
+        let certificates = match after {
+            Some(Ban(_, Banned::Certificate(at))) => Some(Bound::Excluded(*at)),
+            Some(Ban(_, Banned::Address(_))) => None,
+            _ => Some(Bound::Unbounded),
+        };
+        let addresses = match after {
+            Some(Ban(_, Banned::Address(at))) => Bound::Excluded(*at),
+            _ => Bound::Unbounded,
+        };
+        let grant = || self.grants.after(grants?).next().map(|(_, scope, of, _)| Grant(scope, of.clone()));
+        let mute = || self.mutes.after(mutes?).next().map(|(_, scope, of, _)| Mute(scope, of.clone()));
+        let ban = || {
+            let (_, scope, of, _) = self.bans.after(bans?).next()?;
+            Some(Ban(scope, Banned::User(of.clone())))
+        };
+        let certificate = || {
+            let (of, _) = self.certificates.range((certificates?, Bound::Unbounded)).next()?;
+            Some(Ban(None, Banned::Certificate(*of)))
+        };
+        let address = || {
+            let (of, _) = self.addresses.range((addresses, Bound::Unbounded)).next()?;
+            Some(Ban(None, Banned::Address(*of)))
+        };
+        grant().or_else(mute).or_else(ban).or_else(certificate).or_else(address)
     }
 }

@@ -102,6 +102,17 @@ pub enum PermissionChange {
     },
 }
 
+/// The place of a grant, a mute or a ban. They are visited in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionPlace {
+    /// The grant of a user.
+    Grant(Scope, Name),
+    /// The mute of a user.
+    Mute(Scope, Name),
+    /// The ban of that target: users, then certificates, then addresses.
+    Ban(Scope, Banned),
+}
+
 /// All stored permissions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredPermissions {

@@ -1,7 +1,7 @@
 //! Owns the queue of slow work as plain data: the work, its order, and the part of it that the store has. The sweeps
 //! do it, one step at a time; the store keeps the unfinished rest. Never does any of the work.
 
-use crate::{ConversationId, Origin, SessionId, User, UserId};
+use crate::{ConversationId, Origin, PermissionPlace, SessionId, User, UserId};
 use std::collections::VecDeque;
 use std::ops::Range;
 use tcp_chat_protocol::{Colour, Name, Seq};
@@ -33,8 +33,17 @@ pub enum Sweep {
     /// The grants of a removed user. The user is gone in memory at once, and in the store with the last grant: so a
     /// later user of that name never has these grants, not even after a crash.
     Grants(UserId, Name),
-    /// These conversations, if they are still empty.
-    Empty(VecDeque<ConversationId>),
+    /// Grants, mutes and bans that an erased user has made get the new name as their author.
+    Authored {
+        /// The number in the new name.
+        erased: i64,
+        /// The old name.
+        name: Name,
+        /// After that one; `None`: none was visited yet.
+        after: Option<PermissionPlace>,
+    },
+    /// Empty conversations, after that one.
+    Empty(ConversationId),
 }
 
 impl Sweep {
@@ -164,6 +173,14 @@ impl Sweeps {
         Some(sweep)
     }
 
+    /// Removes the sweeps that are meant. The others get new numbers then, so that the queue has no gap.
+    pub(crate) fn remove(&mut self, is_meant: impl Fn(&Sweep) -> bool) {
+        if self.queue.iter().any(&is_meant) {
+            self.first += self.queue.len() as u64;
+            self.queue.retain(|sweep| !is_meant(sweep));
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -208,6 +225,15 @@ mod tests {
             sweeps.pop();
             assert_eq!(sweeps.take_change(), WorkChange { below: Some(4), added: vec![] });
             assert!(sweeps.take_change().is_empty() && sweeps.stored().is_empty());
+            [lost(5), lost(6), lost(7)].into_iter().for_each(|sweep| sweeps.push(sweep));
+            assert_eq!(sweeps.take_change().added.len(), 3);
+            sweeps.remove(|sweep| *sweep == lost(6));
+            assert_eq!(
+                sweeps.take_change(),
+                WorkChange { below: Some(7), added: vec![(7, lost(5)), (8, lost(7))] }
+            );
+            sweeps.remove(|sweep| *sweep == lost(6));
+            assert!(sweeps.take_change().is_empty());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::access::name;
 use super::world::World;
 use tcp_chat_protocol::ErrorKind;
-use tcp_chat_state::{ConnectionId, UserCommand, UserCommandError};
+use tcp_chat_state::{Code, CodePurpose, ConnectionId, Digest, State, UserCommand, UserCommandError};
 
 fn erase(name: &str) -> UserCommand {
     UserCommand::Erase(name.parse().unwrap(), false)
@@ -103,6 +103,73 @@ fn an_erasure_goes_on_after_a_restart_and_a_second_call_joins_it() {
     assert!(lines(&world).iter().all(|line| line.contains("\"redacted\":true") && !line.contains("ana")));
     let begun = world.disk.audit.iter().filter(|line| &*line.did == "user erase").count();
     assert_eq!(begun, 1);
+}
+
+#[test]
+fn what_an_erased_user_has_granted_and_banned_gets_the_new_name_in_slices() {
+    let (mut world, [ana, bo]) = two();
+    for room in [r#","room":"lobby""#, ""] {
+        for n in 0..20 {
+            world.operates(&format!(r#"{{"op":"MUTE","data":{{"user":"other{n}"{room}}}}}"#)).unwrap();
+            world.passes(10_000);
+            for op in ["MUTE", "BAN"] {
+                world.sends(ana, &format!(r#"{{"op":"{op}","data":{{"user":"u{n}"{room}}}}}"#));
+            }
+        }
+        world.operates(r#"{"op":"GRANT","data":{"user":"ana","role":"moderator"}}"#).unwrap();
+    }
+    world.skips(&[ana, bo]);
+    let by_ana = |world: &World| {
+        let found = world.disk.found().permissions;
+        let mutes = found.mutes.iter().map(|(.., penalty)| penalty);
+        let all = mutes.chain(found.bans.iter().map(|(.., penalty)| penalty));
+        all.filter(|penalty| &*penalty.by == "ana").count()
+    };
+    let before = by_ana(&world);
+    assert_eq!(before, 80);
+    world.sweeps = false;
+    world.commands(erase("ana")).unwrap();
+    assert_eq!(by_ana(&world), before, "not in the turn of the command");
+    let mut left = before;
+    while left > 0 {
+        world.is_killed();
+        world.works(6);
+        let now = by_ana(&world);
+        assert!(now < left && left - now <= 6, "{left}, then {now}");
+        left = now;
+        let found = world.disk.found();
+        assert_eq!(found.work, world.state.snapshot().work);
+        let again = State::restore(world.rules.clone(), found, world.now.wall);
+        assert_eq!(again.facts(), world.state.facts());
+    }
+    world.sweeps = true;
+    world.turn();
+    assert_eq!(world.disk.found().erasures, []);
+    let all = format!("{:?}", world.disk.found());
+    assert!(!all.contains("ana"), "{all}");
+}
+
+#[test]
+fn an_erased_name_is_free_when_nothing_has_it_as_its_author() {
+    let (mut world, [ana, bo]) = two();
+    for n in 0..3 {
+        world.sends(ana, &format!(r#"{{"op":"MUTE","data":{{"user":"u{n}","room":"lobby"}}}}"#));
+    }
+    world.skips(&[ana, bo]);
+    world.sweeps = false;
+    world.commands(erase("ana")).unwrap();
+    // Its own grants go first.
+    world.works(2);
+    let code = || {
+        UserCommand::Add(
+            name("ana"),
+            Code { hash: Digest([7; 32]), until: u64::MAX, gives: CodePurpose::Password },
+        )
+    };
+    assert_eq!(world.commands(code()), Err(UserCommandError::BeingRemoved(name("ana"))));
+    world.sweeps = true;
+    world.turn();
+    assert!(world.commands(code()).is_ok());
 }
 
 /// A certificate of the erased name that was issued before does not become the next user of the name.

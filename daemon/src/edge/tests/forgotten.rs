@@ -123,3 +123,41 @@ fn a_direct_conversation_with_an_ended_user_is_removed_with_its_last_message() {
     assert_eq!(directs(&world), 0);
     assert_eq!(world.disk.found(), world.state.snapshot());
 }
+
+#[test]
+fn a_start_stores_how_far_it_is_with_the_empty_conversations_and_goes_on() {
+    let names: Vec<Name> = (0..300).map(|n| format!("room{n}").parse().unwrap()).collect();
+    let mut world = World::new(|rules| rules.default_rooms.extend(names));
+    world.rules.default_rooms.truncate(1);
+    world.sweeps = false;
+    for left in [300, 297, 294] {
+        world.restarts();
+        assert_eq!(world.state.counts().rooms, left + 1);
+        world.works(3);
+        assert_eq!(world.disk.found(), world.state.snapshot());
+        let work = world.disk.found().work;
+        assert_eq!(work.len(), 1, "a start does not add a second one: {work:?}");
+        assert!(format!("{work:?}").len() < 100, "it is no list: {work:?}");
+    }
+    // One that is empty only for a later policy is behind that place.
+    world.rules.default_rooms.push("room299".parse().unwrap());
+    world.restarts();
+    world.works(291);
+    world.rules.default_rooms.pop();
+    world.sweeps = true;
+    world.restarts();
+    assert_eq!((world.state.counts().rooms, world.is_at_rest()), (1, true));
+    assert_eq!(world.disk.found(), world.state.snapshot());
+}
+
+#[test]
+fn retention_reaches_no_message_that_is_still_to_come() {
+    let mut world = World::new(|_| {});
+    let ana = world.login("ana");
+    world.in_one_turn(ana, &[JOIN, SAY]);
+    world.operator(|state| state.retain(u64::MAX));
+    assert_eq!(world.state.snapshot().oldest, 2);
+    world.sends(ana, SAY);
+    world.sends(ana, LEAVE);
+    assert_eq!(rooms(&mut world, ana), "ROOMS lobby(1,0) ops(0,2)", "its message is there");
+}

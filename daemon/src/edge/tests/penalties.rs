@@ -238,3 +238,25 @@ fn a_handshake_under_way_when_its_address_is_banned_is_refused() {
     let later = world.login("ana");
     assert_eq!(world.hears(later), ["LOGIN ana lobby head 0"]);
 }
+
+#[test]
+fn a_start_removes_what_has_ended_meanwhile_in_slices() {
+    let mut world = World::new(|_| {});
+    for n in 0..40 {
+        let mute = format!(r#"{{"op":"MUTE","data":{{"user":"u{n}","for_s":60}}}}"#);
+        world.operates(&mute).unwrap();
+    }
+    world.operates(r#"{"op":"BAN","data":{"user":"bo","for_s":600}}"#).unwrap();
+    world.now.wall += 60_000;
+    world.sweeps = false;
+    world.restarts();
+    for left in [41, 31, 21] {
+        assert_eq!(world.state.ending_penalties(), left);
+        world.works(10);
+        assert_eq!(world.disk.found().permissions.mutes.len(), left - 11);
+    }
+    world.sweeps = true;
+    world.restarts();
+    assert_eq!(world.state.ending_penalties(), 1, "the ban is in force");
+    assert_eq!((world.disk.found().permissions.mutes, world.is_at_rest()), (vec![], true));
+}

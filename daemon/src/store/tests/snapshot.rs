@@ -3,7 +3,8 @@
 use super::*;
 use tcp_chat_state::{
     Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, Erasure, ErasureChange,
-    ErasureStage, MarkChange, Removed, Revocation, StoredMark, Sweep, User, UserChange, WorkChange,
+    ErasureStage, MarkChange, PermissionPlace, Removed, Revocation, StoredMark, Sweep, User, UserChange,
+    WorkChange,
 };
 
 #[test]
@@ -180,6 +181,7 @@ fn check_restart(in_file: InFile) {
 /// Sweeps of every kind.
 fn every_sweep() -> Vec<(u64, Sweep)> {
     let (who, reason) = ("an operator has banned you and".into(), "spam".into());
+    let authored = |after| Sweep::Authored { erased: 40, name: name("Cy"), after };
     let sweeps = [
         Sweep::Directs(UserId(1), None),
         Sweep::Directs(UserId(1), Some((2, room(2)))),
@@ -190,7 +192,12 @@ fn every_sweep() -> Vec<(u64, Sweep)> {
         Sweep::EndedPenalties,
         Sweep::OldCertificates,
         Sweep::Grants(UserId(33), name("Cy")),
-        Sweep::Empty([room(1), room(2)].into()),
+        Sweep::Empty(room(2)),
+        authored(None),
+        authored(Some(PermissionPlace::Grant(None, name("Bo")))),
+        authored(Some(PermissionPlace::Mute(Some(room(2)), name("\u{e4}x")))),
+        authored(Some(PermissionPlace::Ban(Some(room(2)), "user:bo".parse().unwrap()))),
+        authored(Some(PermissionPlace::Ban(None, "10.0.0.0/8".parse().unwrap()))),
     ];
     (6..).zip(sweeps).collect()
 }
