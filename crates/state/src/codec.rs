@@ -23,7 +23,8 @@ use tcp_chat_protocol::{Action, text};
 
 /// The format that this version writes, and the only one that it reads.
 pub const FORMAT: u8 = 1;
-/// The longest encoded turn, in bytes: an entry of the log has 512 KiB, and a KiB of that is for its header and seal.
+/// The longest encoded turn, in bytes: an entry of the log has 512 KiB, and a KiB of that is for its header and seal. The hub
+/// gathers shorter turns. Only a single request or a policy can be longer; it has a turn of its own, which no log takes.
 pub const MOST_BYTES: usize = 511 * 1024;
 /// The largest number of intents of a decoded turn, so that a short entry does not become a large one in memory: `Seal` is
 /// one byte. The hub gathers fewer.

@@ -9,6 +9,9 @@ use std::net::IpAddr;
 use tcp_chat_protocol::banned::is_in;
 use tcp_chat_state::{Connected, ConnectionId, ConversationId, Intent, Origin, SessionId};
 
+/// The sessions of a banned range that one turn begins to end.
+const EVICTED_AT_ONCE: usize = 4_096;
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -114,7 +117,10 @@ impl Edge {
                 None => self.shut(connection, Closing::Kicked),
             }
         }
-        if !sessions.is_empty() {
+        while !sessions.is_empty() {
+            let rest = sessions.split_off(sessions.len().min(EVICTED_AT_ONCE));
+            let sessions = std::mem::replace(&mut sessions, rest);
+            let (who, reason) = (who.clone(), reason.clone());
             self.gathering.propose_next(Intent::EvictBanned { sessions, who, reason });
         }
     }

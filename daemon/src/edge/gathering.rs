@@ -172,7 +172,10 @@ impl Edge {
         gathering.turn += 1;
         gathering.reserved.clear();
         gathering.first_directs.clear();
-        gathering.intents.append(&mut gathering.next);
+        // One long list of banned sessions in each turn: together they could be longer than one entry of a log.
+        let is_long = |intent: &Intent| matches!(intent, Intent::EvictBanned { .. });
+        let end = gathering.next.iter().position(is_long).map_or(gathering.next.len(), |at| at + 1);
+        gathering.intents.extend(gathering.next.drain(..end));
     }
 
     /// Are there intents for the next turn that no connection has asked for?
@@ -184,6 +187,12 @@ impl Edge {
     /// Adds an intent that comes from no connection. Returns its index.
     pub fn propose(&mut self, intent: Intent) -> usize {
         self.gathering.propose(intent)
+    }
+
+    /// The intents of the turn so far.
+    #[must_use]
+    pub fn intents(&self) -> &[Intent] {
+        &self.gathering.intents
     }
 
     /// The number of intents of the turn so far.

@@ -2,10 +2,11 @@
 //! requests took in earlier turns. So a turn is short at every load, and the commands that it does not take come first
 //! in the next one. Called by the turn. Never waits, and never decides which requests are allowed: the edge does.
 
+use super::encoded::{most_bytes, most_bytes_of_intents, most_bytes_of_operator};
 use super::pace::Pace;
 use super::past::Rewrites;
 use super::waiting::{LIGHT_BYTES, Waiting};
-use super::{Entry, HELD, Hub, Outbox};
+use super::{Control, Entry, HELD, Hub, Outbox};
 use crate::edge::Ask;
 use crate::edge::{Command, Now};
 use crate::log;
@@ -17,9 +18,15 @@ use tracing::{error, warn};
 
 /// The largest number of commands that one turn takes of those that come first, so that a commit stays short.
 pub(super) const TURN_COMMANDS: usize = 2048;
-/// Bytes of texts after which a turn takes no further message; the last one can exceed it. Even then the turn takes other
-/// requests of [`LIGHT_BYTES`], or one long message. So the encoded turn can be longer than one entry of a log.
+/// Bytes that a turn writes, or reads and writes again, after which it takes no further message; the last one can exceed it.
+/// Even then the turn takes other requests of [`LIGHT_BYTES`], or one long message.
 pub(super) const TURN_BYTES: usize = 512 * 1024;
+/// The longest encoded form of what a turn takes, in bytes. An entry of a log takes [`tcp_chat_state::MOST_BYTES`]; the
+/// difference is for the slow work: the ends of 512 sessions, and a step of an erasure with 200 messages that users are told
+/// of. A command that is longer alone has a turn of its own. No entry of a log takes it: a daemon without a log goes on.
+pub(super) const ENCODED_BYTES: usize = 448 * 1024;
+/// The part of it for the commands that come first.
+const FIRST_BYTES: usize = 376 * 1024;
 /// The longest time that one turn spends on requests other than messages, so that messages wait no longer than that.
 pub(super) const TURN_TIME: Duration = Duration::from_millis(1);
 
@@ -33,6 +40,12 @@ const ERASE_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Taken {
     pub(super) commands: usize,
     bytes: usize,
+    /// The longest encoded form of what it has taken.
+    encoded: usize,
+    /// The bound of `encoded` for the commands that come first.
+    room: usize,
+    /// The next command is too long for this turn.
+    is_out: bool,
     /// The number of requests other than messages, each as many lines as it counts.
     pub(super) weight: usize,
     /// The place of the first intent that is not a message.
@@ -46,8 +59,9 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, command: &Command) {
+    fn add(&mut self, command: &Command, encoded: usize) {
         self.commands += 1;
+        self.encoded += encoded;
         self.bytes += match command {
             Command::Ask(_, Ask::Say(_, json)) => json.len() + 200,
             _ => 64,
@@ -56,15 +70,24 @@ impl Taken {
 
     /// Adds the command if there is room for more.
     fn takes(&mut self, command: &Command) -> bool {
+        let encoded = most_bytes(command);
+        self.is_out |= self.encoded + encoded > self.room;
         let takes = !self.is_full();
         if takes {
-            self.add(command);
+            self.add(command, encoded);
         }
         takes
     }
 
+    /// Does the next command of those that take turns fit? If not, returns its bytes. One that fits no turn comes alone.
+    fn fits(&self, command: &Command) -> Result<(), usize> {
+        let bytes = most_bytes(command);
+        let fits = self.encoded + bytes <= ENCODED_BYTES || (bytes > ENCODED_BYTES && self.commands == 0);
+        if fits { Ok(()) } else { Err(bytes) }
+    }
+
     fn is_full(&self) -> bool {
-        self.commands >= TURN_COMMANDS || self.bytes >= TURN_BYTES
+        self.is_out || self.encoded >= self.room || self.commands >= TURN_COMMANDS || self.bytes >= TURN_BYTES
     }
 }
 
@@ -76,7 +99,10 @@ impl Hub {
             self.edge.propose(Intent::Retain(oldest));
         }
         self.rewrites = Rewrites::default();
-        let mut taken = Taken::default();
+        // A command that found no room in the last turn has it now.
+        let room = FIRST_BYTES.min(ENCODED_BYTES.saturating_sub(waiting.take_needed()));
+        let encoded = most_bytes_of_intents(self.edge.intents());
+        let mut taken = Taken { encoded, room, ..Taken::default() };
         while !taken.is_full() {
             let Some((entry, is_all)) = waiting.next_first(|command| taken.takes(command)) else { break };
             match entry {
@@ -90,7 +116,13 @@ impl Hub {
                     }
                     list.into_iter().for_each(|command| self.admit(connection, command));
                 }
-                Entry::Control(control) => self.control(control),
+                Entry::Control(control) => {
+                    taken.encoded += match &control {
+                        Control::Rules(rules, _) => most_bytes_of_operator(Some(rules)),
+                        _ => most_bytes_of_operator(None),
+                    };
+                    self.control(control);
+                }
             }
             taken.bytes += self.rewrites.take_bytes();
         }
@@ -124,12 +156,13 @@ impl Hub {
         while let Some(step) = waiting.next_step(
             |c| is_full(&self.outboxes, c),
             |c, command| self.edge.must_wait(&self.state, c, command),
+            |command| taken.fits(command),
         ) {
             if step.ends_batch {
                 self.heard.push(step.connection);
             }
             if let Some(command) = step.command {
-                taken.add(&command);
+                taken.add(&command, most_bytes(&command));
                 taken.weight += self.edge.weight(&self.state, step.connection, &command);
                 self.admit(step.connection, command);
                 taken.bytes += self.rewrites.take_bytes();

@@ -7,6 +7,7 @@ mod chores;
 mod clock;
 mod deliver;
 mod directory;
+mod encoded;
 mod gather;
 #[cfg(test)]
 mod growth;

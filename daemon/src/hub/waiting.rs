@@ -34,6 +34,8 @@ pub(super) struct Waiting {
     held: Vec<ConnectionId>,
     /// The connections whose next command waits for the next turn.
     postponed: Vec<ConnectionId>,
+    /// The bytes of the next command in the line that the turn had no room for. 0: there was none.
+    needed: usize,
 }
 
 /// One command of a connection that takes turns.
@@ -114,11 +116,12 @@ impl Waiting {
 
     /// The next command of the next connection in the line, which then goes to the end of it. A connection that
     /// `is_full` of answers is held. A connection whose next command `must_wait` comes first in the next turn: see
-    /// [`Waiting::next_turn`].
+    /// [`Waiting::next_turn`]. Ends before a command that does not fit; see [`Waiting::take_needed`].
     pub(super) fn next_step(
         &mut self,
         is_full: impl Fn(ConnectionId) -> bool,
         must_wait: impl Fn(ConnectionId, &Command) -> bool,
+        fits: impl Fn(&Command) -> Result<(), usize>,
     ) -> Option<Step> {
         let connection = loop {
             let connection = self.line.pop_front()?;
@@ -127,6 +130,10 @@ impl Waiting {
                 self.postponed.push(connection);
             } else if is_full(connection) && !is_gone(&self.rest, connection) {
                 self.held.push(connection);
+            } else if let Some(Err(bytes)) = next.map(&fits) {
+                self.needed = bytes;
+                self.line.push_front(connection);
+                return None;
             } else {
                 break connection;
             }
@@ -144,6 +151,11 @@ impl Waiting {
             self.line.push_back(connection);
         }
         Some(Step { connection, command, ends_batch })
+    }
+
+    /// The bytes of the next command in the line that the last turn had no room for, so that this one leaves it.
+    pub(super) fn take_needed(&mut self) -> usize {
+        std::mem::take(&mut self.needed)
     }
 
     /// The turn is over: the postponed connections come first in the next one.

@@ -2,7 +2,7 @@ use super::*;
 use crate::auth::Proof;
 use crate::edge::Command;
 use crate::edge::{Ask, LoginAsk, Secret};
-use crate::hub::gather::TURN_BYTES;
+use crate::hub::gather::{ENCODED_BYTES, TURN_BYTES};
 use crate::hub::waiting::LIGHT_BYTES;
 use crate::hub::{BannedAddresses, Control, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
@@ -17,7 +17,7 @@ use tcp_chat_protocol::Name;
 use tcp_chat_protocol::request::{
     Action, Against, Bounds, Conversation, Place, Redact, Request, Target, parse,
 };
-use tcp_chat_state::{ConnectionId, Evidence, Rules, Snapshot, UserCommand};
+use tcp_chat_state::{ConnectionId, Evidence, Intent, Op, Rules, Snapshot, UserCommand};
 
 /// Messages of [`fill`].
 const FILL: u64 = 20;
@@ -118,7 +118,7 @@ fn a_turn_ends_by_its_total_of_bytes_and_loses_no_message() {
     for (what, before, bytes, wanted) in [
         ("long ones", vec![], TURN_BYTES, vec![1, 1, 1, 1]),
         ("long ones behind something else", vec![join()], TURN_BYTES, vec![1, 1, 1, 1]),
-        ("halves", vec![], TURN_BYTES / 2, vec![2, 2]),
+        ("halves", vec![], ENCODED_BYTES / 2 - 1024, vec![2, 2]),
         ("short ones", vec![], 100, vec![4]),
     ] {
         let (mut hub, outboxes) = hub(4);
@@ -134,6 +134,32 @@ fn a_turn_ends_by_its_total_of_bytes_and_loses_no_message() {
     }
 }
 
+/// However long the messages are, and whatever waits beside them: one entry of a log takes each turn.
+#[test]
+fn a_gathered_turn_can_be_encoded() {
+    for bytes in [1, 300, 8 * 1024, LIGHT_BYTES - 2, LIGHT_BYTES, 200 * 1024, ENCODED_BYTES - 1024] {
+        let (mut hub, _outboxes) = hub(8);
+        let mut waiting = Waiting::default();
+        let short = bytes.min(LIGHT_BYTES - 2);
+        let count = (2 * 1024 * 1024 / short).min(5_000);
+        for n in 0..4 {
+            waiting.add(Entry::Commands(ConnectionId(n), vec![say(short); count]));
+            let long = (0..4).flat_map(|_| [say(bytes), join()]).collect();
+            waiting.add(Entry::Commands(ConnectionId(n + 4), long));
+        }
+        let (mut said, mut turns) = (0, 0);
+        while !waiting.is_empty() {
+            hub.gather(hub.now(), &mut waiting);
+            let turn = hub.edge.take_turn(0, 0);
+            said += turn.intents.iter().filter(|i| matches!(i, Intent::Request(_, _, Op::Say(..)))).count();
+            assert!(turn.encode().is_ok_and(|bytes| bytes.len() > 1), "{bytes}: {:?}", turn.encode().err());
+            turns += 1;
+        }
+        assert_eq!(said, 4 * count + 16, "{bytes}: none is lost");
+        assert!(turns < 60, "{bytes}: {turns}");
+    }
+}
+
 #[test]
 fn a_request_proceeds_beside_messages_that_fill_the_turn() {
     let (mut hub, _) = hub(2);
@@ -142,7 +168,7 @@ fn a_request_proceeds_beside_messages_that_fill_the_turn() {
     waiting.add(Entry::Commands(ConnectionId(1), vec![join()]));
     hub.turn(&mut waiting);
     let counts = hub.state.counts();
-    assert_eq!((counts.head, counts.rooms), (8, 2), "so much talk, and the room is open");
+    assert_eq!((counts.head, counts.rooms), (5, 2), "so much talk, and the room is open");
 }
 
 /// A WHO of an empty room is answered in microseconds: many of them take less than a turn.
@@ -178,7 +204,7 @@ fn long_messages_proceed_one_by_one_beside_messages_that_fill_the_turn() {
         hub.turn(&mut waiting);
         said.push(hub.state.counts().head - before);
     }
-    assert_eq!(said, [9, 9, 9], "eight of what fills it, and one long one");
+    assert_eq!(said, [6, 6, 6], "five of what fills it, and one long one");
     assert!(!waiting.waits_in_line());
 }
 
@@ -186,7 +212,7 @@ fn long_messages_proceed_one_by_one_beside_messages_that_fill_the_turn() {
 fn a_turn_may_end_within_a_batch_and_its_rest_is_first_in_the_next() {
     for (what, bytes, count, wanted, ends) in [
         ("many short ones", 1, 5000, vec![2048, 2048, 905], 2),
-        ("few large ones", LIGHT_BYTES - 2, 20, vec![8, 8, 5], 2),
+        ("few large ones", LIGHT_BYTES - 2, 20, vec![5, 5, 5, 6], 3),
         ("as many as a turn takes", 1, 2048, vec![2048, 1], 0),
     ] {
         let (mut hub, outboxes) = hub(2);
@@ -216,7 +242,7 @@ fn messages_do_not_wait_for_a_queue_of_long_messages() {
     let (mut hub, outboxes) = hub(4);
     let mut waiting = Waiting::default();
     for n in 0..3 {
-        waiting.add(Entry::Commands(ConnectionId(n), vec![say(TURN_BYTES)]));
+        waiting.add(Entry::Commands(ConnectionId(n), vec![say(ENCODED_BYTES / 2)]));
     }
     waiting.add(Entry::Commands(ConnectionId(3), vec![say(10)]));
     hub.turn(&mut waiting);
@@ -298,12 +324,14 @@ fn a_redaction_reaches_the_outbox_of_a_connection_that_has_left_the_room() {
     assert_eq!(heard(&outboxes[1]), [0; 0], "its text is in memory");
 }
 
-/// A chunk that fills a turn is read and written again for a redaction of one of its messages.
+/// Chunks of five and of three messages that fill a turn together are read and written again for a redaction in each.
 #[test]
 fn redactions_fill_a_turn_by_the_chunks_that_they_write() {
     let (mut hub, _outboxes) = hub(1);
+    // So that only bytes end a turn.
+    hub.turn_time = Duration::from_secs(60);
     let mut waiting = Waiting::default();
-    // Two chunks that fill a turn each.
+    // Chunks of five, three, five and three messages.
     for _ in 0..2 {
         waiting.add(Entry::Commands(ConnectionId(0), (0..8).map(|_| say(LIGHT_BYTES - 2)).collect()));
         turns(&mut hub, &mut waiting);
@@ -320,7 +348,7 @@ fn redactions_fill_a_turn_by_the_chunks_that_they_write() {
         counts.push(hub.gather(hub.now(), &mut waiting).commands);
         hub.edge.take_turn(0, 0);
     }
-    assert_eq!(counts, [1, 1, 1, 1]);
+    assert_eq!(counts, [2, 2]);
 }
 
 #[test]

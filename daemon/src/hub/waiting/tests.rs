@@ -25,7 +25,7 @@ fn told(command: Option<Command>) -> String {
 
 /// The remaining commands of the connections that take turns.
 fn steps(waiting: &mut Waiting) -> Vec<(u64, String, bool)> {
-    std::iter::from_fn(|| waiting.next_step(|_| false, |_, _| false))
+    std::iter::from_fn(|| waiting.next_step(|_| false, |_, _| false, |_| Ok(())))
         .map(|s| (s.connection.0, told(s.command), s.ends_batch))
         .collect()
 }
@@ -128,7 +128,7 @@ fn a_connection_that_does_not_read_is_held_and_delays_no_other() {
     waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
     waiting.add(Entry::Commands(B, vec![join("r3")]));
     let mut next = |full: Option<ConnectionId>| {
-        waiting.next_step(|c| Some(c) == full, |_, _| false).map(|s| told(s.command))
+        waiting.next_step(|c| Some(c) == full, |_, _| false, |_| Ok(())).map(|s| told(s.command))
     };
     assert_eq!(next(None), Some("r1".into()));
     assert_eq!(next(Some(A)), Some("r3".into()));
@@ -149,14 +149,14 @@ fn a_lost_connection_is_not_held() {
         waiting.add(Entry::Commands(A, vec![join("r1")]));
         let lost = Entry::Commands(A, vec![Command::Lost]);
         if lost_while_held {
-            assert!(waiting.next_step(|_| true, |_, _| false).is_none());
+            assert!(waiting.next_step(|_| true, |_, _| false, |_| Ok(())).is_none());
             waiting.add(lost);
             waiting.release(|_| true);
         } else {
             waiting.add(lost);
         }
-        assert!(waiting.next_step(|_| true, |_, _| false).is_some());
-        let last = waiting.next_step(|_| true, |_, _| false);
+        assert!(waiting.next_step(|_| true, |_, _| false, |_| Ok(())).is_some());
+        let last = waiting.next_step(|_| true, |_, _| false, |_| Ok(()));
         assert!(matches!(last, Some(Step { command: Some(Command::Lost), .. })), "{last:?}");
         assert!(waiting.is_empty() && !waiting.holds());
     }
@@ -168,7 +168,7 @@ fn a_postponed_connection_comes_first_in_the_next_turn_and_delays_no_other() {
     waiting.add(Entry::Commands(A, vec![join("r1"), join("r2")]));
     waiting.add(Entry::Commands(B, vec![join("r3"), join("r4")]));
     let mut turn = |waits: &[ConnectionId]| {
-        let next = || waiting.next_step(|_| false, |c, _| waits.contains(&c));
+        let next = || waiting.next_step(|_| false, |c, _| waits.contains(&c), |_| Ok(()));
         let taken: Vec<_> = std::iter::from_fn(next).map(|step| told(step.command)).collect();
         assert_eq!(waiting.is_empty(), waits.is_empty(), "what waits is not forgotten");
         waiting.next_turn();
