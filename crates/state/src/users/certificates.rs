@@ -2,9 +2,9 @@
 //! in as. One key may be in certificates for several names. Changed by `ops/revoke.rs`, read by LOGIN, kept by the
 //! store. Never checks a signature.
 
+use crate::Digest;
 use crate::steps::tick;
 use crate::users::shared_map::SharedMap;
-use crate::{Digest, State};
 use serde::{Deserialize, Serialize};
 use tcp_chat_protocol::{Name, NameKey};
 
