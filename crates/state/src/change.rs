@@ -129,6 +129,8 @@ pub struct Redacted {
     pub by: Option<Name>,
     /// Why; may be empty.
     pub reason: Box<str>,
+    /// Its author is being erased: [`Change::Erased`] has told the outboxes already.
+    pub is_erased: bool,
 }
 
 /// Why a session ended.

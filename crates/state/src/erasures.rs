@@ -10,7 +10,9 @@ use tcp_chat_protocol::event::ERASED;
 use tcp_chat_protocol::{Name, NameKey, Seq};
 
 /// The newest messages of an erased user that members are told of, one event each. Clients read older ones again.
-pub const TOLD: usize = 200;
+pub const TOLD: usize = 20;
+/// The lines of such events to members in one turn, about: in a large room fewer events are sent.
+const TOLD_LINES: usize = 10_000;
 
 /// What an erasure visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,6 +150,17 @@ impl State {
         self.erasures.iter().any(|erasure| erasure.id == id)
     }
 
+    /// How many messages are still to be looked at, at most, of all erasures; at least one for each until its end.
+    /// `None`: nobody is being erased.
+    #[must_use]
+    pub fn erasing_left(&self) -> Option<u64> {
+        let left = |erasure: &Erasure| match erasure.stage {
+            ErasureStage::Messages => erasure.below.saturating_sub(self.oldest().max(1)) + 1,
+            _ => 1,
+        };
+        (!self.erasures.is_empty()).then(|| self.erasures.iter().map(left).sum())
+    }
+
     /// Does one step of an erasure. A step of another stage is not done: it was proposed before a turn that did it.
     pub(super) fn erase_step(&mut self, step: ErasureStep) {
         let ErasureStep { id, stage, down_to, recent } = step;
@@ -162,7 +175,7 @@ impl State {
         }
         if is_first {
             self.report(Change::Erased(erasure.until));
-            recent.into_iter().take(TOLD).for_each(|message| self.tell_erased(message));
+            self.tell_of(recent);
         }
         erasure.below = down_to;
         while erasure.below == 0 {
@@ -203,6 +216,15 @@ impl State {
         self.is_being_removed(&erasure.name) || self.ended_sessions.has_name(&erasure.name)
     }
 
+    /// Tells the members of the newest messages, as far as a turn has time for.
+    fn tell_of(&mut self, recent: Vec<RecentMessage>) {
+        let members = |message: &RecentMessage| {
+            self.conversations.get(message.conversation).map_or(0, |there| there.members.len().max(2))
+        };
+        let count = count_told(recent.iter().map(members));
+        recent.into_iter().take(count).for_each(|message| self.tell_erased(message));
+    }
+
     fn tell_erased(&mut self, message: RecentMessage) {
         let RecentMessage { seq, conversation, direct } = message;
         let Some(there) = self.conversations.get(conversation) else { return };
@@ -212,7 +234,29 @@ impl State {
             ConversationKind::Room(_) => Audience::Room(conversation),
         };
         let direct = direct.filter(|_| room.is_none()).map(|names| (names.1, names.0));
-        let redacted = Redacted { conversation, audience, room, direct, seq, by: None, reason };
+        let redacted =
+            Redacted { conversation, audience, room, direct, seq, by: None, reason, is_erased: true };
         self.report(Change::Redacted(Box::new(redacted)));
+    }
+}
+
+/// Of how many messages members are told, by the number of members for each: of one at least.
+fn count_told(members: impl Iterator<Item = usize>) -> usize {
+    let lines = members.take(TOLD).scan(0, |lines, more| {
+        *lines += more;
+        Some(*lines)
+    });
+    lines.enumerate().take_while(|(at, lines)| *at == 0 || *lines <= TOLD_LINES).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_large_room_members_are_told_of_few_messages() {
+        let told = |members: usize, messages: usize| count_told(std::iter::repeat_n(members, messages));
+        assert_eq!([told(2, 7), told(100, 200), told(2_400, 200)], [7, TOLD, 4]);
+        assert_eq!([told(50_000, 200), told(50_000, 0)], [1, 0]);
     }
 }

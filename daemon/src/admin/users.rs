@@ -84,14 +84,22 @@ async fn remove(context: &AdminContext, uid: u32, user: &str) -> Result<Value, S
     Ok(json!({ "sessions": sessions, "without_owner": made.map_err(|why| why.to_string())? }))
 }
 
-/// Erases a user. The log does not get the old name.
+/// Erases a user. The log does not get the old name. The reply has the number of its messages, if it is known.
 async fn erase(context: &AdminContext, uid: u32, user: &str, lift: bool) -> Result<Value, String> {
-    let wish = UserCommand::Erase(name(user)?, lift);
+    let user = name(user)?;
+    let rooms = all_rows(context, Listing::Rooms).await?;
+    let wish = UserCommand::Erase(user.clone(), lift);
     let done = ask_hub_patiently(context, |answer| Control::User(uid, wish, answer)).await;
     let number = done.ok_or("the daemon ends: the next start continues the erasure")?;
-    let erased = Name::erased(number.map_err(|why| why.to_string())? as u64);
+    let number = number.map_err(|why| why.to_string())?;
+    let erased = Name::erased(number as u64);
     info!(event = "user_erased", user = erased.as_str(), "user erased");
-    Ok(json!({ "user": erased }))
+    let id = i64::try_from(number).unwrap_or_default();
+    let messages = ask_hub(context, |answer| Control::Erased(id, answer)).await.ok().flatten();
+    let after = all_rows(context, Listing::Rooms).await.unwrap_or_default();
+    let made = tokio::task::spawn_blocking(move || rooms_without_owner(&user, &rooms, &after)).await;
+    let without_owner = made.map_err(|why| why.to_string())?;
+    Ok(json!({ "user": erased, "messages": messages, "without_owner": without_owner }))
 }
 
 /// The rooms that this user alone owned and that still exist. The daemon appoints no owner: an operator does.

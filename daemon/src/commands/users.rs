@@ -29,19 +29,24 @@ pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
             join(settings, &request, cert, room.as_deref())
         }
         User::Remove { name } => {
-            let data = ask_daemon(socket, &AdminRequest::UserRemove { user: name })?;
-            let rooms = data.get("without_owner").and_then(Value::as_array).into_iter().flatten();
-            rooms.filter_map(Value::as_str).try_for_each(|room| {
-                print(&format!("{room} has no owner now: tcp-chatd grant NAME owner --room {room}\n"))
-            })
+            print_rooms_without_owner(&ask_daemon(socket, &AdminRequest::UserRemove { user: name })?)
         }
         User::Erase { name, lift, json } => {
             let progress = watch_erasure(socket);
-            let data = ask(socket, &AdminRequest::UserErase { user: name, lift }, None, exit::INTERNAL);
+            let data =
+                ask(socket, &AdminRequest::UserErase { user: name.clone(), lift }, None, exit::INTERNAL);
             drop(progress);
             let data = data?;
             match data.get("user").and_then(Value::as_str) {
-                Some(user) if !json => print(&format!("erased; the name in its place is {user}\n")),
+                Some(user) if !json => {
+                    print(&format!("erased; the name in its place is {user}\n"))?;
+                    match data.get("messages").and_then(Value::as_u64) {
+                        Some(0) => print(&format!("messages: 0: none was by {name}\n"))?,
+                        Some(messages) => print(&format!("messages: {messages}\n"))?,
+                        None => {}
+                    }
+                    print_rooms_without_owner(&data)
+                }
                 _ => print(&format!("{data}\n")),
             }
         }
@@ -55,6 +60,13 @@ pub(super) fn user(wanted: User, settings: &Settings) -> Result<(), Failure> {
             print(&table(&users.users))
         }
     }
+}
+
+fn print_rooms_without_owner(data: &Value) -> Result<(), Failure> {
+    let rooms = data.get("without_owner").and_then(Value::as_array).into_iter().flatten();
+    rooms.filter_map(Value::as_str).try_for_each(|room| {
+        print(&format!("{room} has no owner now: tcp-chatd grant NAME owner --room {room}\n"))
+    })
 }
 
 /// Shows how many messages are still to be looked at.

@@ -96,7 +96,9 @@ impl Edge {
     /// The text of a message is removed.
     fn tell_redacted(&mut self, redacted: Redacted) {
         let line = notices::redacted(&redacted);
-        self.tell_all(redacted.audience, line, Some((redacted.conversation, redacted.seq)));
+        // Of an erased user no outbox has a message any more: they are read again.
+        let redacts = (!redacted.is_erased).then_some((redacted.conversation, redacted.seq));
+        self.tell_all(redacted.audience, line, redacts);
     }
 
     /// A line to all who hear a room or a user.

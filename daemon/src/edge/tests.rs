@@ -6,6 +6,7 @@ mod asks;
 mod certificates;
 mod configured;
 mod disk;
+mod erased_names;
 mod erasures;
 mod forgotten;
 mod limits;

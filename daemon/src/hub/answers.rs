@@ -6,7 +6,7 @@ use crate::metrics::HubNow;
 use std::time::Duration;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_protocol::reply::ActReply;
-use tcp_chat_state::{Done, ErasureStage, Intent, RoomTwin, UserCommand, UserCommandError};
+use tcp_chat_state::{Done, Intent, RoomTwin, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -100,6 +100,9 @@ impl Hub {
                     self.operate(Intent::ChangeUser(uid, wish), reply);
                 }
             },
+            Control::Erased(id, to) => {
+                self.reply(After::Turn, to, move |hub, _| hub.store.erased_messages(id))
+            }
             Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
             Control::Rules(rules, to) => {
                 self.edge.propose(Intent::Policy(rules));
@@ -215,10 +218,7 @@ impl Hub {
             counts: self.state.counts(),
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
-            erasing_left: self.state.erasure().map(|erasure| match erasure.stage {
-                ErasureStage::Messages => erasure.below.saturating_sub(self.state.oldest().max(1)),
-                _ => 0,
-            }),
+            erasing_left: self.state.erasing_left(),
         }
     }
 

@@ -47,6 +47,8 @@ pub enum Control {
     /// Change the registered users or the accepted certificates, on behalf of the system's user of that number.
     /// Answers how many sessions or certificates it has affected.
     User(u32, UserCommand, oneshot::Sender<Result<usize, UserCommandError>>),
+    /// How many messages a complete erasure has found, by its number.
+    Erased(i64, oneshot::Sender<Option<u64>>),
     /// The registered users.
     Users(oneshot::Sender<Registered>),
     /// Apply other settings.

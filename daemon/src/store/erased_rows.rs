@@ -2,6 +2,7 @@
 //! its transaction. A line is first overwritten at its own length, so that SQLite moves no row that still has the name; only
 //! then lines grow by the new name. Never decides who is erased, or how far a step goes.
 
+use super::erasures;
 use super::location::PAGE_BYTES;
 use super::redactions::{self, Erasing};
 use super::rows::{int, number};
@@ -29,12 +30,12 @@ pub(super) fn find_recent(
     erasure: &Erasure,
     from: Seq,
 ) -> rusqlite::Result<Vec<RecentMessage>> {
-    let mut matches = Matches::of(erasure);
+    let mut matches = Matches::of(log, erasure)?;
     let mut recent = Vec::new();
     for chunk in read_chunks(log, from, erasure.below)?.iter().rev() {
         let lines: Vec<_> = super::lines(&chunk.lines, chunk.first).collect();
         for (line, seq) in lines.into_iter().rev() {
-            let Some((fields, message)) = matches.fields(chunk, seq, line) else { continue };
+            let Some((fields, message)) = matches.fields(chunk, seq, line)? else { continue };
             if fields.user && !message.redacted {
                 let name = |name: &str| Name::parse_kept(name).ok();
                 let direct =
@@ -83,13 +84,16 @@ fn read_chunks(log: &Connection, from: Seq, below: Seq) -> rusqlite::Result<Vec<
 
 /// Which lines name the user. Remembers the names that it has compared.
 struct Matches<'e> {
+    log: &'e Connection,
     erasure: &'e Erasure,
+    /// The newest line of the audit log, and the number of redactions, when it began.
+    beginning: (i64, i64),
     names: HashMap<String, bool>,
 }
 
 impl<'e> Matches<'e> {
-    fn of(erasure: &'e Erasure) -> Self {
-        Self { erasure, names: HashMap::new() }
+    fn of(log: &'e Connection, erasure: &'e Erasure) -> rusqlite::Result<Self> {
+        Ok(Self { log, erasure, beginning: erasures::beginning(log, erasure.id)?, names: HashMap::new() })
     }
 
     fn is_named(&mut self, name: &str) -> bool {
@@ -107,8 +111,9 @@ impl<'e> Matches<'e> {
         chunk: &Chunk,
         seq: Seq,
         line: &'l [u8],
-    ) -> Option<(ErasedFields, MsgEvent<'l>)> {
-        let message: MsgEvent<'l> = serde_json::from_slice(event::data_of(line)?).ok()?;
+    ) -> rusqlite::Result<Option<(ErasedFields, MsgEvent<'l>)>> {
+        let message = event::data_of(line).and_then(|data| serde_json::from_slice::<MsgEvent<'l>>(data).ok());
+        let Some(message) = message else { return Ok(None) };
         let at = usize::try_from(seq - chunk.first).unwrap_or(usize::MAX);
         let user = match (self.erasure.user, chunk.authors.get(at)) {
             (Some(user), Some(author)) => user == *author,
@@ -120,9 +125,16 @@ impl<'e> Matches<'e> {
             _ => !chunk.is_room,
         };
         let to = may_be_to && message.to.as_ref().is_some_and(|to| self.is_named(to));
-        let by = message.by.as_ref().is_some_and(|by| self.is_named(by));
+        let by = message.by.as_ref().is_some_and(|by| self.is_named(by)) && self.is_before(seq)?;
         let fields = ErasedFields { user, to, by };
-        (!fields.is_none()).then_some((fields, message))
+        Ok((!fields.is_none()).then_some((fields, message)))
+    }
+
+    /// Was a message redacted before the erasure began? The next user of the name may have redacted it since.
+    fn is_before(&self, seq: Seq) -> rusqlite::Result<bool> {
+        let mut of = self.log.prepare_cached("SELECT n FROM redacted WHERE seq = ?1")?;
+        let n: Option<i64> = of.query_row([int(seq)], |row| row.get(0)).optional()?;
+        Ok(n.is_none_or(|n| n <= self.beginning.1))
     }
 }
 
@@ -173,17 +185,18 @@ fn write_messages(
     written: &mut Written,
 ) -> rusqlite::Result<()> {
     let new_name = erasure.new_name();
-    let mut matches = Matches::of(erasure);
-    let (mut bytes, mut rows) = (0, 0);
+    let mut matches = Matches::of(log, erasure)?;
+    let (mut bytes, mut rows, mut found) = (0, 0, 0);
     for chunk in read_chunks(log, from, erasure.below)? {
         let mut new = Vec::with_capacity(chunk.lines.len());
         for (line, seq) in super::lines(&chunk.lines, chunk.first) {
-            let Some((fields, _)) = matches.fields(&chunk, seq, line) else {
+            let Some((fields, _)) = matches.fields(&chunk, seq, line)? else {
                 new.extend_from_slice(line);
                 continue;
             };
             rows += 1;
             if fields.user {
+                found += 1;
                 redactions::note(log, seq)?;
                 log.prepare_cached("DELETE FROM sent WHERE seq = ?1")?.execute([int(seq)])?;
             }
@@ -203,6 +216,7 @@ fn write_messages(
             log.prepare_cached(sql)?.execute(params![int(chunk.first), new])?;
         }
     }
+    erasures::add_messages(log, erasure.id, found)?;
     written.add_rows(bytes);
     // In `sent`, `erasing`, and `redacted` with its index.
     (0..4).for_each(|_| written.add_rows(rows * NOTE_BYTES));
@@ -244,12 +258,13 @@ fn write_audit(
     from: u64,
     written: &mut Written,
 ) -> rusqlite::Result<()> {
-    let rows: Vec<(i64, Option<String>, Option<String>)> = log
-        .prepare_cached("SELECT id, user, whom FROM audit WHERE id >= ?1 AND id < ?2")?
-        .query_map([int(from), int(erasure.below)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let mut matches = Matches::of(log, erasure)?;
+    let below = int(erasure.below).min(matches.beginning.0.saturating_add(1));
+    let rows: Vec<(i64, AuditNames)> = log
+        .prepare_cached("SELECT id, user, whom, reason FROM audit WHERE id >= ?1 AND id < ?2")?
+        .query_map([int(from), below], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?))))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut matches = Matches::of(erasure);
-    for (id, user, whom) in rows {
+    for (id, (user, whom, reason)) in rows {
         let is_by = user.as_deref().is_some_and(|user| matches.is_named(user));
         let name_of = |whom: &str| whom.strip_prefix(USER).unwrap_or(whom).to_owned();
         let is_on = whom.as_deref().is_some_and(|whom| matches.is_named(&name_of(whom)));
@@ -263,7 +278,9 @@ fn write_audit(
             (true, None) => filler(&whom),
             (false, _) => whom,
         });
-        set_audit(log, id, user.as_deref(), whom.as_deref())?;
+        // Its own words go with it.
+        let reason = if is_by { " ".repeat(reason.len()) } else { reason };
+        set_audit(log, id, &(user, whom, reason))?;
         written.pages += 1;
         put_rest(log, AUDIT, id, i64::from(is_by) | i64::from(is_on) << 1)?;
     }
@@ -280,12 +297,11 @@ fn write_long_audit(
     let new_name = erasure.new_name();
     for (id, bits) in take_rest(log, AUDIT, from, erasure.below)? {
         let found = log
-            .prepare_cached("SELECT user, whom FROM audit WHERE id = ?1")?
-            .query_row([int(id)], |row| {
-                Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?))
-            })
+            .prepare_cached("SELECT user, whom, reason FROM audit WHERE id = ?1")?
+            .query_row([int(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((user, whom)) = found else { continue };
+        let Some((user, whom, reason)): Option<AuditNames> = found else { continue };
+        let reason = if bits & 1 != 0 { String::new() } else { reason };
         let user = if bits & 1 != 0 { Some(new_name.to_string()) } else { user };
         let is_prefixed = whom.as_deref().is_some_and(|whom| whom.starts_with(USER));
         let whom = match (bits & 2 != 0, is_prefixed) {
@@ -294,14 +310,17 @@ fn write_long_audit(
             (false, _) => whom,
         };
         written.pages += 1;
-        set_audit(log, int(id), user.as_deref(), whom.as_deref())?;
+        set_audit(log, int(id), &(user, whom, reason))?;
     }
     Ok(())
 }
 
-fn set_audit(log: &Connection, id: i64, user: Option<&str>, whom: Option<&str>) -> rusqlite::Result<()> {
-    log.prepare_cached("UPDATE audit SET user = ?2, whom = ?3 WHERE id = ?1")?
-        .execute(params![id, user, whom])?;
+/// Of a line of the audit log: its author, whom it concerns, and the reason.
+type AuditNames = (Option<String>, Option<String>, String);
+
+fn set_audit(log: &Connection, id: i64, (user, whom, reason): &AuditNames) -> rusqlite::Result<()> {
+    log.prepare_cached("UPDATE audit SET user = ?2, whom = ?3, reason = ?4 WHERE id = ?1")?
+        .execute(params![id, user, whom, reason])?;
     Ok(())
 }
 

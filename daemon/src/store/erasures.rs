@@ -5,7 +5,7 @@ use super::disk_space::{Headroom, SpaceBefore};
 use super::rows::{int, number};
 use super::{Store, StoreError, erased_rows, snapshot};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::sync::Arc;
 use tcp_chat_protocol::Seq;
 use tcp_chat_state::{ErasedSlice, Erasure, ErasureChange, ErasureStage, ErasureStep, UserId};
@@ -14,6 +14,8 @@ use tcp_chat_state::{ErasedSlice, Erasure, ErasureChange, ErasureStage, ErasureS
 const SLICE_BYTES: u64 = 64 * 1024;
 /// at most this many chunks, and so many lines of the audit log.
 const SLICE_ROWS: usize = 200;
+/// The complete erasures whose numbers of messages are known.
+const KNOWN: usize = 100;
 /// On a small disk a step is smaller by this factor, so that it finds room sooner.
 const SMALL_DISK: usize = 8;
 
@@ -67,6 +69,25 @@ impl Store {
         }
     }
 
+    /// How many messages of its user a complete erasure has found. `None`: it was complete before this process, or long ago.
+    #[must_use]
+    pub fn erased_messages(&self, id: i64) -> Option<u64> {
+        self.erased.get(&id).copied()
+    }
+
+    /// Notes that for the erasures that are complete with a turn. To be called before it is written.
+    pub(super) fn note_erased(&mut self, changes: &[ErasureChange]) -> Result<(), StoreError> {
+        if !changes.iter().any(|change| matches!(change, ErasureChange::Done(_))) {
+            return Ok(());
+        }
+        let found = self.with_connection("read", |log, _| read_messages(log, changes))?;
+        self.erased.extend(found);
+        while self.erased.len() > KNOWN {
+            self.erased.pop_first();
+        }
+        Ok(())
+    }
+
     fn next_step(&mut self, erasure: &Erasure, most: Most) -> Result<ErasureStep, StoreError> {
         let Erasure { id, stage, below, until, .. } = *erasure;
         self.with_connection("read", |log, _| {
@@ -81,7 +102,8 @@ impl Store {
                 }
                 ErasureStage::Audit => {
                     let sql = "SELECT id FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-                    rows_down_to(log, sql, below, most)?
+                    let newest = beginning(log, id)?.0.unsigned_abs();
+                    rows_down_to(log, sql, below.min(newest.saturating_add(1)), most)?
                 }
                 ErasureStage::LongMessages => long_messages_down_to(log, below, most)?,
                 ErasureStage::LongAudit => {
@@ -150,7 +172,8 @@ pub(super) fn put(log: &Connection, changes: &[ErasureChange]) -> rusqlite::Resu
     for change in changes {
         let ErasureChange::Put(Erasure { id, name, user, until, stage, below }) = change else { continue };
         log.prepare_cached(
-            "INSERT OR REPLACE INTO erasures (id, name, user, until, stage, below) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO erasures (id, name, user, until, stage, below) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, below = excluded.below",
         )?
         .execute(params![
             id,
@@ -162,6 +185,51 @@ pub(super) fn put(log: &Connection, changes: &[ErasureChange]) -> rusqlite::Resu
         ])?;
     }
     Ok(())
+}
+
+/// Notes where the audit log and the redactions are when an erasure begins: what comes later is the next user's. To be called
+/// after the turn has written its own.
+pub(super) fn note_beginnings(log: &Connection, changes: &[ErasureChange]) -> rusqlite::Result<()> {
+    for change in changes {
+        let ErasureChange::Put(Erasure { id, stage: ErasureStage::Messages, below, until, .. }) = change
+        else {
+            continue;
+        };
+        if below > until {
+            log.prepare_cached(
+                "UPDATE erasures SET audit = (SELECT ifnull(max(id), 0) FROM audit),
+                     redactions = (SELECT redactions FROM totals) WHERE id = ?1",
+            )?
+            .execute([id])?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest line of the audit log, and the number of redactions, when an erasure began.
+pub(super) fn beginning(log: &Connection, id: i64) -> rusqlite::Result<(i64, i64)> {
+    let sql = "SELECT ifnull(audit, ?2), ifnull(redactions, ?2) FROM erasures WHERE id = ?1";
+    let found = log.prepare_cached(sql)?.query_row([id, i64::MAX], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?.unwrap_or((i64::MAX, i64::MAX)))
+}
+
+/// Adds to the found messages of an erasure.
+pub(super) fn add_messages(log: &Connection, id: i64, count: u64) -> rusqlite::Result<()> {
+    let sql = "UPDATE erasures SET messages = messages + ?2 WHERE id = ?1";
+    log.prepare_cached(sql)?.execute([id, int(count)]).map(drop)
+}
+
+/// The found messages of the erasures that are complete with this turn.
+fn read_messages(log: &Connection, changes: &[ErasureChange]) -> rusqlite::Result<Vec<(i64, u64)>> {
+    let mut found = Vec::new();
+    for change in changes {
+        if let ErasureChange::Done(id) = change {
+            let sql = "SELECT messages FROM erasures WHERE id = ?1";
+            let count = log.prepare_cached(sql)?.query_row([id], |row| number(row, 0)).optional()?;
+            found.extend(count.map(|count| (*id, count)));
+        }
+    }
+    Ok(found)
 }
 
 /// Removes those that are complete.

@@ -99,6 +99,7 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     sweeps::write_changes(log, &writes.work)?;
     permissions::write_changes(log, &writes.permissions)?;
     permissions::append_audit(log, &writes.audit)?;
+    erasures::note_beginnings(log, &writes.erasures)?;
     for change in &writes.users {
         users::write_change(log, change)?;
     }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,6 +41,8 @@ pub struct Store {
     /// How often slices are halved because the store was full.
     pub(super) halvings: u32,
     pub(super) age_scan: AgeScan,
+    /// The messages that erasures have found, by their numbers.
+    pub(super) erased: BTreeMap<i64, u64>,
     /// The bytes of the history, as last measured.
     pub(super) history_bytes: u64,
     /// The bytes of messages that were added since then.
@@ -104,6 +107,7 @@ impl Store {
             last_removed: retention::RemovalKind::default(),
             halvings: 0,
             age_scan: AgeScan::default(),
+            erased: BTreeMap::new(),
             history_bytes: 0,
             bytes_added: 0,
             has_committed: false,
@@ -159,6 +163,7 @@ impl Store {
         rows::check_chunks(writes, self.totals.head)?;
         // After a commit that failed, it measures what stands in the file.
         self.with_connection("open", |_, _| Ok(()))?;
+        self.note_erased(&writes.erasures)?;
         let mut totals = self.totals.after_turn(writes);
         let mut share =
             self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));

@@ -112,3 +112,20 @@ fn a_banned_user_is_erased_only_with_the_ban() {
     assert!(said.starts_with("erased; the name in its place is erased-"), "{said}");
     assert_eq!(done(&daemon, &["ban", "list"]), "");
 }
+
+#[test]
+fn the_operator_sees_what_was_found_and_which_rooms_have_no_owner() {
+    let daemon = Daemon::with(ACCOUNTS);
+    registered(&daemon, "anazx");
+    done(&daemon, &["grant", "anazx", "owner", "--room", "lobby"]);
+    let mut ana = logs_in(&daemon, "anazx", "her own");
+    ana.says("one");
+    ana.says("two");
+    // With a Cyrillic a.
+    let refused = run(daemon.folder(), &["user", "erase", "an\u{430}zx"], "");
+    assert!(refused.code == Some(70) && refused.err.contains("only looks the same"), "{}", refused.err);
+    let said = done(&daemon, &["user", "erase", "anazx"]);
+    assert!(said.contains("\nmessages: 2\nlobby has no owner now: "), "{said}");
+    let said = done(&daemon, &["user", "erase", "cyzx"]);
+    assert!(said.ends_with("\nmessages: 0: none was by cyzx\n"), "{said}");
+}

@@ -15,7 +15,7 @@ pub struct ErasedFields {
     pub user: bool,
     /// The user is the recipient.
     pub to: bool,
-    /// The user has redacted it.
+    /// The user has redacted it: its reason goes, too.
     pub by: bool,
 }
 
@@ -57,6 +57,7 @@ pub fn erase(line: &[u8], fields: ErasedFields, name: &str) -> Option<Vec<u8>> {
     }
     if fields.by {
         message.by = message.by.map(|_| Cow::Borrowed(name));
+        message.reason = message.reason.map(|_| Cow::Borrowed(""));
     }
     Some(reply::event("MSG", &message))
 }
@@ -67,10 +68,10 @@ pub fn erase(line: &[u8], fields: ErasedFields, name: &str) -> Option<Vec<u8>> {
 pub fn blank(line: &[u8], fields: ErasedFields) -> Option<Vec<u8>> {
     let mut message: MsgEvent<'_> = serde_json::from_slice(data_of(line)?).ok()?;
     let filler = |name: &str| Cow::Owned("e".repeat(name.len()));
+    // Without the quotation marks.
+    let blanks = |text: &str| Cow::Owned(" ".repeat(super::json_text(text).len().saturating_sub(2)));
     if fields.user {
-        // Without the quotation marks.
-        let text = super::json_text(&message.msg).len().saturating_sub(2);
-        message.msg = Cow::Owned(" ".repeat(text));
+        message.msg = blanks(&message.msg);
         message.user = filler(&message.user);
     }
     if fields.to {
@@ -78,6 +79,7 @@ pub fn blank(line: &[u8], fields: ErasedFields) -> Option<Vec<u8>> {
     }
     if fields.by {
         message.by = message.by.map(|name| filler(&name));
+        message.reason = message.reason.map(|reason| blanks(&reason));
     }
     Some(reply::event("MSG", &message))
 }
@@ -147,11 +149,17 @@ mod tests {
             (renamed.to.as_deref(), &*renamed.msg, renamed.redacted),
             (Some("erased-7"), "psst", false)
         );
-        // What was redacted before keeps who did it and why.
-        let redacted = super::super::redact(&before, Some("山田"), "spam").unwrap();
+        // What others have redacted before keeps why; the reasons of the user are its own words.
+        let redacted = super::super::redact(&before, Some("山田"), "my \"phone\"").unwrap();
+        assert_eq!(
+            read(&erase(&redacted, USER, "erased-7").unwrap()).reason.as_deref(),
+            Some("my \"phone\"")
+        );
         let by = ErasedFields { by: true, ..USER };
         let erased = read(&erase(&redacted, by, "erased-7").unwrap());
-        assert_eq!((erased.by.as_deref(), erased.reason.as_deref()), (Some("erased-7"), Some("spam")));
+        assert_eq!((erased.by.as_deref(), erased.reason.as_deref()), (Some("erased-7"), Some("")));
+        let blank = blank(&redacted, by).unwrap();
+        assert!(blank.len() == redacted.len() && !String::from_utf8_lossy(&blank).contains("phone"));
         for bits in 0..8 {
             assert_eq!(ErasedFields::from_bits(bits).bits(), bits);
         }

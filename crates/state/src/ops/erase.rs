@@ -17,12 +17,19 @@ impl State {
     /// Erases the user of this name, registered or not. `lift`: also if the name is banned or muted. Returns the number of
     /// the new name. If the name is being erased already, that goes on.
     pub(crate) fn erase_user(&mut self, name: &Name, lift: bool) -> Result<i64, UserCommandError> {
-        if name.is_reserved() {
+        if name.is_reserved() && self.users.by_name(name).is_none() {
             return Err(UserCommandError::Erased(name.clone()));
         }
         let key = name.key();
         if let Some(erasure) = self.erasures.iter().find(|erasure| erasure.name.key() == key) {
             return Ok(erasure.id);
+        }
+        if self.users.by_name(name).is_none() && self.sessions.by_name(name).is_none() {
+            // A typo would succeed otherwise, and the user that is meant would stay.
+            let twin = self.users.twin(name).map(|twin| &twin.name);
+            if let Some(twin) = twin.or_else(|| self.lookalike_session(name)) {
+                return Err(UserCommandError::OnlyLooksLike(name.clone(), twin.clone()));
+            }
         }
         let penalties = self.permissions.penalties_of(&key, self.turn.time());
         if !lift && !penalties.is_empty() {
@@ -35,7 +42,7 @@ impl State {
         }
         let user = self.users.by_name(name).cloned();
         let name = user.as_ref().map_or(name, |user| &user.name).clone();
-        let id = self.sessions.next_id();
+        let id = self.next_neutral_id();
         let of = user.as_ref().map(|user| user.id);
         while let Some(session_user) = self.sessions.by_name(&name) {
             self.end_sessions_of(session_user, WHY);
@@ -59,6 +66,21 @@ impl State {
             self.add_sweep(Sweep::directs_of(of));
         }
         Ok(id)
+    }
+
+    /// The next number whose neutral name nobody has. A store of an older version may have users of such names.
+    fn next_neutral_id(&mut self) -> i64 {
+        loop {
+            let id = self.sessions.next_id();
+            let name = Name::erased(id.unsigned_abs());
+            let is_taken = self.users.twin(&name).is_some()
+                || self.sessions.twin(&name).is_some()
+                || self.conversations.twin(&name).is_some()
+                || !self.permissions.penalties_of(&name.key(), self.turn.time()).is_empty();
+            if !is_taken {
+                return id;
+            }
+        }
     }
 
     /// The certificates of the name are unknown again: those that were issued until now do not count for it. A key that is

@@ -92,6 +92,7 @@ impl State {
             seq,
             by,
             reason,
+            is_erased: false,
         })));
         Ok(reply)
     }

@@ -70,6 +70,9 @@ pub enum UserCommandError {
     /// A user of that name was removed, and some of its grants are not removed yet.
     #[error("{0} is still being removed; try again in a moment")]
     BeingRemoved(Name),
+    /// A user of that name is being erased, and its messages would be taken for those of the next one.
+    #[error("{0} is still being erased; try again when `tcp-chatd status` shows no erasing_left any more")]
+    BeingErased(Name),
     /// No user of that name is registered.
     #[error("no user {0} is registered; `tcp-chatd user list` shows who is")]
     NoSuchUser(Name),
@@ -83,7 +86,7 @@ pub enum UserCommandError {
     #[error("no certificate of {0} is known: {1} only looks the same")]
     NoCertificateOnlyLooksLike(Name, Name),
     /// The name stands for an erased user.
-    #[error("{0} is an erased user already")]
+    #[error("{0} stands for an erased user: there is nothing to erase")]
     Erased(Name),
     /// The name is banned or muted, which would end with it.
     #[error(
@@ -196,6 +199,9 @@ impl State {
         }
         if let Some(twin) = self.lookalike_session(&name) {
             return Err(UserCommandError::LooksLikeSession(name, twin.clone()));
+        }
+        if self.erasures.iter().any(|erasure| erasure.name.key() == name.key()) {
+            return Err(UserCommandError::BeingErased(name));
         }
         if self.is_being_removed(&name) {
             return Err(UserCommandError::BeingRemoved(name));

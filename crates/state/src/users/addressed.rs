@@ -3,7 +3,7 @@
 
 use crate::{Refusal, State, UserId, refusal};
 use tcp_chat_protocol::request::Place;
-use tcp_chat_protocol::{ErrorKind, Name};
+use tcp_chat_protocol::{ErrorKind, Name, NameError};
 
 impl State {
     /// A user, here or registered, and the name as that user has it.
@@ -36,7 +36,13 @@ impl State {
     }
 
     /// Is a name clear that may not belong to a user yet? Not if only a look-alike exists.
+    ///
+    /// # Errors
+    /// It is not clear, or the name stands for an erased user.
     pub(crate) fn is_meant(&self, name: &Name) -> Result<(), Refusal> {
+        if name.is_reserved() && self.users.by_name(name).is_none() {
+            return Err(refusal(ErrorKind::NoSuchUser, format!("{name}: {}", NameError::Reserved)));
+        }
         match self.user_alike(name) {
             Some(twin) if self.user(&Place(Some(name.clone()))).is_err() => Err(only_looks_like(name, &twin)),
             _ => Ok(()),

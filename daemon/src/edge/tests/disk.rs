@@ -307,6 +307,7 @@ impl Disk {
             for line in &mut self.audit {
                 if matches!(&line.by, By::User(name) if erasure.is_named(name.as_str())) {
                     line.by = By::User(new_name.clone());
+                    line.reason = "".into();
                 }
                 if let Some(whom) = line.whom.take() {
                     let is_named = erasure.is_named(whom.strip_prefix("user:").unwrap_or(&whom));

@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) edge: Edge,
     pub(super) disk: Disk,
     pub(super) disk_is_full: bool,
+    /// How often all outboxes were searched for a redacted message.
+    pub(super) outbox_searches: usize,
     /// Does a turn do all slow work?
     pub(super) sweeps: bool,
     /// The sizes of a slice.
@@ -79,6 +81,7 @@ impl World {
             edge: Edge::default(),
             disk: Disk::default(),
             disk_is_full: false,
+            outbox_searches: 0,
             sweeps: true,
             slice: Slice { rooms: 32, copies: 4096 },
             rules,
@@ -225,6 +228,7 @@ impl World {
     }
 
     fn carry_out(&mut self, effect: Effect, chunks: &[Chunk]) {
+        self.outbox_searches += usize::from(matches!(effect, Effect::Told { redacts: Some(_), .. }));
         match effect {
             Effect::Line(to, line) | Effect::IfKept(to, _, line) => self.tell(to, line),
             Effect::Refused(refused) => self.tell(refused.to, reply::error(&refused.refusal)),
