@@ -127,5 +127,5 @@ fn the_operator_sees_what_was_found_and_which_rooms_have_no_owner() {
     let said = done(&daemon, &["user", "erase", "anazx"]);
     assert!(said.contains("\nmessages: 2\nlobby has no owner now: "), "{said}");
     let said = done(&daemon, &["user", "erase", "cyzx"]);
-    assert!(said.ends_with("\nmessages: 0: none was by cyzx\n"), "{said}");
+    assert!(said.ends_with("\nmessages: 0: none was by cyzx"), "{said}");
 }
