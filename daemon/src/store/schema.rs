@@ -34,6 +34,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/window.sql"),
     include_str!("schema/origins.sql"),
     include_str!("schema/redactions.sql"),
+    include_str!("schema/erasures.sql"),
 ];
 
 /// What a new store has in another form than a migrated one. It must mean the same.

@@ -65,6 +65,8 @@ impl Permissions {
             let (by, share) = (is_by(author.as_ref()), is_by(penalty.share.as_ref()));
             (by || share).then(|| Penalty {
                 by: if by { name.as_str().into() } else { penalty.by.clone() },
+                // The reason is the user's own words.
+                reason: if by { "".into() } else { penalty.reason.clone() },
                 share: if share { Some(name.clone()) } else { penalty.share.clone() },
                 ..penalty.clone()
             })

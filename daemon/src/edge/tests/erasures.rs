@@ -30,7 +30,7 @@ fn an_erased_user_is_gone_from_all_that_is_stored() {
     world.sends(bo, r#"{"op":"MSG","data":{"to":"ana","msg":"yes"}}"#);
     world.sends(ana, r#"{"op":"MSG","data":{"to":"bo","msg":"psst"}}"#);
     world.sends(ana, r#"{"op":"MSG","data":"in the lobby"}"#);
-    world.sends(ana, r#"{"op":"MUTE","data":{"user":"cy","room":"lobby"}}"#);
+    world.sends(ana, r#"{"op":"MUTE","data":{"user":"cy","room":"lobby","reason":"as ana says"}}"#);
     world.skips(&[ana, bo]);
     world.grants(erase("Ana"));
     assert_eq!(world.disk.found().erasures, []);
@@ -166,7 +166,7 @@ fn an_erased_name_is_free_when_nothing_has_it_as_its_author() {
             Code { hash: Digest([7; 32]), until: u64::MAX, gives: CodePurpose::Password },
         )
     };
-    assert_eq!(world.commands(code()), Err(UserCommandError::BeingRemoved(name("ana"))));
+    assert_eq!(world.commands(code()), Err(UserCommandError::BeingErased(name("ana"))));
     world.sweeps = true;
     world.turn();
     assert!(world.commands(code()).is_ok());

@@ -210,12 +210,19 @@ impl Store {
         rows::write_turn(self.log(), writes).unwrap();
     }
 
-    /// Makes the store what version 17 left: without redactions, topics and read marks.
-    fn make_version_17(&mut self) {
+    /// Makes the store what version 18 left: without erasures.
+    fn make_version_18(&mut self) {
         let older = "DROP TRIGGER audit_stays; DROP TABLE erasures; DROP TABLE erasing;
                      CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
                      BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
-                     ALTER TABLE chunks DROP COLUMN authors; DROP TABLE redacted; DROP TABLE marks;
+                     PRAGMA user_version = 18";
+        self.log().execute_batch(older).unwrap();
+    }
+
+    /// Makes the store what version 17 left: without redactions, topics and read marks.
+    fn make_version_17(&mut self) {
+        self.make_version_18();
+        let older = "ALTER TABLE chunks DROP COLUMN authors; DROP TABLE redacted; DROP TABLE marks;
                      ALTER TABLE totals DROP COLUMN redactions; ALTER TABLE conversations DROP COLUMN topic;
                      PRAGMA user_version = 17";
         self.log().execute_batch(older).unwrap();

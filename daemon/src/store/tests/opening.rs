@@ -256,3 +256,16 @@ async fn a_check_leaves_no_file_beside_the_store() {
     is_left_as_it_was(&history(&path));
     assert_eq!(Store::check(&history(&path)).unwrap().newest, newest);
 }
+
+#[test]
+fn a_store_of_version_18_can_erase_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, ..) = open(&history);
+    store.commit(&mut Model::open(1)).unwrap();
+    store.make_version_18();
+    store.close().unwrap();
+    let (mut store, _, found) = open(&history);
+    assert!(found.erasures.is_empty());
+    assert_eq!(store.count("SELECT count(audit) + count(redactions) FROM erasures"), 0);
+}
