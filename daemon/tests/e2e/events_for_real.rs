@@ -20,11 +20,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 7] = [
+const NOT_HERE: [(&str, &str); 8] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
     ("wal_not_copied", "a full disk makes it so at times only"),
+    ("erasure_waits", "needs room for the command and not for its steps: src/store/tests/erasures.rs"),
     ("tidy_failed", "needs a store that can be written for messages and not for removals"),
     ("certificate_kept", "is seen at the second look at the files, after a minute: src/tls/tests/renewal.rs"),
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
