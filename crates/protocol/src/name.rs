@@ -29,11 +29,18 @@ const PLAIN_CHARS: usize = 2 * NAME_CHARS;
 
 /// A valid name of a user or a room, as it was typed. Cheap to clone. Equality compares the spelling; the keys
 /// tell whether two names are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Name {
     text: Arc<str>,
     /// The keys, if they are computed already.
     keys: Option<Arc<Keys>>,
+}
+
+/// The spelling alone: the keys follow from it, and whether they are known already tells nothing.
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Name").field(&self.as_str()).finish()
+    }
 }
 
 /// The keys of a name.
