@@ -55,7 +55,7 @@ pub enum Effect {
     Told {
         /// Who gets it.
         to: Recipients,
-        /// Who may still get it after the turn was held: a user may have left meanwhile.
+        /// The audience: if the turn is held, users may leave it before the line is sent.
         audience: Audience,
         /// But not this one.
         except: Option<ConnectionId>,

@@ -79,7 +79,10 @@ mod tests {
         let login = need(1, 2);
         assert!(!login.must_wait(need(5, 5), need(4, 3)), "enough is left for it");
         assert!(login.must_wait(need(5, 5), need(5, 0)) && login.must_wait(need(5, 5), need(0, 4)));
-        assert!(!login.must_wait(need(0, 0), need(1, 1)), "nothing is left: the next turn has no more");
+        assert!(
+            !login.must_wait(need(0, 0), need(1, 1)),
+            "nothing is left, and the next turn has nothing either"
+        );
         assert!(login.is_refused(need(0, 5)) && !Need::ONE_ROOM.is_refused(need(0, 5)));
         assert_eq!(need(3, 1).saturating_sub(login), need(2, 0));
         assert_eq!(Need::UNLIMITED.saturating_sub(login), Need::UNLIMITED);

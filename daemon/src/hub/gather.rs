@@ -99,8 +99,12 @@ impl Hub {
             self.edge.propose(Intent::Retain(oldest));
         }
         self.rewrites = Rewrites::default();
-        // A command that found no room in the last turn has it now.
-        let room = FIRST_BYTES.min(ENCODED_BYTES.saturating_sub(waiting.take_needed()));
+        // A command that found no room in the last turn has it now, but not in two turns in a row: what comes first would
+        // wait for a queue of long commands.
+        let needed = waiting.take_needed();
+        self.has_given_room = needed > 0 && !self.has_given_room;
+        let needed = if self.has_given_room { needed } else { 0 };
+        let room = FIRST_BYTES.min(ENCODED_BYTES.saturating_sub(needed));
         let encoded = most_bytes_of_intents(self.edge.intents());
         let mut taken = Taken { encoded, room, ..Taken::default() };
         while !taken.is_full() {

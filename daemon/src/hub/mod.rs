@@ -94,6 +94,8 @@ struct Hub {
     /// The store fails: the reason, and the moment of the next try.
     failing: Option<(String, Instant)>,
     answers: Vec<Answer>,
+    /// This turn leaves room for a command that found none in the turn before.
+    has_given_room: bool,
     /// How long a turn gathers requests other than messages.
     turn_time: Duration,
     /// What the redactions of this turn read and write again.
@@ -177,6 +179,7 @@ impl Hub {
             erasure_waits: false,
             failing: None,
             answers: Vec::new(),
+            has_given_room: false,
             turn_time: TURN_TIME,
             rewrites: Rewrites::default(),
             operators: VecDeque::new(),

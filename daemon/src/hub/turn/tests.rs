@@ -251,6 +251,20 @@ fn messages_do_not_wait_for_a_queue_of_long_messages() {
 }
 
 #[test]
+fn messages_do_not_wait_for_a_queue_of_messages_that_need_a_turn_each() {
+    let (mut hub, _outboxes) = hub(4);
+    let mut waiting = Waiting::default();
+    for n in 0..6 {
+        waiting.add(Entry::Commands(ConnectionId(n % 3), vec![say(ENCODED_BYTES + 1_000)]));
+    }
+    hub.turn(&mut waiting);
+    waiting.add(Entry::Commands(ConnectionId(3), vec![say(10)]));
+    (0..2).for_each(|_| hub.turn(&mut waiting));
+    assert!(waiting.next_first(|_| true).is_none(), "it still waits");
+    assert!(!waiting.is_empty(), "the long ones were all taken before");
+}
+
+#[test]
 fn a_message_comes_before_the_next_request_of_its_sender_after_a_full_turn() {
     let leave = Ask::Leave(Place(Some("lobby".parse().unwrap())));
     for next in [Command::Ask(None, leave), Command::Ask(None, Ask::Quit), Command::Lost, say(LIGHT_BYTES)] {
