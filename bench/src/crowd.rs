@@ -18,7 +18,8 @@ const LOGIN: Duration = Duration::from_secs(30);
 /// The server and its protocol.
 #[derive(Clone)]
 pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+    /// Its address; of a cluster the addresses of all nodes, which the connections take by turns.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) speech: Speech,
     pub(crate) tls: Arc<ClientConfig>,
     /// Parallel logins.
@@ -122,8 +123,9 @@ impl Crowd {
     }
 
     fn dial(&mut self, first: &[u8]) -> Result<()> {
-        let Server { address, speech, tls, .. } = &self.server;
-        let mut conn = Conn::dial(*address, tls, speech.greets())?;
+        let Server { addresses, speech, tls, .. } = &self.server;
+        let address = addresses[self.conns.len() % addresses.len()];
+        let mut conn = Conn::dial(address, tls, speech.greets())?;
         let token = Token(self.conns.len());
         self.poll.registry().register(&mut conn.sock, token, Interest::READABLE | Interest::WRITABLE)?;
         // The bytes wait in the connection until the handshake is done.

@@ -38,10 +38,10 @@ struct At {
     /// The server's protocol
     #[arg(long, value_enum, default_value = "chat")]
     speech: Speech,
-    /// The server's address
-    #[arg(long)]
-    address: SocketAddr,
-    /// The server's certificate, in PEM: the only trusted one
+    /// The server's address; of a cluster the addresses of all nodes, separated by commas
+    #[arg(long, required = true, value_delimiter = ',')]
+    address: Vec<SocketAddr>,
+    /// The server's certificate, in PEM: the only trusted one. Of a cluster a file with those of all nodes
     #[arg(long)]
     certificate: PathBuf,
     /// The server's process, whose processor time and memory are read from /proc
@@ -157,7 +157,7 @@ enum Kind {
 impl At {
     fn server(&self) -> Result<Server> {
         let tls = tls::settings(&self.certificate, self.speech == Speech::Chat)?;
-        Ok(Server { address: self.address, speech: self.speech, tls, at_once: self.at_once })
+        Ok(Server { addresses: self.address.clone(), speech: self.speech, tls, at_once: self.at_once })
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn run(server: &Server, command: &[String]) -> Result<Value> {
         if let Some(status) = child.0.try_wait()? {
             bail!("{program} has ended: {status}");
         }
-        match TcpStream::connect(server.address) {
+        match TcpStream::connect(&server.addresses[..]) {
             Ok(_) => taken = Some(began.elapsed()),
             Err(_) => std::thread::sleep(Duration::from_micros(200)),
         }

@@ -1,5 +1,5 @@
 //! Owns the TLS configuration of the load: the same handshake with each server. Called by `main`. Never for use
-//! in a client: it trusts exactly one given certificate, and does not verify the server's signature, so that a
+//! in a client: it trusts exactly the given certificates, and does not verify the server's signature, so that a
 //! login costs the load little.
 
 use anyhow::{Context, Result};
@@ -15,7 +15,8 @@ use tcp_chat_protocol::ALPN;
 
 /// Only TLS 1.3, AES-128-GCM, X25519, no resumption: the common subset of the servers.
 pub(crate) fn settings(certificate: &Path, alpn: bool) -> Result<Arc<ClientConfig>> {
-    let leaf = CertificateDer::from_pem_file(certificate)
+    let leaves = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("{}: no certificate can be read from it", certificate.display()))?;
     let provider = CryptoProvider {
         cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
@@ -25,7 +26,7 @@ pub(crate) fn settings(certificate: &Path, alpn: bool) -> Result<Arc<ClientConfi
     let mut settings = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Only(leaf)))
+        .with_custom_certificate_verifier(Arc::new(Only(leaves)))
         .with_no_client_auth();
     settings.resumption = Resumption::disabled();
     if alpn {
@@ -34,9 +35,9 @@ pub(crate) fn settings(certificate: &Path, alpn: bool) -> Result<Arc<ClientConfi
     Ok(Arc::new(settings))
 }
 
-/// The only trusted certificate.
+/// The only trusted certificates.
 #[derive(Debug)]
-struct Only(CertificateDer<'static>);
+struct Only(Vec<CertificateDer<'static>>);
 
 impl ServerCertVerifier for Only {
     fn verify_server_cert(
@@ -47,7 +48,7 @@ impl ServerCertVerifier for Only {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.0 {
+        if self.0.contains(end_entity) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(rustls::Error::General("the server shows another certificate than --certificate".into()))
