@@ -1,0 +1,216 @@
+"""Owns the processes of a cluster on this machine: three NATS servers and three daemons, each in a folder of its own. Used
+by cluster.py. They listen on loopback only. All of them end with the program. Needs only Python 3.8."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+NODES = 3
+SETTINGS = """
+[listen]
+address = "127.0.0.1:{port}"
+[sessions]
+ttl = "60s"
+[limits]
+burst = 100000
+messages_per_second = 100000
+[log]
+format = "json"
+level = "info"
+[cluster]
+nats = [{nats}]
+name = "chat{number}"
+advertise = "127.0.0.1:{port}"
+hold = "{hold}"
+gone_after = "{gone_after}"
+"""
+NATS = """
+server_name: n{number}
+listen: 127.0.0.1:{port}
+jetstream {{ store_dir: "{folder}/store", max_file_store: 1Gb }}
+cluster {{
+  name: chat
+  listen: 127.0.0.1:{route}
+  routes: [{routes}]
+}}
+"""
+
+
+def free_ports(count):
+    """Ports that nobody listens on. Held together, so that no port comes twice."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+class Process:
+    """A process that is started again and again in its folder."""
+
+    def __init__(self, name, command, folder):
+        self.name, self.command, self.folder = name, command, folder
+        self.log = os.path.join(folder, "log")
+        self.child = None
+        self.is_paused = False
+
+    def start(self):
+        with open(self.log, "ab") as to:
+            self.child = subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=to)
+        self.is_paused = False
+
+    def runs(self):
+        return self.child is not None and self.child.poll() is None
+
+    def kill(self):
+        """As a loss of power would end it, whatever its state."""
+        if self.runs():
+            self.child.kill()
+            self.child.wait()
+
+    def pause(self):
+        self.child.send_signal(signal.SIGSTOP)
+        self.is_paused = True
+
+    def go_on(self):
+        self.child.send_signal(signal.SIGCONT)
+        self.is_paused = False
+
+    def said(self):
+        with open(self.log, errors="replace") as log:
+            return log.read()
+
+    def wait_for(self, text, seconds, since=0):
+        """Waits until the log contains the text after the first `since` characters."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if text in self.said()[since:]:
+                return
+            if not self.runs():
+                raise SystemExit(f"{self.name} ended with {self.child.returncode}:\n{self.said()[-4000:]}")
+            time.sleep(0.05)
+        raise SystemExit(f"{self.name} did not say {text!r} within {seconds} s:\n{self.said()[-4000:]}")
+
+
+class Cluster:
+    """Its processes, and the ways to its daemons."""
+
+    def __init__(self, folder, daemon, nats):
+        self.folder, self.daemon = folder, os.path.abspath(daemon)
+        ports = free_ports(3 * NODES)
+        self.nats_ports, routes, self.ports = ports[:NODES], ports[NODES:2 * NODES], ports[2 * NODES:]
+        self.servers = [self.server(number, nats, routes) for number in range(NODES)]
+        self.nodes = []
+        self.ca = os.path.join(folder, "node0", "certs", "ca.pem")
+
+    def server(self, number, nats, routes):
+        folder = self.subfolder(f"nats{number}")
+        others = ", ".join(f'"nats://127.0.0.1:{route}"' for route in routes)
+        text = NATS.format(number=number, port=self.nats_ports[number], folder=folder, route=routes[number], routes=others)
+        with open(os.path.join(folder, "nats.conf"), "w") as config:
+            config.write(text)
+        return Process(f"nats{number}", [nats, "-c", "nats.conf"], folder)
+
+    def subfolder(self, name):
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
+    def settings(self, number, hold, gone_after):
+        # Each daemon knows all servers, and begins with one of its own.
+        mine = self.nats_ports[number:] + self.nats_ports[:number]
+        nats = ", ".join(f'"nats://127.0.0.1:{port}"' for port in mine)
+        return SETTINGS.format(port=self.ports[number], nats=nats, number=number, hold=hold, gone_after=gone_after)
+
+    def begin(self, hold="4s", gone_after="2s"):
+        """Starts the servers, founds the cluster and lets two daemons join."""
+        for server in self.servers:
+            server.start()
+        for number in range(NODES):
+            folder = self.subfolder(f"node{number}")
+            with open(os.path.join(folder, "config.toml"), "w") as config:
+                config.write(self.settings(number, hold, gone_after))
+            self.nodes.append(Process(f"node{number}", [self.daemon], folder))
+        for server in self.servers:
+            server.wait_for("Server is ready", 20)
+        self.found()
+        self.start(0)
+        for number in range(1, NODES):
+            self.share_secrets(number)
+            self.start(number)
+
+    def found(self):
+        """`cluster init` on the first node. Its servers may still elect the leader of their metadata."""
+        for _ in range(40):
+            done = self.command(0, "cluster", "init")
+            if done.returncode == 0:
+                return
+            if done.returncode != 75:
+                break
+            time.sleep(0.5)
+        raise SystemExit(f"cluster init ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def command(self, number, *words):
+        return subprocess.run(
+            [self.daemon, *words], cwd=self.nodes[number].folder, capture_output=True, text=True, timeout=120)
+
+    def share_secrets(self, number):
+        """What an operator copies to a new node: the key of the cluster, and the CA that its clients trust."""
+        first, own = self.nodes[0].folder, self.nodes[number].folder
+        os.makedirs(os.path.join(own, "certs"), mode=0o700, exist_ok=True)
+        for name in ("cluster.key", "certs/ca.pem", "certs/ca.key"):
+            shutil.copy(os.path.join(first, name), os.path.join(own, name))
+
+    def start(self, number, seconds=60):
+        node = self.nodes[number]
+        said = len(node.said()) if os.path.exists(node.log) else 0
+        node.start()
+        node.wait_for('"event":"ready"', seconds, said)
+
+    def status(self, number):
+        done = self.command(number, "cluster", "status", "--json")
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def leader(self):
+        """The number of the server that leads the stream, as a daemon knows it; `None`: unknown."""
+        for number, node in enumerate(self.nodes):
+            if node.runs() and not node.is_paused:
+                found = re.search(r"n(\d)", str((self.status(number) or {}).get("leader", "")))
+                if found:
+                    return int(found[1])
+        return None
+
+    def end(self):
+        for process in self.nodes + self.servers:
+            if process.runs():
+                if process.is_paused:
+                    process.go_on()
+                process.kill()
+
+
+@contextlib.contextmanager
+def cluster(daemon, nats, keep=False):
+    """A cluster in a new folder, which is removed at the end, unless a check failed and `keep` is set."""
+    # SIGTERM raises an exception, so that all processes end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
+    folder = tempfile.mkdtemp(prefix="tcp-chat-cluster-")
+    world = Cluster(folder, daemon, nats)
+    try:
+        yield world
+    finally:
+        world.end()
+        if keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
