@@ -157,7 +157,7 @@ impl Hub {
         Self {
             edge,
             state,
-            order: Local,
+            order: Local::default(),
             directory,
             store,
             outboxes: IdMap::default(),

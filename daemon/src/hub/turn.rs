@@ -5,7 +5,7 @@ use super::gather::Taken;
 use super::waiting::Waiting;
 use super::{Hub, OperatorReply};
 use crate::edge::Outcome;
-use crate::order::Order;
+use crate::order::{Next, Order, Ordered};
 use std::time::{Duration, Instant};
 use tcp_chat_state::{Stage, Turn};
 
@@ -15,7 +15,9 @@ impl Hub {
         let now = self.now();
         let taken = self.gather(now, waiting);
         let proposed = self.edge.take_turn(now.wall, taken.steps);
-        for turn in self.order.put(proposed) {
+        let at = self.began.elapsed();
+        let _ = self.order.propose(proposed, at);
+        while let Some(Next::Turn(Ordered { turn, .. })) = self.order.next(at) {
             let outcome = self.apply(turn, &taken);
             self.commit_and_deliver(outcome);
         }

@@ -1,18 +1,135 @@
-//! Owns the order of turns: a node hands in its turn, and gets back the turns that all nodes apply next. Called by the
-//! hub. Never reads or applies a turn.
+//! Owns the order of turns: a node proposes a turn, and later gets back the turns that all nodes apply next, its own and
+//! those of others. Called by the hub. Never reads or applies a turn, and never waits.
+//!
+//! [`Local`] is the order of a daemon that is alone, [`LogOrder`] that of a cluster's node. [`stream`] has the words between
+//! the latter and the task that talks with the stream, and [`Linked`] moves them.
 
+#[cfg(feature = "cluster")]
+mod linked;
 mod local;
+#[cfg(feature = "cluster")]
+mod log;
+#[cfg(feature = "cluster")]
+pub mod stream;
 
+#[cfg(feature = "cluster")]
+pub use linked::{Linked, OrderGone, TaskEnd, ToOrder};
 pub use local::Local;
+#[cfg(feature = "cluster")]
+pub use log::{Begin, Identity, LogOrder, Patience, Process, node_id};
 
-use tcp_chat_state::Turn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tcp_chat_state::{NodeId, Turn, Writes};
 
-/// Puts turns into one order.
+/// A turn that is next in the order.
+#[derive(Debug)]
+pub struct Ordered {
+    /// The turn, with the time that the order gave it.
+    pub turn: Turn,
+    /// The number that [`Order::propose`] gave it, if this process proposed it.
+    pub own: Option<u64>,
+}
+
+/// Can a turn be proposed now?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// Too much is in flight, or this node has no living epoch yet: wait until something comes back. Nothing is refused.
+    Busy,
+    /// Nothing can be ordered: requests that need the order are refused with `UNAVAILABLE`.
+    Unavailable,
+}
+
+/// What happened to the order besides turns, at its place between the turns.
+#[derive(Debug)]
+pub enum OrderEvent {
+    /// This node's epoch lives: it can serve.
+    Up,
+    /// This node's epoch is closed, and these own turns will never be applied. All its connections are closed. The order
+    /// starts a new epoch by itself, and tells it with [`OrderEvent::Up`].
+    Fenced(Vec<u64>),
+    /// Own turns were published, and nothing came back for the time of the setting `hold`. The turns may still come back.
+    Stuck,
+    /// These own turns were never published, and will never be applied.
+    Withdrawn(Vec<u64>),
+    /// The nodes that live, this one first.
+    Members(Arc<[MemberNow]>),
+    /// The process must end.
+    Ended(Stopped),
+}
+
+/// A node that lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberNow {
+    /// Its number.
+    pub node: NodeId,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its address for clients, as `host:port`.
+    pub address: Box<str>,
+}
+
+/// Why the process must end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// The name of the event in the log.
+    pub event: &'static str,
+    /// The sentence for the operator: what is wrong, and what to do.
+    pub reason: Box<str>,
+}
+
+/// What comes next in the order.
+#[derive(Debug)]
+pub enum Next {
+    /// A turn to apply.
+    Turn(Ordered),
+    /// Something else.
+    Event(OrderEvent),
+}
+
+/// Why a turn was not taken. It was not published, so it will never be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTaken {
+    /// No entry of the log is long enough for it.
+    TooLong,
+    /// The order is not [`Readiness::Ready`].
+    NotReady,
+}
+
+/// The place of a turn in a log, to be stored in the same transaction as its writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(pub Vec<u8>);
+
+/// Puts turns into one order. `now` is the time since the process started, on a clock that only goes forward.
 pub trait Order {
-    /// The turns that one call returns.
-    type Ordered: IntoIterator<Item = Turn>;
+    /// Can a turn be proposed now?
+    fn readiness(&self, now: Duration) -> Readiness;
 
-    /// Hands in a turn of this node. Returns the turns that are next in the order, of this node or of others: none, one or
-    /// many.
-    fn put(&mut self, turn: Turn) -> Self::Ordered;
+    /// Proposes a turn of this node. Returns its number; the numbers ascend from 1. Its time is a proposal, too: the order may
+    /// give it another one. A turn without intents and steps must not be proposed to a log.
+    ///
+    /// # Errors
+    /// The turn is dropped, and will never be applied.
+    fn propose(&mut self, turn: Turn, now: Duration) -> Result<u64, NotTaken>;
+
+    /// What comes next: a turn of this node or of another, or an event. The caller applies a turn and calls
+    /// [`Order::applied`] before it calls this again.
+    fn next(&mut self, now: Duration) -> Option<Next>;
+
+    /// The turn of the last call of [`Order::next`] was applied, with these writes. Returns its place in the log.
+    fn applied(&mut self, writes: &Writes) -> Option<Place>;
+
+    /// The time at which [`Order::next`] must be called although no word came. `None`: never.
+    fn due(&self) -> Option<Duration>;
+
+    /// Ready when a word from outside waits for [`Order::next`]. Otherwise the task is woken when one comes. Without a log no
+    /// word comes.
+    fn poll_word(&mut self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// The time for which the order has gone on, by a clock that stands still while nothing comes back. The time that a
+    /// session is away is measured with it: nobody expires because nothing can be ordered.
+    fn running(&self, now: Duration) -> Duration;
 }
