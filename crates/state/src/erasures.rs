@@ -53,7 +53,7 @@ impl ErasureStage {
 }
 
 /// A user that is being erased.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Erasure {
     /// The number in the new name. Of the numbering of sessions, and never used again.
     pub id: i64,
@@ -117,7 +117,7 @@ pub struct RecentMessage {
 }
 
 /// What a store visits in a turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErasedSlice {
     /// The erasure as it was before this step.
     pub erasure: Erasure,
@@ -126,7 +126,7 @@ pub struct ErasedSlice {
 }
 
 /// A change of the erasures that the store keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum ErasureChange {
     /// It began, or has come further.
     Put(Erasure),

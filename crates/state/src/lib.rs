@@ -23,6 +23,7 @@
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `codec.rs` | the encoded form of a turn |
+//! | `behaviour.rs` | the number of the behaviour, and the digest of what a turn writes, to compare nodes |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `erasures.rs` | users whose name and texts leave the server, a step in each turn |
 //! | `snapshot.rs`, `stored.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
@@ -31,6 +32,7 @@
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. No shipped program enables it.
 
 mod apply;
+mod behaviour;
 mod capacity;
 mod change;
 mod codec;
@@ -68,6 +70,7 @@ mod users;
 mod writes;
 
 pub use apply::{Stage, Turn};
+pub use behaviour::BEHAVIOUR;
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
 pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES, MOST_INTENTS};

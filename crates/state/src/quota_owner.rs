@@ -4,13 +4,14 @@
 
 use super::network::{THIS_HOST_IS, is_this_host, network};
 use super::{ConversationId, UserId};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The owner of a quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum QuotaOwner {
     /// A registered user.
     User(UserId),

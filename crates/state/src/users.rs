@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tcp_chat_protocol::{ErrorKind, Name, NameKey, NameLook, Refusal};
 
 /// A registered user.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct User {
     /// The id: of the same numbering as sessions, and never used again.
     pub id: UserId,
@@ -75,7 +75,7 @@ pub enum CodePurpose {
 }
 
 /// A change of users and certificates that must survive a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum UserChange {
     /// It was registered, or its row changed.
     Put(User),

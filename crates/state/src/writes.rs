@@ -6,6 +6,7 @@ use super::{
     Audit, EndedSessionChange, ErasedSlice, ErasureChange, Origin, PermissionChange, QuotaOwner, UserChange,
     WorkChange,
 };
+use serde::{Serialize, Serializer};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
 
 counted_id! {
@@ -26,7 +27,7 @@ counted_id! {
 
 /// The messages of one conversation in one turn: numbered next to each other, encoded once. What
 /// is stored is what is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Chunk {
     /// The conversation.
     pub conversation: ConversationId,
@@ -39,13 +40,19 @@ pub struct Chunk {
     /// The time of the turn, in milliseconds since 1970.
     pub ts: u64,
     /// `MSG` events as [`tcp_chat_protocol::event::MsgLine`] writes them, one line each, in order.
+    #[serde(serialize_with = "as_bytes")]
     pub lines: Vec<u8>,
     /// The author of each message. A name does not tell: an unregistered name may be another user's later.
     pub authors: Vec<UserId>,
 }
 
+/// The same form as that of a list of numbers, but written at once.
+fn as_bytes<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_bytes(bytes)
+}
+
 /// A change of the read marks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum MarkChange {
     /// The user has read the conversation up to this number.
     Put {
@@ -79,7 +86,7 @@ pub struct StoredMark {
 }
 
 /// The text of a message is removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Redaction {
     /// The number of the message.
     pub seq: Seq,
@@ -90,7 +97,7 @@ pub struct Redaction {
 }
 
 /// The kind of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum ConversationKind {
     /// A room, with its name as its opener has typed it.
     Room(Name),
@@ -99,7 +106,7 @@ pub enum ConversationKind {
 }
 
 /// A `MSG` with an id, so that a resend is recognised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sent {
     /// The session.
     pub session: SessionId,
@@ -112,7 +119,7 @@ pub struct Sent {
 }
 
 /// A session as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionRow {
     /// The id.
     pub id: SessionId,
@@ -129,7 +136,7 @@ pub struct SessionRow {
 }
 
 /// A change of a session that must survive a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum SessionChange {
     /// It began, or its row changed.
     Put(SessionRow),
@@ -141,7 +148,9 @@ pub enum SessionChange {
         room: ConversationId,
         /// The newest number at that moment.
         since: Seq,
-        /// Greater than that of every membership before: a session has its rooms in this order.
+        /// Greater than that of every membership before: a session has its rooms in this order. No part of the digest: a
+        /// node that restarts counts on from the greatest one that still exists. The order is the same on all nodes.
+        #[serde(skip)]
         joined: i64,
     },
     /// It left the room.
@@ -164,7 +173,7 @@ pub enum SessionChange {
 }
 
 /// All writes of one turn, in the order in which they are written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Writes {
     /// New conversations.
     pub conversations: Vec<(ConversationId, ConversationKind)>,

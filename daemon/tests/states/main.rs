@@ -1,7 +1,7 @@
 //! The proof that states which apply the same turns stay equal. A cluster needs this. The test records one sequence of
 //! turns and applies it to three states. One is steady, one is rebuilt from its store at random places, one reads the
 //! turns in their encoded form (`Turn::encode`). After each turn all facts must be equal, and so must the changes for the edges
-//! ([`tcp_chat_state::Change`]). The fuzz target `states` does the same.
+//! ([`tcp_chat_state::Change`]) and the digests of the writes. The fuzz target `states` does the same.
 //!
 //! The properties make steps at random. `same.rs`, `paced.rs`, `resent.rs` and `full.rs` have scripts, one for each
 //! cause by which states have differed.

@@ -210,6 +210,12 @@ impl Recorder {
                 return Err(Difference { turn: self.turns, state: NAMES[other], facts });
             }
         }
+        let digest = |state: usize| self.states[state].wrote.1;
+        if let Some(other) = [REBUILT, ENCODED].into_iter().find(|state| digest(*state) != digest(STEADY)) {
+            let [steady, differs] = [STEADY, other].map(|state| format!("{:?}", self.states[state].wrote.0));
+            let facts = vec![("writes".to_owned(), Some(steady), Some(differs))];
+            return Err(Difference { turn: self.turns, state: NAMES[other], facts });
+        }
         // The edge of the steady state has taken its changes.
         let [rebuilt, encoded] = [REBUILT, ENCODED].map(|state| &self.states[state].changes);
         if rebuilt != encoded {

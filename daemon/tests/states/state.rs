@@ -76,6 +76,8 @@ pub(crate) struct Replica {
     node: Edge,
     /// What the last turn of another node told.
     pub(crate) changes: Vec<Change>,
+    /// What the last turn wrote, and its digest.
+    pub(crate) wrote: (Writes, [u8; 32]),
     /// The messages below this number are still to be removed from the store.
     put_off: Option<Seq>,
 }
@@ -90,6 +92,7 @@ impl Replica {
             time,
             node: Edge::default(),
             changes: Vec::new(),
+            wrote: (Writes::default(), [0; 32]),
             put_off: None,
         }
     }
@@ -100,6 +103,7 @@ impl Replica {
         let mut told = Vec::new();
         let writes = self.state.apply(turn.clone(), |_, changes, _| told.append(changes));
         self.changes = told;
+        self.wrote = (writes.clone(), writes.digest());
         drop(self.keep(Outcome { writes, effects: Vec::new() }));
     }
 
@@ -160,6 +164,7 @@ impl Replica {
         let observe =
             |state: &State, changes: &mut Vec<Change>, stage: Stage| edge.observe(state, changes, stage);
         let writes = self.state.apply(turn.clone(), observe);
+        self.wrote = (writes.clone(), writes.digest());
         let closed = |effect| if let Effect::Close(on, _) = effect { Some(on) } else { None };
         let told = self.keep(Outcome { writes, effects: edge.finish() });
         (turn, later, told.into_iter().filter_map(closed).collect())

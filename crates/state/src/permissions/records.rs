@@ -3,6 +3,7 @@
 
 use crate::ConversationId;
 use ipnet::IpNet;
+use serde::Serialize;
 use std::sync::Arc;
 use tcp_chat_protocol::{Banned, Name, Role};
 
@@ -13,7 +14,7 @@ pub type Scope = Option<ConversationId>;
 pub type BannedRanges = Arc<Vec<(IpNet, Option<u64>)>>;
 
 /// The author of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum By {
     /// A user, over the wire.
     User(Name),
@@ -34,7 +35,7 @@ impl std::fmt::Display for By {
 }
 
 /// A mute or a ban, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Penalty {
     /// Its end, in milliseconds since 1970; `None`: until it is removed.
     pub until: Option<u64>,
@@ -62,7 +63,7 @@ impl Penalty {
 }
 
 /// A change of the stored permissions. A name is the one under which the entry was first stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum PermissionChange {
     /// The user has that role there; `None`: no role.
     Grant {
@@ -103,7 +104,7 @@ pub enum PermissionChange {
 }
 
 /// The place of a grant, a mute or a ban. They are visited in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum PermissionPlace {
     /// The grant of a user.
     Grant(Scope, Name),
@@ -127,7 +128,7 @@ pub struct StoredPermissions {
 }
 
 /// A line of the audit log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Audit {
     /// The time, in milliseconds since 1970.
     pub at: u64,

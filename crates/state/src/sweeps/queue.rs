@@ -2,12 +2,13 @@
 //! do it, one step at a time; the store keeps the unfinished rest. Never does any of the work.
 
 use crate::{ConversationId, Origin, PermissionPlace, SessionId, User, UserId};
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::ops::Range;
 use tcp_chat_protocol::{Colour, Name, Seq};
 
 /// Slow work with its progress.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Sweep {
     /// The direct messages of an ended user, after that one.
     Directs(UserId, Option<(Seq, ConversationId)>),
@@ -57,7 +58,7 @@ impl Sweep {
 }
 
 /// A session that has ended and is still in rooms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EndedSession {
     /// The session.
     pub session: SessionId,
@@ -74,7 +75,7 @@ pub struct EndedSession {
 }
 
 /// A change of an ended session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum EndedSessionChange {
     /// It is still in these rooms.
     Put(EndedSession),
@@ -93,7 +94,7 @@ impl EndedSessionChange {
 }
 
 /// The change of the slow work in a turn.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct WorkChange {
     /// All work below this number is done, or has a new number now.
     pub below: Option<u64>,
@@ -152,15 +153,20 @@ impl Sweeps {
         self.kept != self.now()
     }
 
-    /// The changes since the last call.
+    /// The changes since the last call. The numbers begin again after the last work: a restored queue does not know
+    /// how far they had come, and all nodes write the same.
     pub(crate) fn take_change(&mut self) -> WorkChange {
         let now = self.now();
         let is_done = !self.kept.is_empty() && self.kept.start < now.start;
         let from = self.kept.end.max(now.start);
         let new = usize::try_from(from - now.start).unwrap_or(usize::MAX);
         let added = (from..).zip(self.queue.iter().skip(new).cloned()).collect();
-        self.kept = now;
-        WorkChange { below: is_done.then_some(self.first), added }
+        let below = is_done.then_some(self.first);
+        if self.queue.is_empty() {
+            self.first = 0;
+        }
+        self.kept = self.now();
+        WorkChange { below, added }
     }
 
     pub(crate) fn push(&mut self, sweep: Sweep) {
@@ -213,24 +219,24 @@ mod tests {
         assert!(sweeps.take_change().is_empty());
         sweeps.push(lost(2));
         sweeps.push(lost(3));
-        assert_eq!(sweeps.take_change(), WorkChange { below: None, added: vec![(1, lost(2)), (2, lost(3))] });
+        assert_eq!(sweeps.take_change(), WorkChange { below: None, added: vec![(0, lost(2)), (1, lost(3))] });
         assert!(sweeps.take_change().is_empty());
         let again = Sweeps::restore(sweeps.stored());
         assert_eq!(again.stored(), sweeps.stored());
         for mut sweeps in [sweeps, again] {
             let first = sweeps.pop().unwrap();
             sweeps.push(first);
-            assert_eq!(sweeps.take_change(), WorkChange { below: Some(2), added: vec![(3, lost(2))] });
+            assert_eq!(sweeps.take_change(), WorkChange { below: Some(1), added: vec![(2, lost(2))] });
             sweeps.pop();
             sweeps.pop();
-            assert_eq!(sweeps.take_change(), WorkChange { below: Some(4), added: vec![] });
+            assert_eq!(sweeps.take_change(), WorkChange { below: Some(3), added: vec![] });
             assert!(sweeps.take_change().is_empty() && sweeps.stored().is_empty());
             [lost(5), lost(6), lost(7)].into_iter().for_each(|sweep| sweeps.push(sweep));
             assert_eq!(sweeps.take_change().added.len(), 3);
             sweeps.remove(|sweep| *sweep == lost(6));
             assert_eq!(
                 sweeps.take_change(),
-                WorkChange { below: Some(7), added: vec![(7, lost(5)), (8, lost(7))] }
+                WorkChange { below: Some(3), added: vec![(3, lost(5)), (4, lost(7))] }
             );
             sweeps.remove(|sweep| *sweep == lost(6));
             assert!(sweeps.take_change().is_empty());

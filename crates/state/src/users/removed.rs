@@ -2,6 +2,7 @@
 //! and that this server has not seen, is refused; the known ones are revoked with the user. Changed by `ops/user.rs`, read by
 //! LOGIN, kept by the store. Never knows which users are registered: the name may belong to another user by now.
 
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tcp_chat_protocol::{Name, NameKey};
 
@@ -9,7 +10,7 @@ use tcp_chat_protocol::{Name, NameKey};
 const LONGEST_LIFE_MS: u64 = 10 * 366 * 24 * 3600 * 1000;
 
 /// A user that was removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removed {
     /// The name.
     pub name: Name,
