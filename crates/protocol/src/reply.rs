@@ -115,6 +115,9 @@ pub struct LoginReply {
     /// not proven, or the daemon is of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks: Option<Vec<ReadMark<'static>>>,
+    /// The addresses of the living nodes, the answering one first ([`crate::server`]). `None`: the daemon is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers: Option<Vec<String>>,
     /// The server.
     pub server: ServerInfo,
     /// Its limits.

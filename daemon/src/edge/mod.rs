@@ -45,6 +45,7 @@ use networks::Networks;
 use presence::PendingPresence;
 use quotas::{Quotas, SessionLimits};
 use recipients::Listeners;
+use std::sync::Arc;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_state::{Change, ConnectionId, ConversationId, IdMap, NodeId, Origin, SessionId, Stage, State};
 
@@ -85,6 +86,8 @@ pub struct Edge {
     effects: Vec<Effect>,
     /// The turns that the store could not keep yet.
     hold: Hold,
+    /// The addresses of the living nodes, this one first. `None`: this daemon is alone.
+    servers: Option<Arc<[String]>>,
 }
 
 impl Edge {

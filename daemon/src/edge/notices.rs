@@ -27,12 +27,24 @@ impl Edge {
         self.add_for_all(state, Task::Notice(line));
     }
 
+    /// Sets the addresses that clients are told from now on: of the living nodes, this one first. Empty: this daemon is
+    /// alone, and tells none.
+    pub fn set_servers(&mut self, servers: Arc<[String]>) {
+        self.servers = Some(servers).filter(|servers| !servers.is_empty());
+    }
+
+    /// `servers` of a reply or a notice.
+    pub(super) fn servers(&self) -> Option<Vec<String>> {
+        self.servers.as_deref().map(<[String]>::to_vec)
+    }
+
     /// Clients are told different times to come back.
     pub(super) fn shut_all(&mut self, state: &State) {
         /// The first client may come back after this time, in milliseconds,
         const FIRST_MS: u64 = 250;
         /// and one more each so many milliseconds: 500 handshakes a second.
         const STEP_MS: u64 = 2;
+        let servers = self.servers();
         let latest = (state.rules().ttl_ms / 2).max(FIRST_MS);
         let mut open: Vec<_> =
             self.connections.iter().filter(|(_, c)| !c.is_closing).map(|(id, _)| *id).collect();
@@ -41,6 +53,7 @@ impl Edge {
             let mut going =
                 NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
             going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
+            going.servers.clone_from(&servers);
             self.line(connection, notice(&going));
             self.shut(connection, Closing::Shutdown);
         }
