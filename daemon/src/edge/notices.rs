@@ -12,14 +12,19 @@ use tcp_chat_state::{Ending, Redacted, Removal, State};
 impl Edge {
     /// Tells all clients that the daemon ends, and closes all connections, at this place of the turn. Sessions are
     /// kept.
-    pub fn shutdown(&mut self) {
-        self.gathering.add(Task::Shutdown);
+    pub fn shutdown(&mut self, state: &State) {
+        self.add_for_all(state, Task::Shutdown);
+    }
+
+    /// The node can serve no clients: they go on at another one.
+    pub fn hand_over(&mut self, state: &State) {
+        self.shut_all(state);
     }
 
     /// Sends a notice to all logged-in clients at this place of the turn.
-    pub fn say_to_all(&mut self, msg: &str) {
+    pub fn say_to_all(&mut self, state: &State, msg: &str) {
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        self.gathering.add(Task::Notice(line));
+        self.add_for_all(state, Task::Notice(line));
     }
 
     /// Sets the addresses that clients are told from now on: of the living nodes, this one first. Empty: this daemon is
