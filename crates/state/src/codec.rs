@@ -14,7 +14,7 @@
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod values;
+pub(crate) mod values;
 
 use super::{Intent, NodeId, Op, Turn};
 use serde_json::value::RawValue;

@@ -4,7 +4,7 @@
 //! as a checksum.
 //!
 //! Data of one process is no fact: when sessions that are away end, which ids need no search, and whether the store can
-//! be written. The policy is left out, too, because a snapshot does not have it.
+//! be written.
 
 use super::permissions::authors::Kind;
 use super::{ConversationKind, Penalty, Scope, Sent, SessionId, State, StoredMark, UserId};
@@ -37,8 +37,10 @@ impl State {
             erasures,
             defaults,
             ended_sessions,
+            rules,
+            // What the writes of the turns have brought there.
+            stored_rules: _,
             // Of this process, or of one turn.
-            rules: _,
             turn: _,
             departures_per_turn: _,
         } = self;
@@ -46,6 +48,7 @@ impl State {
         facts.insert("head".to_owned(), head.to_string());
         facts.insert("oldest".to_owned(), oldest.to_string());
         facts.insert("log".to_owned(), format!("{log:?}"));
+        facts.insert("policy".to_owned(), format!("{rules:?}"));
         facts.insert("last/conversation".to_owned(), conversations.last().to_string());
         facts.insert("last/session".to_owned(), sessions.last().to_string());
         facts.insert("sweeps".to_owned(), format!("{:?}", sweeps.iter().collect::<Vec<_>>()));

@@ -83,7 +83,8 @@ pub enum Intent {
     /// version.
     Start(Box<Rules>),
     /// Retention: all messages below this number are removed, and old certificates and removed users are forgotten. 0:
-    /// no messages.
+    /// no messages. Every node proposes it by its own settings and disk, and it counts for all: the node that keeps the
+    /// least decides.
     Retain(Seq),
     /// The next step of an erasure, as far as the proposer has time for it.
     Erase(ErasureStep),

@@ -99,7 +99,7 @@ pub use queries::{Answered, WHO_MEMBERS};
 pub use quota_owner::{NotAQuotaOwner, QuotaOwner};
 pub use reads::{PageOf, Range, Resent, ResentTo, SearchIn};
 pub use rooms::configured::RoomTwin;
-pub use rules::Rules;
+pub use rules::{Rules, RulesError};
 pub use stored::{LogId, Snapshot, StoredConversation, StoredSession};
 pub use sweeps::queue::{EndedSession, EndedSessionChange, Sweep, WorkChange};
 #[cfg(any(test, feature = "test-support"))]
@@ -131,6 +131,8 @@ use users::removed::RemovedUsers;
 #[derive(Debug)]
 pub struct State {
     rules: Rules,
+    /// The policy in the store. `None`: it has none yet.
+    stored_rules: Option<Box<Rules>>,
     conversations: Conversations,
     sessions: Sessions,
     /// Which user or network opened each room. Also in the store.

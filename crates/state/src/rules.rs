@@ -1,5 +1,6 @@
 //! Owns the policy that the state follows: its limits and its configured rooms. The settings of the daemon make it, and
-//! every op reads it. It never changes by itself: a reload brings another one.
+//! every op reads it. It never changes by itself: a reload brings another one. The store keeps it, in the form that
+//! [`Rules::encode`] writes.
 
 use super::Limit;
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,43 @@ pub struct Rules {
     pub msg_bytes: usize,
 }
 
+/// The form in which this version stores a policy, and the only one that it reads. Another one is also another version
+/// of the store's schema.
+const FORMAT: u8 = 1;
+
+/// Why bytes are no policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// Another version has written them.
+    #[error("format {0:?} of a policy is not known: this version reads {FORMAT}")]
+    Format(Option<u8>),
+    /// They end too early or too late, or a part is not what stands in that place.
+    #[error("the bytes are no policy")]
+    Form,
+}
+
 impl Rules {
+    /// The form in which the store keeps the policy: one byte for the format, then the policy as in an encoded turn.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Only a list whose length is not known in advance cannot be written; there is none.
+        postcard::to_extend(self, vec![FORMAT]).unwrap_or_default()
+    }
+
+    /// Reads a policy from its stored form.
+    ///
+    /// # Errors
+    /// The bytes are not a policy of this format.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RulesError> {
+        let Some((&FORMAT, body)) = bytes.split_first() else {
+            return Err(RulesError::Format(bytes.first().copied()));
+        };
+        match postcard::take_from_bytes(body) {
+            Ok((rules, [])) => Ok(rules),
+            _ => Err(RulesError::Form),
+        }
+    }
+
     /// The rooms that belong to the operator, because the settings name them.
     pub(super) fn configured_rooms(&self) -> impl Iterator<Item = &Name> {
         self.default_rooms.iter().chain(&self.posted_rooms)
@@ -71,5 +108,27 @@ impl Rules {
     pub(super) fn ttl_of(&self, name: &Name) -> u64 {
         let is_endpoint = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.key() == name.key());
         if is_endpoint { self.ttl_ms.max(ENDPOINT_TTL_MS) } else { self.ttl_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::values::rules;
+
+    /// A store has these bytes. Who changes them raises the format, and still reads the old one.
+    #[test]
+    fn a_policy_is_stored_in_a_known_form() {
+        let stored = rules().encode();
+        let digits: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            digits,
+            "0102056c6f626279036f707301066275696c64730103626f74010064e8070a141e280506070809000a0b0c323c465080400d0e"
+        );
+        assert_eq!(Rules::decode(&stored), Ok(rules()));
+        assert_eq!(Rules::decode(&[]), Err(RulesError::Format(None)));
+        assert_eq!(Rules::decode(&[&[2], &stored[1..]].concat()), Err(RulesError::Format(Some(2))));
+        assert_eq!(Rules::decode(&stored[..stored.len() - 1]), Err(RulesError::Form));
+        assert_eq!(Rules::decode(&[&stored[..], &[0]].concat()), Err(RulesError::Form));
     }
 }

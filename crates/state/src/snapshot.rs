@@ -17,10 +17,11 @@ use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSessio
 use std::sync::Arc;
 
 impl State {
-    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970. A
-    /// snapshot has no policy: `rules` is the one until [`super::Intent::Start`] or [`super::Intent::Policy`]. A lone
-    /// daemon applies its `Start` in the first turn, before any request. Sessions that were connected to a
-    /// node whose process ended are here until [`super::Intent::NodeUp`].
+    /// Restores the state of a snapshot, with its unfinished slow work, at that moment in milliseconds since 1970. It
+    /// follows `rules` until [`super::Intent::Start`] or [`super::Intent::Policy`]. A lone daemon gives its settings, and
+    /// applies its `Start` in the first turn, before any request. A node of a cluster gives the policy of the snapshot:
+    /// the turns of other nodes were applied with it. Sessions that were connected to a node whose process ended are
+    /// here until [`super::Intent::NodeUp`].
     #[must_use]
     pub fn restore(rules: Rules, found: Snapshot, time: u64) -> Self {
         let Snapshot { conversations: stored, sessions: held, permissions, head, oldest, log, .. } = found;
@@ -72,6 +73,7 @@ impl State {
         found.sent.into_iter().for_each(|sent| deduplication.add(sent));
         Self {
             rules,
+            stored_rules: found.rules.map(Box::new),
             conversations,
             sessions,
             openers,
@@ -146,6 +148,7 @@ impl State {
             last_session: self.sessions.last(),
             last_join: self.sessions.joins(),
             log: self.log.clone(),
+            rules: self.stored_rules.as_deref().cloned(),
         }
     }
 }

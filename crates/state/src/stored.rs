@@ -2,7 +2,7 @@
 //! it is stored.
 
 use super::{
-    Certificate, ConversationId, ConversationKind, EndedSession, Erasure, QuotaOwner, Removed, Sent,
+    Certificate, ConversationId, ConversationKind, EndedSession, Erasure, QuotaOwner, Removed, Rules, Sent,
     SessionId, SessionRow, StoredMark, StoredPermissions, Sweep, User,
 };
 use tcp_chat_protocol::Seq;
@@ -95,4 +95,6 @@ pub struct Snapshot {
     pub last_join: i64,
     /// The identity of the log.
     pub log: LogId,
+    /// The policy of the last turn. `None`: an older version has written the store.
+    pub rules: Option<Rules>,
 }

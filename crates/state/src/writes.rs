@@ -3,8 +3,8 @@
 
 use super::steps::counted_id;
 use super::{
-    Audit, EndedSessionChange, ErasedSlice, ErasureChange, Origin, PermissionChange, QuotaOwner, UserChange,
-    WorkChange,
+    Audit, EndedSessionChange, ErasedSlice, ErasureChange, Origin, PermissionChange, QuotaOwner, Rules,
+    UserChange, WorkChange,
 };
 use serde::{Serialize, Serializer};
 use tcp_chat_protocol::{Colour, Name, RequestId, Seq};
@@ -212,6 +212,8 @@ pub struct Writes {
     pub audit: Vec<Audit>,
     /// Changes of registered users, in order.
     pub users: Vec<UserChange>,
+    /// The policy, if the store has another one.
+    pub policy: Option<Box<Rules>>,
 }
 
 impl Writes {
@@ -236,6 +238,7 @@ impl Writes {
             && self.permissions.is_empty()
             && self.audit.is_empty()
             && self.users.is_empty()
+            && self.policy.is_none()
     }
 
     /// Adds the writes of a later turn. Written together, they have the same result as one after the other. `later`
@@ -260,6 +263,7 @@ impl Writes {
             permissions,
             audit,
             users,
+            policy,
         } = later;
         self.conversations.extend(conversations);
         self.opened.extend(opened);
@@ -279,6 +283,7 @@ impl Writes {
         self.permissions.extend(permissions);
         self.audit.extend(audit);
         self.users.extend(users);
+        self.policy = policy.or(self.policy.take());
     }
 
     /// The memory that they take, in bytes, about.
@@ -304,7 +309,8 @@ impl Writes {
             + self.work.added.len()
             + self.permissions.len()
             + self.audit.len()
-            + self.users.len();
+            + self.users.len()
+            + usize::from(self.policy.is_some());
         texts + rooms * size_of::<ConversationId>() + entries * ENTRY
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks` | a turn as rows, in one transaction |
+//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `cluster`, `membership` | the node of a cluster whose store it is, and its place in the log |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
@@ -43,6 +43,7 @@ mod membership;
 mod message_age;
 mod open_files;
 mod permissions;
+mod policy;
 mod purges;
 mod readers;
 mod redactions;

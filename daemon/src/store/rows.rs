@@ -2,7 +2,7 @@
 
 use super::erased_rows::{self, Written};
 use super::totals::Totals;
-use super::{StoreError, erasures, history_size, marks, permissions, redactions, sweeps, users};
+use super::{StoreError, erasures, history_size, marks, permissions, policy, redactions, sweeps, users};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tcp_chat_protocol::{RequestId, Seq};
@@ -68,6 +68,7 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
+    policy::write(log, writes.policy.as_deref())?;
     put_opened(log, &writes.opened)?;
     if let Some(defaults) = &writes.default_rooms {
         put_default_rooms(log, defaults)?;

@@ -2,7 +2,7 @@
 
 use super::rows::number;
 use super::totals::{self, Totals};
-use super::{erasures, log_id, marks, permissions, request_ids, sweeps, users};
+use super::{erasures, log_id, marks, permissions, policy, request_ids, sweeps, users};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
@@ -60,6 +60,7 @@ pub(super) fn read(log: &Connection) -> rusqlite::Result<(Snapshot, Totals)> {
         last_session,
         last_join,
         log: log_id,
+        rules: policy::read(log)?,
     };
     Ok((found, totals))
 }

@@ -69,7 +69,6 @@ pub(crate) struct Replica {
     pub(crate) state: State,
     pub(crate) faults: Faults,
     shelf: Box<dyn Shelf>,
-    rules: Rules,
     /// The time of the last turn.
     time: u64,
     /// What the store of this state cannot keep yet.
@@ -85,10 +84,9 @@ pub(crate) struct Replica {
 impl Replica {
     pub(crate) fn new(mut shelf: Box<dyn Shelf>, rules: Rules, time: u64) -> Self {
         Self {
-            state: State::restore(rules.clone(), shelf.found(), time),
+            state: State::restore(rules, shelf.found(), time),
             faults: Faults::default(),
             shelf,
-            rules,
             time,
             node: Edge::default(),
             changes: Vec::new(),
@@ -192,7 +190,6 @@ impl Replica {
                     self.put_off = self.put_off.max(Some(*oldest));
                 }
                 Intent::Retain(oldest) => self.shelf.forget(*oldest),
-                Intent::Policy(rules) | Intent::Start(rules) => self.rules.clone_from(rules),
                 _ => {}
             }
         }
@@ -227,7 +224,9 @@ impl Replica {
     pub(crate) fn rebuild(&mut self) {
         // What was held is applied again from the log of turns, which a store is not: here it is written first.
         self.keep_held();
-        self.state = State::restore(self.rules.clone(), self.shelf.found(), self.time);
+        let found = self.shelf.found();
+        let rules = found.rules.clone().expect("the policy of the first turn");
+        self.state = State::restore(rules, found, self.time);
         self.turn(&Turn::empty(self.time));
         assert!(self.changes.is_empty(), "a restart changes nothing");
     }

@@ -236,7 +236,7 @@ fn user_command() -> BoxedStrategy<UserCommand> {
     .boxed()
 }
 
-pub(super) fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     let name = |text: &str| text.parse().unwrap();
     let limit = |per_second, burst| Limit { per_second, burst };
     Rules {

@@ -9,6 +9,11 @@ impl State {
         // Earlier messages without a target went to the default room of that time.
         self.seal();
         let before = std::mem::replace(&mut self.rules, rules);
+        if self.stored_rules.as_deref() != Some(&self.rules) {
+            let stored = Box::new(self.rules.clone());
+            self.turn.writes.policy = Some(stored.clone());
+            self.stored_rules = Some(stored);
+        }
         self.open_configured_rooms();
         self.note_default_room();
         // A change of the settings can empty only rooms that were configured.

@@ -19,8 +19,8 @@ impl State {
         self.sweep_expired();
     }
 
-    /// Begins to remove the empty conversations. The earlier policy is not stored, so all are looked at, not only the
-    /// rooms that were configured until now.
+    /// Begins to remove the empty conversations. A lone daemon does not start with the earlier policy, so all are looked
+    /// at, not only the rooms that were configured until now.
     fn sweep_empty_conversations(&mut self) {
         // The policy may be another one since the last start: what that sweep has passed may be empty now.
         self.sweeps.remove(|sweep| matches!(sweep, Sweep::Empty(_)));

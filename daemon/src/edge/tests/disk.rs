@@ -31,6 +31,7 @@ pub(super) struct Disk {
     head: Seq,
     oldest: Seq,
     pub(super) log: LogId,
+    rules: Option<Rules>,
 }
 
 impl Disk {
@@ -166,6 +167,7 @@ impl Disk {
                 UserChange::ForgetRemoved(name) => drop(self.removed.remove(name.as_str())),
             }
         }
+        self.rules = writes.policy.map(|rules| *rules).or(self.rules.take());
         for id in writes.gone {
             let StoredPermissions { grants, private, mutes, bans } = &mut self.permissions;
             grants.retain(|(scope, ..)| *scope != Some(id));
@@ -245,6 +247,7 @@ impl Disk {
             last_session: self.last.1,
             last_join: self.last.2,
             log: self.log.clone(),
+            rules: self.rules.clone(),
         }
     }
 

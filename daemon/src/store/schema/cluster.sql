@@ -6,3 +6,9 @@ CREATE TABLE cluster (
     log      BLOB,          -- in a copy that was never opened: the id of the log, and the number from which on it has it
     log_from INTEGER
 ) STRICT;
+
+-- The policy that the state follows, as `Rules::encode` writes it.
+CREATE TABLE policy (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    rules BLOB NOT NULL
+) STRICT;

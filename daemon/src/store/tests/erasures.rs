@@ -288,7 +288,7 @@ fn the_audit_log_stays_as_it_is_while_nobody_is_erased() {
 /// Messages must go on beside an erasure as they do without one; the erasure waits for room instead.
 #[test]
 fn on_a_nearly_full_disk_an_erasure_takes_no_room_that_messages_need() {
-    for free_kib in [740, 1_000, 2_000] {
+    for free_kib in [760, 1_000, 2_000] {
         let Some(disk) = Disk::small() else { return };
         let (mut store, ..) = open(&history(disk.store()));
         let mut model = Model::default();

@@ -1,10 +1,11 @@
 //! Tests that a start finds the whole state, after a crash and after a commit that was tried again.
 
 use super::*;
+use crate::settings::Settings;
 use tcp_chat_state::{
     Certificate, Code, CodePurpose, Digest, EndedSession, EndedSessionChange, Erasure, ErasureChange,
-    ErasureStage, MarkChange, PermissionPlace, Removed, Revocation, StoredMark, Sweep, User, UserChange,
-    WorkChange,
+    ErasureStage, MarkChange, PermissionPlace, Removed, Revocation, Rules, StoredMark, Sweep, User,
+    UserChange, WorkChange,
 };
 
 #[test]
@@ -120,6 +121,8 @@ fn check_restart(in_file: InFile) {
         let user = (id == 31).then_some(UserId(30));
         Erasure { id, name: name("Di"), user, until: 2, stage, below }
     };
+    let policy = Rules::from(&Settings::default());
+    writes.policy = Some(Box::new(policy.clone()));
     writes.erasures = vec![
         ErasureChange::Put(erasure(31, ErasureStage::Messages, 3)),
         ErasureChange::Put(erasure(32, ErasureStage::Messages, 3)),
@@ -173,6 +176,7 @@ fn check_restart(in_file: InFile) {
         last_session: 33,
         last_join: 4,
         log: log.clone(),
+        rules: Some(policy),
     };
     let (.., found) = open(&history);
     assert_eq!(found, wanted);
