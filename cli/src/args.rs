@@ -46,7 +46,8 @@ names everything else that it does not send, and then its exit code is not 0.";
 #[command(name = "tcp-chat-cli", version, about, after_help = EXAMPLES, after_long_help = format!("{LINES}\n\n{EXAMPLES}"))]
 #[command(max_term_width = 100)]
 pub struct Cli {
-    /// HOST, HOST:PORT, or the tcps:// line of an invitation; - reads that line from standard input. Use -
+    /// HOST, HOST:PORT, several of them with commas for the nodes of one chat, or the tcps:// line of an
+    /// invitation; - reads that line from standard input. Use -
     /// for a line with a code: other users of this machine can see command lines
     /// [default: localhost:3000]
     #[arg(value_name = "SERVER", env = "TCP_CHAT_SERVER")]

@@ -4,7 +4,7 @@
 use crate::exit::Failure;
 use crate::output::say;
 use crate::settings::Settings;
-use crate::{enrol, neutralise, profile};
+use crate::{enrol, known, neutralise, profile};
 use std::time::Duration;
 use tcp_chat_client::protocol::{ErrorKind, Seq};
 use tcp_chat_client::{Error, Events, RefusalKind, Saved, Session};
@@ -170,6 +170,10 @@ fn some_of(wait: Duration) -> Duration {
 
 pub(crate) fn builder(settings: &Settings, name: &str, before: Before) -> tcp_chat_client::Builder {
     let mut builder = Session::builder(&settings.host, settings.port, settings.trust.clone()).name(name);
+    for server in &settings.servers {
+        builder = builder.server(server.clone());
+    }
+    builder = builder.known_servers(known::load(&settings.server()));
     if let Some(timeout) = settings.timeout {
         // The caller sets the time, so no request times out earlier.
         builder = builder.request_timeout(timeout.max(REQUEST));
@@ -275,17 +279,26 @@ fn login_remedy(msg: &str, settings: &Settings) -> &'static str {
     }
 }
 
-/// The messages after a login. Stores the profile of a new server.
+/// The address of the server that the session is at.
+#[must_use]
+pub fn current(session: &Session) -> String {
+    session.servers().into_iter().next().unwrap_or_default()
+}
+
+/// The messages after a login. Stores the profile of a new server, and the servers that it names.
 pub fn notes(settings: &Settings, session: &Session) -> Vec<String> {
     let mut notes = Vec::new();
     if settings.verbose {
         let login = session.login();
         let (name, server) = (neutralise::line(&login.name), neutralise::line(&login.server.name));
         let version = neutralise::line(&login.server.version);
-        notes.push(format!(
-            "* {}: certificate verified, logged in as {name} ({server} {version})",
-            settings.server()
-        ));
+        let at = current(session);
+        notes.push(format!("* {at}: certificate verified, logged in as {name} ({server} {version})"));
+    }
+    if let Err(e) = known::store(&settings.server(), session.login().servers.as_deref())
+        && settings.verbose
+    {
+        notes.push(format!("* the servers of this chat could not be remembered: {e}"));
     }
     if let Some((path, key, new)) = &settings.new_profile {
         notes.push(match profile::add(path, key, new) {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_client::Identity;
 use tcp_chat_client::protocol::invite::Join;
-use tcp_chat_client::protocol::{Colour, Invite, Name};
+use tcp_chat_client::protocol::{Colour, Invite, Name, ServerAddress};
 use tokio::time::Instant;
 
 /// The warning about a code in the list of processes.
@@ -89,6 +89,7 @@ pub fn settle_for(
         join,
         host: line.host.clone(),
         port,
+        servers: from.servers()?,
     };
     Ok((settings, cli.command))
 }
@@ -130,6 +131,16 @@ impl Layers<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Further servers of the same chat: of the line, then of the profile.
+    fn servers(&self) -> Result<Vec<ServerAddress>, Failure> {
+        let mut servers = self.line.more.clone();
+        for text in &self.profile.servers {
+            let wrong = |e| Failure::usage(format!("{}: servers {text:?}: {e}", self.file.shown()));
+            servers.push(text.parse().map_err(wrong)?);
+        }
+        Ok(servers)
     }
 
     fn identity(&self, files: &Files, key: &str) -> Result<Option<Identity>, Failure> {
@@ -213,7 +224,8 @@ impl Layers<'_> {
         let room = self.line.room.iter().map(|r| r.as_str().to_owned()).collect();
         let given = || self.options.name.clone().filter(|_| self.is_given("name"));
         let name = join.map(|join| join.user.to_string()).or_else(given);
-        let profile = Profile { pin: Some(pin.to_string()), room, name, ..Profile::default() };
+        let servers = self.line.more.iter().map(ToString::to_string).collect();
+        let profile = Profile { pin: Some(pin.to_string()), servers, room, name, ..Profile::default() };
         Some((path.clone(), key, profile))
     }
 }

@@ -6,7 +6,7 @@
 //! | [`settings`], [`layers`], [`profile`], [`files`] | the options, and the combination of command line,
 //! environment and `config.toml` |
 //! | `credentials` | the trust, and the user's credentials |
-//! | [`connect`], [`state`] | a session within the time; the state between two runs |
+//! | [`connect`], [`state`], `known` | a session within the time; the state between two runs; the servers of a chat |
 //! | [`enrol`], [`ask`] | the enrolment of a registered user: a password or a certificate |
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
@@ -29,6 +29,7 @@ pub mod enrol;
 pub mod exit;
 pub mod files;
 mod input;
+mod known;
 pub mod layers;
 pub mod line_mode;
 pub mod misread;

@@ -1,7 +1,7 @@
 //! Owns the chat without a screen: sends lines from standard input, prints messages. Two halves: this loop
 //! prints, and `Worker` runs the lines one after another, so that they are sent in order. Never parses the wire.
 
-use crate::connect::{Taken, connect, deadline, quit_by};
+use crate::connect::{Taken, connect, current, deadline, quit_by};
 use crate::exit::{Exit, Failure};
 use crate::neutralise::line as clean;
 use crate::output::{self, Stop, say};
@@ -247,7 +247,7 @@ impl Chat<'_> {
             }
             Event::Connected(login) => {
                 let rooms: Vec<_> = login.rooms.iter().map(|r| format!("#{}", clean(r))).collect();
-                let (server, name) = (self.settings.server(), clean(&login.name));
+                let (server, name) = (current(&self.session), clean(&login.name));
                 say(&format!("* connected to {server} as {name}; in {}", rooms.join(", ")));
                 self.joined = true;
             }
@@ -267,7 +267,7 @@ impl Chat<'_> {
                 }
             }
             Event::Resumed { caught_up } => {
-                let (server, login) = (self.settings.server(), self.session.login());
+                let (server, login) = (current(&self.session), self.session.login());
                 say(&format!(
                     "* connected to {server} as {}; caught up {}",
                     clean(&login.name),

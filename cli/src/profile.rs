@@ -78,6 +78,9 @@ pub struct Profile {
     /// The pin of its CA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
+    /// Further servers of the same chat, as `host:port`. They have the same CA.
+    #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
     /// Or the CA's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,

@@ -5,8 +5,8 @@ use crate::profile::Profile;
 use crate::tui::Notify;
 use std::path::PathBuf;
 use std::time::Duration;
-use tcp_chat_client::protocol::Colour;
 use tcp_chat_client::protocol::invite::Join;
+use tcp_chat_client::protocol::{Colour, ServerAddress};
 use tcp_chat_client::{Identity, Trust};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -18,6 +18,8 @@ pub struct Settings {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Further servers of the same chat.
+    pub servers: Vec<ServerAddress>,
     /// The trusted CA or pin.
     pub trust: Trust,
     /// The client certificate.

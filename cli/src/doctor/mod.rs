@@ -1,4 +1,5 @@
-//! Owns `tcp-chat-cli doctor`: one attempt to connect and log in, explained step by step. Called by `run`. Never sends a
+//! Owns `tcp-chat-cli doctor`: one attempt to connect and log in at one server, the first one that is given, explained
+//! step by step. Called by `run`. Never sends a
 //! message, never uses up the code of a join line, and never connects without verifying the server.
 //!
 //! | module | what |
@@ -13,7 +14,7 @@ use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop};
 use crate::settings::Settings;
-use crate::{connect, layers, neutralise};
+use crate::{connect, known, layers, neutralise};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use serde::Serialize;
@@ -88,7 +89,10 @@ pub async fn run(settings: &Settings) -> Result<(), Stop> {
         None => probe.await,
     };
     let probe = probe.map_err(|e| connect::explained(e, settings))?;
-    let steps = Found { settings, probe, now: Timestamp::now() }.steps();
+    let given = settings.servers.iter().map(ToString::to_string);
+    let others: Vec<_> = given.chain(known::load(&settings.server())).collect();
+    let others = others.into_iter().filter(|other| *other != settings.server()).collect();
+    let steps = Found { settings, probe, now: Timestamp::now(), others }.steps();
     for step in &steps {
         if settings.json {
             output::json(step)?;

@@ -18,6 +18,8 @@ pub(super) struct Found<'a> {
     pub(super) probe: Probe,
     /// The clock of this machine.
     pub(super) now: Timestamp,
+    /// The other servers of this chat, as far as they are known.
+    pub(super) others: Vec<String>,
 }
 
 impl Found<'_> {
@@ -72,6 +74,14 @@ impl Found<'_> {
                 login.unwrap_or_else(|| of_stage(stage, &self.probe.failures, self.settings.port))
             }
             false => remedies.join(" "),
+        };
+        let remedy = match self.others.first() {
+            Some(other) => {
+                format!(
+                    "{remedy} Other nodes of this chat are known: `tcp-chat-cli doctor {other}` looks at one."
+                )
+            }
+            None => remedy,
         };
         failed(step, tried, reason, remedy, exit, details)
     }
@@ -195,8 +205,14 @@ impl Found<'_> {
             return skipped("login", tried, reason);
         }
         self.step(Stage::Login, tried, || match &self.probe.login {
-            Some(login) if login.rooms.is_empty() => format!("logged in as {}, in no room", login.name),
-            Some(login) => format!("logged in as {}, in {}", login.name, join(login.rooms.iter().cloned())),
+            Some(login) => {
+                let rooms = match login.rooms.as_slice() {
+                    [] => "no room".into(),
+                    rooms => join(rooms.iter().cloned()),
+                };
+                let nodes = login.servers.iter().map(|all| format!("; nodes: {}", join(all.iter().cloned())));
+                format!("logged in as {}, in {rooms}{}", login.name, nodes.collect::<String>())
+            }
             None => "logged in".into(),
         })
     }

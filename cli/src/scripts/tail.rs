@@ -241,6 +241,9 @@ impl<'a> TailOutput<'a> {
                         wait.as_secs_f32()
                     ));
                 }
+                Some(Event::Moved { server }) if self.settings.verbose => {
+                    say(&format!("* the session goes on at {server}"));
+                }
                 Some(Event::Resumed { caught_up }) if self.settings.verbose => {
                     say(&format!("* caught up {}", count(caught_up, "message")));
                 }

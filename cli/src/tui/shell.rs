@@ -244,6 +244,7 @@ impl<'a> Shell<'a> {
         match done {
             Ok((session, events, notes)) => {
                 let login = Box::new(session.login());
+                let server = connect::current(&session);
                 self.requests = Some(Requests::new(session, self.answers.0.clone()));
                 self.events = Some(events);
                 self.failed = None;
@@ -251,6 +252,9 @@ impl<'a> Shell<'a> {
                 #[cfg(debug_assertions)]
                 crash_if_asked();
                 let now = self.now();
+                if server != self.settings.server() {
+                    self.model.update(Input::Net(Event::Moved { server }), now);
+                }
                 if let Some(note) = notes.into_iter().next_back() {
                     self.model.update(Input::Answer(Answer::LoggedIn(login)), now);
                     return Ok(Input::Answer(Answer::Told(note)));

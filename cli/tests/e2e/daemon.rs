@@ -81,6 +81,12 @@ impl Daemon {
         (self.child, self.port) = spawn(self.folder.path(), self.port, &self.settings);
     }
 
+    /// Ends, and serves the same store at another port: as another node of a chat does.
+    pub(crate) fn moves_to(&mut self, port: u16) {
+        self.kill();
+        (self.child, self.port) = spawn(self.folder.path(), port, &self.settings);
+    }
+
     /// Another daemon with other certificates on the same port.
     pub(crate) fn replace(&mut self) {
         self.kill();

@@ -11,6 +11,7 @@ mod enrolling;
 mod hostile;
 mod input;
 mod joining;
+mod nodes;
 mod order;
 mod page;
 mod page_life;

@@ -23,6 +23,8 @@ pub struct Builder {
     pub(crate) port: u16,
     /// Further servers of the same chat.
     pub(crate) servers: Vec<ServerAddress>,
+    /// Those that a server named at an earlier login.
+    pub(crate) known: Vec<String>,
     pub(crate) trust: Trust,
     pub(crate) identity: Option<Identity>,
     pub(crate) name: Option<String>,
@@ -55,6 +57,7 @@ impl Builder {
             host,
             port,
             servers: Vec::new(),
+            known: Vec::new(),
             trust,
             identity: None,
             name: None,
@@ -73,6 +76,14 @@ impl Builder {
     #[must_use]
     pub fn server(mut self, address: ServerAddress) -> Self {
         self.servers.push(address);
+        self
+    }
+
+    /// The servers that a server of this chat named at an earlier login ([`Session::servers`]), as `host:port`. The next
+    /// login replaces them.
+    #[must_use]
+    pub fn known_servers(mut self, known: Vec<String>) -> Self {
+        self.known = known;
         self
     }
 

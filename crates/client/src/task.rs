@@ -58,9 +58,9 @@ pub(crate) struct CatchUp {
 
 /// Connects and logs in, then starts the task.
 pub(crate) async fn begin(builder: Builder, tls: Arc<ClientConfig>) -> Result<(Session, Events), Error> {
-    let Builder { host, port, servers, name, color, rooms, password, saved, seen, .. } = builder;
-    let known = saved.as_ref().map_or(&[][..], |saved| &saved.servers);
-    let mut servers = Servers::new(ServerAddress { host, port }, servers, known);
+    let Builder { host, port, servers, mut known, name, color, rooms, password, saved, seen, .. } = builder;
+    known.extend(saved.iter().flat_map(|saved| saved.servers.iter().cloned()));
+    let mut servers = Servers::new(ServerAddress { host, port }, servers, &known);
     let (old_rooms, old_name, last_id) =
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
     let credentials = Credentials {

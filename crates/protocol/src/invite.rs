@@ -1,11 +1,11 @@
-//! Owns server addresses as users paste them: `host`, `host:port`, `tcps://host:port/room#pin`, which `tcp-chatd
-//! invite` prints, and the join line of `tcp-chatd user add`, `tcps://user:code@host:port#pin`, or with
+//! Owns server addresses as users paste them: `host`, `host:port`, `host1,host2:port` for several servers of one chat,
+//! `tcps://host:port/room#pin`, which `tcp-chatd invite` prints, and the join line of `tcp-chatd user add`, `tcps://user:code@host:port#pin`, or with
 //! `user:cert:code` for a certificate. The client reads them. Never looks a name up.
-//! client reads them. Never looks anything up.
 
 use crate::host::{self, HostError};
 use crate::paste::{without_scheme, without_surroundings};
-use crate::{DEFAULT_PORT, Name, NameError};
+use crate::server::SERVERS;
+use crate::{DEFAULT_PORT, Name, NameError, ServerAddress};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -16,6 +16,8 @@ pub struct Invite {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// Further servers of the same chat.
+    pub more: Vec<ServerAddress>,
     /// The room to join.
     pub room: Option<Name>,
     /// The SHA-256 of the CA's certificate.
@@ -57,6 +59,9 @@ pub enum InviteError {
     /// It has another scheme.
     #[error("an address of a server begins with tcps:// or with its host")]
     Scheme,
+    /// There are too many servers.
+    #[error("these are more than {SERVERS} servers")]
+    TooMany,
     /// A colon without a port.
     #[error("no port stands behind the colon: write 1 to 65535 there, or leave the colon out")]
     NoPort,
@@ -108,34 +113,49 @@ impl Invite {
             Some((join, rest)) => (Some(join.parse()?), rest),
             None => (None, rest),
         };
-        let (host, port) = if let Some(v6) = rest.strip_prefix('[') {
-            let (host, after) = v6.split_once(']').ok_or(InviteError::Host)?;
-            match after {
-                "" => (host, None),
-                _ => (host, Some(after.strip_prefix(':').ok_or(InviteError::Host)?)),
+        let mut all = rest.split(',');
+        let (host, given) = host_and_port(all.next().unwrap_or_default())?;
+        let mut more = Vec::new();
+        for text in all {
+            let (host, port) = host_and_port(text)?;
+            more.push(ServerAddress { host, port: port.unwrap_or(DEFAULT_PORT) });
+            if more.len() >= SERVERS {
+                return Err(InviteError::TooMany);
             }
-        } else {
-            match rest.rsplit_once(':') {
-                // More than one colon without brackets: an IPv6 address without a port.
-                Some((head, _)) if head.contains(':') => (rest, None),
-                Some((host, port)) => (host, Some(port)),
-                None => (rest, None),
-            }
-        };
-        if host.is_empty() {
-            return Err(InviteError::Host);
         }
-        let given = match port {
-            None => None,
-            Some("") => return Err(InviteError::NoPort),
-            Some(p) => match p.parse() {
-                Ok(port) if port > 0 => Some(port),
-                _ => return Err(InviteError::Port(p.to_owned())),
-            },
-        };
-        let host = host::ascii(host).map_err(|e| InviteError::NoHost(host.to_owned(), e))?;
-        Ok((Self { host, port: given.unwrap_or(DEFAULT_PORT), room, pin, join }, given))
+        Ok((Self { host, port: given.unwrap_or(DEFAULT_PORT), more, room, pin, join }, given))
     }
+}
+
+/// One `host` or `host:port`.
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), InviteError> {
+    let (host, port) = if let Some(v6) = text.strip_prefix('[') {
+        let (host, after) = v6.split_once(']').ok_or(InviteError::Host)?;
+        match after {
+            "" => (host, None),
+            _ => (host, Some(after.strip_prefix(':').ok_or(InviteError::Host)?)),
+        }
+    } else {
+        match text.rsplit_once(':') {
+            // More than one colon without brackets: an IPv6 address without a port.
+            Some((head, _)) if head.contains(':') => (text, None),
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    if host.is_empty() {
+        return Err(InviteError::Host);
+    }
+    let given = match port {
+        None => None,
+        Some("") => return Err(InviteError::NoPort),
+        Some(p) => match p.parse() {
+            Ok(port) if port > 0 => Some(port),
+            _ => return Err(InviteError::Port(p.to_owned())),
+        },
+    };
+    let host = host::ascii(host).map_err(|e| InviteError::NoHost(host.to_owned(), e))?;
+    Ok((host, given))
 }
 
 impl fmt::Display for Invite {
@@ -151,6 +171,7 @@ impl fmt::Display for Invite {
         } else {
             write!(f, "{host}:{port}")?
         }
+        self.more.iter().try_for_each(|server| write!(f, ",{server}"))?;
         if let Some(room) = &self.room {
             write!(f, "/{room}")?;
         }
@@ -233,6 +254,26 @@ mod tests {
         for bad in ["", ":3000", "a:0", "a:x", "a:70000", "a/b c", "a#12", "a b", "[::1", "tcps://"] {
             assert!(bad.parse::<Invite>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn several_servers_of_one_chat() {
+        let pin = "ab".repeat(32);
+        for (text, shown) in [
+            ("a,b", "tcps://a:3000,b:3000".to_owned()),
+            ("a:81,[::1]:82,::2", "tcps://a:81,[::1]:82,[::2]:3000".to_owned()),
+            (&format!("tcps://A,b:1/ops#{pin}"), format!("tcps://a:3000,b:1/ops#{pin}")),
+            ("tcps://ana:code@a:1,b:2", "tcps://ana:code@a:1,b:2".to_owned()),
+        ] {
+            let read: Invite = text.parse().unwrap();
+            assert_eq!(read.to_string(), shown, "{text}");
+            assert_eq!(shown.parse(), Ok(read));
+        }
+        for bad in ["a,,b", ",a", "a,b c", "a,b:0", "a,b@c"] {
+            assert!(bad.parse::<Invite>().is_err(), "{bad}");
+        }
+        assert_eq!(["a"; 17].join(",").parse::<Invite>(), Err(InviteError::TooMany));
+        assert_eq!(["a"; 16].join(",").parse::<Invite>().unwrap().more.len(), 15);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn render(addresses: &[SocketAddr], summary: &Summary, program: &str, page: Opti
     };
     out.push_str(&format!("  SHA-256  {}\n", summary.pin));
     let host = local_host(addresses, &summary.facts, summary.ca.is_some());
-    let server = Invite { host, port, room: None, pin: None, join: None }.to_string();
+    let server = Invite { host, port, more: Vec::new(), room: None, pin: None, join: None }.to_string();
     let server = server.trim_start_matches("tcps://");
     out.push_str(&format!("  join     {program} {trust} {server}"));
     if let Some(origin) = page {
@@ -64,7 +64,7 @@ fn invitation(
     let host = host.map_or_else(|| remote_host(addresses, &leaf.1), str::to_owned);
     let port = addresses.first()?.port();
     let command = if join.is_some() { "" } else { "tcp-chat-cli " };
-    let invite = Invite { host, port, room, pin: Some(pinned.1.pin), join };
+    let invite = Invite { host, port, more: Vec::new(), room, pin: Some(pinned.1.pin), join };
     Some(format!("{command}{invite}"))
 }
 

@@ -90,7 +90,10 @@ function refused(life: Life, error: ErrorData, now: number): void {
     life.phase = { ...phase, resume: false };
     return ask(life);
   }
-  if (error.kind === "RATE_LIMITED" && error.retry_after_ms !== undefined) {
+  // A node that can order nothing: a session that is held goes to another one, where the page's host has one.
+  const isUnavailable = error.kind === "UNAVAILABLE";
+  if (isUnavailable && life.held) life.backoff.asked(error.retry_after_ms ?? 0);
+  else if ((isUnavailable || error.kind === "RATE_LIMITED") && error.retry_after_ms !== undefined) {
     const resendAt = now + afterRateLimit(error.retry_after_ms, phase.limited);
     life.phase = { ...phase, limited: phase.limited + 1, resendAt };
     return;

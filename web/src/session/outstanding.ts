@@ -29,9 +29,9 @@ export class Entry {
   rewritten = false;
   /** The asker no longer waits. */
   abandoned = false;
-  /** Not to be written before (`RATE_LIMITED`). */
+  /** Not to be written before (`RATE_LIMITED`, `UNAVAILABLE`). */
   notBefore: number | undefined;
-  /** How often it was refused as too fast. */
+  /** How often it was not taken. */
   limited = 0;
 
   constructor(public id: RequestId, readonly request: Request, readonly what: What) {}
@@ -125,12 +125,13 @@ export class Outstanding {
     return at < 0 ? undefined : this.#entries.splice(at, 1)[0];
   }
 
-  /** The request was too fast: it is to be made again after a while. */
+  /** The request was not taken: it is to be made again after a while. */
   again(id: RequestId, now: number, asked: number | undefined): boolean {
     const e = this.#entries.find((one) => one.written && one.id === id);
     if (!e) return false;
     e.written = false;
-    e.everWritten = false; // It was refused, so it was not done.
+    // This copy was not taken. One on an earlier connection may have been.
+    e.everWritten = e.rewritten;
     e.notBefore = now + afterRateLimit(asked, e.limited);
     e.limited += 1;
     return true;

@@ -152,6 +152,40 @@ test("UNAVAILABLE was not taken, and is asked again", () => {
   assert.equal(peer.keptAs(tag), 11);
 });
 
+test("a message that may be kept is not sent in the next session, although its copy was not taken", () => {
+  const peer = loggedIn(10);
+  const tag = peer.send("one");
+  const msg = peer.expect("MSG");
+  peer.cut();
+  peer.resumed(10).allIsHere();
+  assert.deepEqual(peer.expect("MSG"), msg);
+  peer.refuse(msg, "UNAVAILABLE", 20_000);
+  peer.cut();
+  peer.comesBack().refuse(peer.expect("LOGIN"), "SESSION_EXPIRED");
+  peer.login(peer.expect("LOGIN"), 50);
+  assert.deepEqual(peer.answerTo(tag), { kind: "not-kept", tag, why: { kind: "unconfirmed" } });
+  peer.nothingWritten();
+});
+
+test("a node that can order nothing is left for as long as it says", () => {
+  const peer = loggedIn(10);
+  peer.cut();
+  peer.comesBack().refuse(peer.expect("LOGIN"), "UNAVAILABLE", 5_000);
+  assert.equal(peer.lost().why.kind, "no-connection");
+  const { wait, why } = peer.lost();
+  assert.deepEqual([wait, why.kind], [5_000, "login-refused"]);
+  peer.after(5_000);
+  peer.resumed(10).allIsHere();
+});
+
+test("a first login waits for a node that can order nothing yet", () => {
+  const peer = new Peer({ name: "ana" }).accept();
+  peer.refuse(peer.expect("LOGIN"), "UNAVAILABLE", 700);
+  peer.after(699).nothingWritten();
+  peer.login(peer.after(1).expect("LOGIN"), 10);
+  assert.equal(peer.next().kind, "connected");
+});
+
 test("refusals are typed and end nothing", () => {
   const peer = loggedIn(10);
   const join = peer.ask({ op: "JOIN", data: { room: "ops" } });

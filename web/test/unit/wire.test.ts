@@ -57,7 +57,9 @@ test("the protocol crate's requests are written as its own client writes them", 
 test("the protocol crate's lines of the daemon are what they say", { skip: !existsSync(`${CRATE}/server.json`) }, () => {
   for (const { line, is } of [...shared("server.json"), ...shared("conversations.json")]) {
     const incoming = readLine(line);
-    const expected = JSON.parse(line) as { data?: unknown; id?: unknown };
+    const expected = JSON.parse(line) as { data?: { servers?: string[] }; id?: unknown };
+    // The page has one origin: its host goes to another node.
+    delete expected.data?.servers;
     const data = incoming.kind === "reply" ? replyData(incoming.op as Op, incoming.data)
       : incoming.kind === "error" ? incoming.error : incoming.event;
     assert.equal(incoming.kind === "msg" ? "message" : incoming.kind === "topic" ? "room" : incoming.kind, is, line);

@@ -71,6 +71,10 @@ impl Model {
                 self.link = Link::Waiting { until: self.now.up + wait, attempt };
                 self.error(clean(&why.to_string()));
             }
+            Event::Moved { server } => {
+                self.hint(format!("now at {server}"));
+                self.server = server;
+            }
             Event::SessionLost { .. } => {
                 self.note_everywhere("the session had ended: this is a new one");
             }

@@ -65,6 +65,18 @@ fn the_countdown_wakes_by_the_second_and_nothing_else_does() {
 }
 
 #[test]
+fn another_node_is_named_once_and_stands_in_the_bar() {
+    let mut w = World::chatting((100, 24));
+    w.does(lost(Duration::ZERO));
+    w.does(Input::Net(Event::Moved { server: "chat2.example.org:3000".into() }));
+    assert!(w.picture().contains("now at chat2.example.org:3000"), "{}", w.picture());
+    w.does(Input::Net(Event::Resumed { caught_up: 1 }));
+    w.after(60).does(Input::Tick);
+    let picture = w.picture();
+    assert!(picture.contains("ana@chat2.example.org:3000") && !picture.contains("now at"), "{picture}");
+}
+
+#[test]
 fn after_a_restore_the_conversations_are_loaded_again() {
     let mut w = World::chatting((100, 24));
     let kim = Conversation::With("kim".into());
