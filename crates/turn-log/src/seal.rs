@@ -44,6 +44,9 @@ pub const KEY_BYTES: usize = 32;
 pub const TAG_BYTES: usize = 16;
 /// Length of a nonce.
 pub(crate) const NONCE_BYTES: usize = 24;
+/// What the associated data of a message begins with. That of an entry begins with its magic, so neither is ever taken for the
+/// other.
+const MESSAGE: &[u8] = b"tcp-chat turn-log: message";
 /// The random bits of one seal.
 pub(crate) type Nonce = [u8; NONCE_BYTES];
 
@@ -137,6 +140,40 @@ impl Key {
         let (key, nonce) = self.under(&entry.nonce).map_err(|_| Forged)?;
         let mut body = entry.body.to_vec();
         let length = key.open_in_place(nonce, Aad::from(entry.clear), &mut body).map_err(|_| Forged)?.len();
+        body.truncate(length);
+        Ok(body)
+    }
+
+    /// Seals a message between two nodes that is no entry of a log. `context` says what it is, and to which question it is
+    /// the answer: the other node must give the same bytes to [`Self::open_message`].
+    ///
+    /// # Errors
+    /// If the cipher fails.
+    pub fn seal_message(&self, context: &[u8], body: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut nonce = [0; NONCE_BYTES];
+        rand::fill(&mut nonce).map_err(|_| SealError::Cipher)?;
+        let mut message = Vec::with_capacity(NONCE_BYTES + body.len() + TAG_BYTES);
+        message.extend_from_slice(&nonce);
+        message.extend_from_slice(body);
+        let (key, gcm_nonce) = self.under(&nonce)?;
+        let aad = Aad::from([MESSAGE, context].concat());
+        let tag = key
+            .seal_in_place_separate_tag(gcm_nonce, aad, &mut message[NONCE_BYTES..])
+            .map_err(|_| SealError::Cipher)?;
+        message.extend_from_slice(tag.as_ref());
+        Ok(message)
+    }
+
+    /// The body of a message.
+    ///
+    /// # Errors
+    /// If no holder of the key made it, or it belongs to another context.
+    pub fn open_message(&self, context: &[u8], message: &[u8]) -> Result<Vec<u8>, Forged> {
+        let (nonce, sealed) = message.split_first_chunk::<NONCE_BYTES>().ok_or(Forged)?;
+        let (key, nonce) = self.under(nonce).map_err(|_| Forged)?;
+        let mut body = sealed.to_vec();
+        let aad = Aad::from([MESSAGE, context].concat());
+        let length = key.open_in_place(nonce, aad, &mut body).map_err(|_| Forged)?.len();
         body.truncate(length);
         Ok(body)
     }

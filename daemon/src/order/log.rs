@@ -175,6 +175,12 @@ impl LogOrder {
         NodeId(self.me.0)
     }
 
+    /// How long the order waits.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// Is this the node that drives work without requests? It is the living node with the lowest number.
     #[must_use]
     pub fn is_driver(&self) -> bool {

@@ -79,3 +79,24 @@ fn a_key_is_never_printed() {
     let printed = format!("{key:?}");
     assert!(printed.contains("KeyId") && !printed.contains("90, 90"), "{printed}");
 }
+
+#[test]
+fn a_message_opens_only_with_its_key_and_its_context() {
+    let (key, other) = (Key::new(&[1; KEY_BYTES]).unwrap(), Key::new(&[2; KEY_BYTES]).unwrap());
+    for body in [&b""[..], b"a piece"] {
+        let message = key.seal_message(b"answer 7", body).unwrap();
+        assert_eq!(key.open_message(b"answer 7", &message).as_deref(), Ok(body));
+        assert_eq!(key.open_message(b"answer 8", &message), Err(Forged));
+        assert_eq!(other.open_message(b"answer 7", &message), Err(Forged));
+        for length in 0..message.len() {
+            assert_eq!(key.open_message(b"answer 7", &message[..length]), Err(Forged), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_message_is_never_an_entry() {
+    let key = Key::new(&[1; KEY_BYTES]).unwrap();
+    let message = key.seal_message(b"", &[0; 200]).unwrap();
+    assert!(Sealed::parse(&message).map_or(true, |sealed| key.open(&sealed).is_err()));
+}
