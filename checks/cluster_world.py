@@ -29,6 +29,7 @@ level = "info"
 nats = [{nats}]
 name = "chat{number}"
 advertise = "127.0.0.1:{port}"
+log_bytes = "256 MiB"
 hold = "{hold}"
 gone_after = "{gone_after}"
 """

@@ -24,6 +24,11 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// The start takes longer: the service manager waits for so long from now on.
+pub fn extend_timeout(time: Duration) {
+    tell(&[NotifyState::ExtendTimeoutUsec(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))]);
+}
+
 /// Sets the line of `systemctl status`. Line breaks become spaces: they would begin another variable.
 pub fn status(text: &str) {
     let line = text.replace(char::is_control, " ");

@@ -16,6 +16,7 @@ pub use socket::{BindError, ControlSocket, bind, check_path};
 
 use crate::hub::Inbox;
 use crate::net::{Accept, accept_loop};
+use crate::order::OrderReport;
 use crate::places::{Place, Places};
 use crate::store::Readers;
 use crate::tls::TlsState;
@@ -107,6 +108,8 @@ pub struct Status {
     pub certificate_doubtful: Option<String>,
     /// The last fault of certificates or of a reload, if any.
     pub warning: Option<String>,
+    /// This node and its cluster; `null` for a daemon that is alone.
+    pub cluster: Option<OrderReport>,
 }
 
 impl Status {

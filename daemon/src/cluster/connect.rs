@@ -161,6 +161,12 @@ pub enum ConnectFailed {
 }
 
 impl Nats {
+    /// The same with this server alone.
+    #[must_use]
+    pub fn only(&self, server: &str) -> Self {
+        Self { servers: vec![server.to_owned()], ..self.clone() }
+    }
+
     /// Connects to one of the servers. The token is cancelled when the connection is lost.
     ///
     /// # Errors

@@ -108,7 +108,8 @@ impl Copies {
     }
 
     async fn hear(&self, client: &Client, holder: u64, given: &mut HashMap<u64, Given>, message: Message) {
-        let (Some(reply), Some(question)) = (message.reply, Question::open(&self.key, &message.payload)) else {
+        let (Some(reply), Some(question)) = (message.reply, Question::open(&self.key, &message.payload))
+        else {
             return;
         };
         let answer = match question.wants {
@@ -136,15 +137,26 @@ impl Copies {
         let Some(copy) = random() else { return Answer::No("the system has no random bits".to_owned()) };
         let (sender, made) = watch::channel(None);
         let (readers, path) = (self.readers.clone(), self.folder.join(format!("{PREFIX}{copy:016x}")));
-        info!(event = "copy_begun", copy = format!("{copy:016x}"), "a node joins and gets a copy of the store");
-        #[expect(clippy::disallowed_methods, reason = "it ends with the backup, and its result goes to the channel")]
+        info!(
+            event = "copy_begun",
+            copy = format!("{copy:016x}"),
+            "a node joins and gets a copy of the store"
+        );
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the backup, and its result goes to the channel"
+        )]
         tokio::spawn(async move {
             let made = match readers.backup(&path).await {
                 Ok(()) => Copy::open(path).map_err(|why| why.to_string()),
                 Err(why) => Err(why.to_string()),
             };
             if let Err(why) = &made {
-                warn!(event = "copy_failed", error = why, "the copy of the store for a node that joins failed");
+                warn!(
+                    event = "copy_failed",
+                    error = why,
+                    "the copy of the store for a node that joins failed"
+                );
             }
             // Nobody waits for it any longer: then it is dropped.
             let _ = sender.send(Some(made.map(Arc::new)));

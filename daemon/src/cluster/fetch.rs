@@ -144,7 +144,8 @@ impl Asker<'_> {
             RequestErrorKind::NoResponders => again("no node listens"),
             _ => Tried::Again(error.to_string()),
         })?;
-        Answer::open(self.key, &question, &message.payload)
-            .ok_or_else(|| again("the answer was sealed with another key: compare the cluster.key of the nodes"))
+        Answer::open(self.key, &question, &message.payload).ok_or_else(|| {
+            again("the answer was sealed with another key: compare the cluster.key of the nodes")
+        })
     }
 }

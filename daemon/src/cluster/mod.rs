@@ -9,7 +9,9 @@
 //! | `task.rs` | connects again and again |
 //! | `api.rs` | the requests to JetStream, as JSON |
 //! | `stream.rs` | how the stream must be made, and what is wrong with one |
+//! | `inspect.rs` | what the commands ask about the stream and the nodes |
 //! | `key.rs` | the key file |
+//! | `node.rs` | what a node takes from its settings, and its way into the cluster |
 //! | `copies.rs`, `fetch.rs`, `copy.rs` | copies of the store for nodes that join: giving, taking, and their words |
 
 mod api;
@@ -17,7 +19,9 @@ mod connect;
 mod copies;
 mod copy;
 mod fetch;
+mod inspect;
 mod key;
+mod node;
 mod session;
 mod stream;
 mod task;
@@ -26,6 +30,8 @@ pub use api::ApiError;
 pub use connect::{ConnectFailed, Login, Nats, StreamName, StreamNameError};
 pub use copies::Copies;
 pub use fetch::{FetchError, fetch};
+pub use inspect::StreamNow;
 pub use key::{KeyFileError, create_key, read_key};
+pub use node::{Node, NodeError, Opened};
 pub use stream::{Admin, Finding, Kept, StreamError};
 pub use task::run;

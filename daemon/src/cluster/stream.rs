@@ -161,7 +161,7 @@ impl Config {
 /// A connection of a command, to make and check the stream.
 #[derive(Debug)]
 pub struct Admin {
-    api: Api,
+    pub(super) api: Api,
 }
 
 impl Admin {
@@ -224,7 +224,7 @@ impl Admin {
         self.api.info().await.is_ok_and(|info| info.is_whole())
     }
 
-    fn failed(&self, error: ApiError) -> StreamError {
+    pub(super) fn failed(&self, error: ApiError) -> StreamError {
         StreamError::Api(self.api.stream.clone(), error)
     }
 }

@@ -144,6 +144,32 @@ pub enum Command {
     /// Manage registered users
     #[command(subcommand)]
     User(User),
+    /// Manage this node of a cluster of several daemons
+    #[command(subcommand)]
+    Cluster(Cluster),
+}
+
+/// A cluster of several daemons. `docs/CLUSTER.md` describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Cluster {
+    /// Begin a cluster with the store of this daemon, which must not run: make the stream on NATS, the key file if there is
+    /// none, and the first entry of the log
+    Init,
+    /// Put a copy of another node's store in the place of an unused store. A start does the same by itself
+    Join,
+    /// Make the store of this node, whose daemon must not run, that of a daemon without a cluster
+    Leave,
+    /// Print the state of this node, the nodes that live, and the stream
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// After NATS has lost the log: begin it again with the store of this node. No daemon of the cluster may run. Choose the
+    /// node whose store is the most advanced (`applied` of `cluster status`)
+    Reseed,
+    /// Check the key file, the NATS servers and the stream
+    Check,
 }
 
 /// A room.

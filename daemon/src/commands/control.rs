@@ -31,6 +31,13 @@ pub(super) fn status(socket: Option<&Path>, as_json: bool) -> Result<(), Failure
     send_and_print(socket, &AdminRequest::Status, as_json)
 }
 
+/// What a running daemon says about its cluster.
+#[cfg(feature = "cluster")]
+pub(super) fn node_status(socket: Option<&Path>) -> Result<Value, Failure> {
+    let mut data = ask(socket, &AdminRequest::Status, Some(REPLY_TIMEOUT), exit::INTERNAL)?;
+    Ok(data.get_mut("cluster").map(Value::take).unwrap_or_default())
+}
+
 /// The fields below each other; fields that are `null` are left out.
 fn render_fields(fields: &Map<String, Value>) -> String {
     let width = fields.keys().map(String::len).max().unwrap_or_default();

@@ -5,6 +5,8 @@
 mod args;
 mod certificates;
 mod check;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod control;
 pub mod exit;
 mod export;
@@ -14,7 +16,7 @@ mod qr;
 mod users;
 mod welcome;
 
-pub use args::{Access, Args, Cert, Command, Room, User, command};
+pub use args::{Access, Args, Cert, Cluster, Command, Room, User, command};
 pub use export::Export;
 pub use welcome::welcome;
 
@@ -111,6 +113,10 @@ fn run_command(command: Command, loaded: &Loaded) -> Result<(), Failure> {
             print(&format!("{line}\n"))?;
             if qr { invite_codes(settings, &line) } else { Ok(()) }
         }
+        #[cfg(feature = "cluster")]
+        Command::Cluster(command) => cluster::run(&command, settings),
+        #[cfg(not(feature = "cluster"))]
+        Command::Cluster(_) => Err(Failure::new(exit::CONFIG, "this build has no cluster")),
         Command::Export(wanted) => export::export(&settings.history, wanted),
         command => {
             let store = settings.history.path.as_deref();
@@ -186,6 +192,13 @@ struct Failure {
 impl Failure {
     fn new(exit: u8, text: impl Into<String>) -> Self {
         Self { exit, text: text.into() }
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        let exit = if error.is_permission() { exit::PERMISSION } else { exit::DISK };
+        Self::new(exit, error.to_string())
     }
 }
 

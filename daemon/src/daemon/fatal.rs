@@ -55,6 +55,9 @@ pub enum Fatal {
     /// The system gave no threads or signals.
     #[error("the system refused a resource that the daemon needs: {0}")]
     Runtime(io::Error),
+    /// The daemon cannot take part in its cluster. The second field is the exit code.
+    #[error("{0}")]
+    Node(String, u8),
     /// The daemon cannot go on in its cluster.
     #[error("{}", _0.reason)]
     Stopped(Stopped),
@@ -81,6 +84,7 @@ impl Fatal {
             | Self::Web(_)
             | Self::Control { .. } => 78,
             Self::Store(_) | Self::StoreAtEnd(_) => 74,
+            Self::Node(_, code) => *code,
             // A start changes nothing about it: an operator has to.
             Self::Stopped(_) => 78,
             Self::Runtime(_) | Self::Metrics(_) | Self::Hub => 70,

@@ -5,6 +5,7 @@
 //! inbox closes; the hub closes the store. Connections that take longer than `shutdown.grace` are cut, but the
 //! last two steps always happen.
 
+mod clustered;
 mod fatal;
 mod files;
 mod health;
@@ -22,9 +23,7 @@ use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, Lines, TlsListener};
-use crate::order::{Local, Orders};
 use crate::settings::{Loaded, Settings};
-use crate::store::{Readers, Store};
 use crate::systemd::HandedOver;
 use crate::tls::{TlsNote, TlsState};
 use crate::{clock, commands, log, systemd, tls};
@@ -37,7 +36,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use system::{Signals, raise_open_files};
-use tcp_chat_state::{Rules, Snapshot};
 use tokio::net::UnixListener;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -88,9 +86,7 @@ fn log_certificate(tls: &TlsState) {
 /// The result of all steps of the start that can fail.
 struct Bound {
     tls: TlsState,
-    store: Store,
-    readers: Readers,
-    found: Snapshot,
+    opened: clustered::Opened,
     listeners: Vec<TcpListener>,
     loopback: Loopback,
     page: Option<page::Bound>,
@@ -102,7 +98,7 @@ impl Bound {
         let settings = &loaded.settings;
         clock::check(SystemTime::now())?;
         let tls = tls::open(&settings.tls, SystemTime::now()).map_err(Fatal::Tls)?;
-        let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
+        let opened = clustered::open(loaded)?;
         let listeners = if handed_over.chat.is_empty() {
             let bind = |address: &SocketAddr| {
                 let key = "listen.address";
@@ -121,7 +117,7 @@ impl Bound {
                 Err(why) => return Err(Fatal::Control { path, why }),
             },
         };
-        Ok(Self { tls, store, readers, found, listeners, loopback, page, control })
+        Ok(Self { tls, opened, listeners, loopback, page, control })
     }
 }
 
@@ -151,7 +147,8 @@ struct Daemon {
 
 impl Daemon {
     fn start(loaded: Loaded, log: log::Handle, bound: Bound) -> Result<Self, Fatal> {
-        let Bound { tls, store, readers, found, listeners, loopback, page, control } = bound;
+        let Bound { tls, opened, listeners, loopback, page, control } = bound;
+        let clustered::Opened { store, readers, found, order, rules, tasks: node_tasks } = opened;
         let settings = &loaded.settings;
         log_certificate(&tls);
         let mut files = NamedFiles::default();
@@ -159,16 +156,9 @@ impl Daemon {
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
-        let (hub, banned_addresses) = hub::spawn(
-            Orders::Local(Local::default()),
-            Rules::from(settings),
-            store,
-            found,
-            entries,
-            directory.clone(),
-            metrics.clone(),
-        )
-        .map_err(Fatal::Runtime)?;
+        let (hub, banned_addresses) =
+            hub::spawn(order, rules, store, found, entries, directory.clone(), metrics.clone())
+                .map_err(Fatal::Runtime)?;
         let gate = Gate::new(
             settings,
             tls.clone(),
@@ -180,6 +170,7 @@ impl Daemon {
         );
         let (stop_accepting, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
+        node_tasks.start(readers.clone(), &stop_control, &mut tasks);
         let mut addresses = Vec::new();
         for listener in listeners {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Fatal::Runtime)?;

@@ -3,6 +3,7 @@
 
 use crate::admin::Status;
 use crate::hub::Health;
+use crate::order::OrderState;
 use crate::settings::Loaded;
 use crate::store::HistoryBytes;
 use crate::systemd;
@@ -127,6 +128,15 @@ impl StatusReport {
         if let Some(why) = &self.health.store_failing {
             line.push_str(&format!("messages are refused, the store cannot be written ({why}); "));
         }
+        if let Some(order) = &self.health.order {
+            let members: Vec<_> = order.members.iter().map(|member| &*member.name).collect();
+            let what = match order.state {
+                OrderState::Serving => "",
+                OrderState::Waiting => " waits for the log",
+                OrderState::Unavailable => " cannot order requests, which are refused",
+            };
+            line.push_str(&format!("node {}{what}, living nodes: {}; ", order.name, members.join(", ")));
+        }
         if let Some(warning) = self.warning() {
             line.push_str(&warning);
             line.push_str("; ");
@@ -186,6 +196,7 @@ impl StatusReport {
                 .to_string(),
             certificate_doubtful: self.doubts(),
             warning: self.warning(),
+            cluster: self.health.order.clone(),
         };
         status.count(self.health.connections, self.health.counts);
         status

@@ -2,8 +2,9 @@
 //! certificates at each request, and never changes anything.
 
 use super::response::{HttpResponse, method_not_allowed, not_found, plain, response};
-use crate::hub::Inbox;
+use crate::hub::{Health, Inbox};
 use crate::metrics::{Metrics, Now};
+use crate::order::{OrderReport, OrderState};
 use crate::store::Readers;
 use crate::tls::TlsState;
 use hyper::header::HOST;
@@ -70,7 +71,16 @@ impl Monitoring {
         }
         match self.inbox.health(ANSWER_TIMEOUT).await {
             None => Some("the hub does not answer".to_owned()),
-            Some(health) => health.store_failing.map(|why| format!("the store cannot be written: {why}")),
+            Some(Health { store_failing: Some(why), .. }) => {
+                Some(format!("the store cannot be written: {why}"))
+            }
+            Some(Health { order: Some(OrderReport { state: OrderState::Unavailable, .. }), .. }) => {
+                Some("nothing can be ordered in the cluster".to_owned())
+            }
+            Some(Health {
+                order: Some(OrderReport { state: OrderState::Waiting, epoch: 0, .. }), ..
+            }) => Some("this node has not started in its cluster yet".to_owned()),
+            Some(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Control, Health, Hub};
 use crate::metrics::HubNow;
+use crate::order::Order;
 use std::time::Duration;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_protocol::reply::ActReply;
@@ -220,6 +221,7 @@ impl Hub {
             store_failing: self.failing.as_ref().map(|(why, _)| why.clone()),
             history: self.store.history_bytes(),
             erasing_left: self.state.erasing_left(),
+            order: self.order.report(self.began.elapsed()),
         }
     }
 

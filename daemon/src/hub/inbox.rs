@@ -4,6 +4,7 @@
 use crate::edge::Command;
 use crate::hub::Outbox;
 use crate::metrics::HubNow;
+use crate::order::OrderReport;
 use crate::store::HistoryBytes;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub struct Health {
     pub history: HistoryBytes,
     /// While a user is being erased: the messages that are still to be looked at, at most.
     pub erasing_left: Option<u64>,
+    /// The order of a node of a cluster.
+    pub order: Option<OrderReport>,
 }
 
 /// The sending side. Cheap to clone.

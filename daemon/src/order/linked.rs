@@ -5,7 +5,7 @@
 //! ([`WORDS`], [`RECORD_BYTES`]); the order asks for them again.
 
 use super::stream::{FromStream, ToStream};
-use super::{LogOrder, Next, NotTaken, Order, Place, Readiness};
+use super::{LogOrder, Next, NotTaken, Order, OrderReport, Place, Readiness};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -172,6 +172,10 @@ impl Order for Linked {
 
     fn hold(&self) -> Option<Duration> {
         Some(self.order.patience().hold)
+    }
+
+    fn report(&self, now: Duration) -> Option<OrderReport> {
+        Some(self.order.report(now))
     }
 
     fn leave(&mut self, now: Duration) {

@@ -1,7 +1,7 @@
 //! Owns the order of a daemon without a cluster: each turn comes back at once. Called by the hub. Never waits, and never
 //! allocates. Never changes the time of a turn: after an operator sets a clock back, new messages have the corrected time.
 
-use super::{Next, NotTaken, Order, Ordered, Place, Readiness};
+use super::{Next, NotTaken, Order, OrderReport, Ordered, Place, Readiness};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn, Writes};
@@ -53,6 +53,10 @@ impl Order for Local {
     }
 
     fn hold(&self) -> Option<Duration> {
+        None
+    }
+
+    fn report(&self, _: Duration) -> Option<OrderReport> {
         None
     }
 

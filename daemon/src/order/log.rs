@@ -18,7 +18,7 @@ mod tests;
 pub use beat::Process;
 
 use super::stream::{Checked, FromStream, ToStream};
-use super::{Next, NotTaken, OrderEvent, Ordered, Place, Readiness, Stopped};
+use super::{Next, NotTaken, OrderEvent, OrderReport, Ordered, Place, Readiness, Stopped};
 use beat::Beat;
 use own::OwnTurns;
 use pulse::Pulse;
@@ -55,10 +55,17 @@ pub struct Patience {
 }
 
 /// Where the order begins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Begin {
     /// Where the store is: what [`LogOrder::applied`] gave.
     Resume(Place),
+    /// As the first node of a new generation, whose state is the one at this place.
+    FoundAgain {
+        /// The generation. Its number is greater than that of the place.
+        generation: Generation,
+        /// What [`LogOrder::applied`] gave, moved to the end of the stream that the generation begins in.
+        place: Place,
+    },
     /// With the first record of the stream and an empty state.
     Empty,
     /// As the first node of a new generation, whose state is the one that this node has.
@@ -136,6 +143,10 @@ impl LogOrder {
             Begin::Resume(Place(bytes)) => {
                 (Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?, None)
             }
+            Begin::FoundAgain { generation, place: Place(bytes) } => {
+                let reader = Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?;
+                (reader, Some(generation))
+            }
             Begin::Empty => (new(Digest::default()), None),
             Begin::Found { generation, base } => (new(base), Some(generation)),
         };
@@ -173,6 +184,30 @@ impl LogOrder {
     #[must_use]
     pub fn node(&self) -> NodeId {
         NodeId(self.me.0)
+    }
+
+    /// The place in the log.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place(self.reader.saved().encode())
+    }
+
+    /// As [`super::Order::report`].
+    #[must_use]
+    pub fn report(&self, now: Duration) -> OrderReport {
+        let members = self.reader.members();
+        OrderReport {
+            name: self.identity.name.clone(),
+            state: self.readiness(now).into(),
+            connected: self.link.is_some(),
+            members: self.living(),
+            generation: self.reader.generation().map_or(0, |generation| generation.number),
+            epoch: members.get(self.me).map_or(0, |member| member.epoch),
+            applied: self.reader.claim().applied,
+            end: self.target,
+            in_flight: self.proposer.in_flight(),
+            behaviour: members.behaviour(),
+        }
     }
 
     /// How long the order waits.

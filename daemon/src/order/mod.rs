@@ -9,11 +9,12 @@ mod linked;
 mod local;
 #[cfg(feature = "cluster")]
 mod log;
-#[cfg(feature = "cluster")]
-pub mod stream;
 mod orders;
+mod report;
 #[cfg(test)]
 pub mod slow;
+#[cfg(feature = "cluster")]
+pub mod stream;
 
 #[cfg(feature = "cluster")]
 pub use linked::{Linked, OrderGone, TaskEnd, ToOrder};
@@ -21,7 +22,9 @@ pub use local::Local;
 #[cfg(feature = "cluster")]
 pub use log::{Begin, Identity, LogOrder, Patience, Process, node_id};
 pub use orders::Orders;
+pub use report::{OrderReport, OrderState};
 
+use serde::Serialize;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -66,9 +69,10 @@ pub enum OrderEvent {
 }
 
 /// A node that lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemberNow {
     /// Its number.
+    #[serde(skip)]
     pub node: NodeId,
     /// Its name.
     pub name: Box<str>,
@@ -143,6 +147,9 @@ pub trait Order {
     /// The setting `hold`: after this time with a store that cannot be written, a node hands over its connections. `None`: it
     /// is the only node, and keeps them.
     fn hold(&self) -> Option<Duration>;
+
+    /// What an operator is told about the order. `None`: there is no log.
+    fn report(&self, now: Duration) -> Option<OrderReport>;
 
     /// The process ends: the epoch of this node is closed, as far as that is possible at once, so that the others need not wait
     /// until they miss it.

@@ -1,7 +1,7 @@
 //! Owns the choice of the order: that of a daemon without a cluster, or a log. The hub calls it. An enum and not a trait object:
 //! a daemon without a cluster pays for no choice.
 
-use super::{Local, Next, NotTaken, Order, Place, Readiness};
+use super::{Local, Next, NotTaken, Order, OrderReport, Place, Readiness};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn, Writes};
@@ -75,6 +75,10 @@ impl Order for Orders {
 
     fn hold(&self) -> Option<Duration> {
         each!(self, order => order.hold())
+    }
+
+    fn report(&self, now: Duration) -> Option<OrderReport> {
+        each!(self, order => order.report(now))
     }
 
     fn leave(&mut self, now: Duration) {

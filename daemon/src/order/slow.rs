@@ -1,7 +1,7 @@
 //! Owns the log of the tests: a turn comes back after so many calls, between turns that the test adds as those of another
 //! node. The tests of the hub set what else happens to it. Never drops a turn by itself.
 
-use super::{MemberNow, Next, NotTaken, Order, OrderEvent, Ordered, Place, Readiness};
+use super::{MemberNow, Next, NotTaken, Order, OrderEvent, OrderReport, Ordered, Place, Readiness};
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -160,6 +160,10 @@ impl Order for Slow {
 
     fn hold(&self) -> Option<Duration> {
         Some(self.hold)
+    }
+
+    fn report(&self, _: Duration) -> Option<OrderReport> {
+        None
     }
 
     fn leave(&mut self, _: Duration) {}

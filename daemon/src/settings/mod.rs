@@ -8,6 +8,7 @@
 //! strictly (`kinds`, `texts`), and checks the rules between settings last (`checks`).
 
 mod checks;
+mod cluster;
 mod key;
 mod kinds;
 mod layers;
@@ -28,6 +29,7 @@ mod units;
 mod tests;
 
 pub use crate::auth::AuthMode;
+pub use cluster::Cluster;
 pub(crate) use key::needs_restart;
 pub use key::{reference, table};
 pub use layers::Environment;
@@ -83,6 +85,7 @@ settings! {
     http: Http,
     web: Web,
     shutdown: Shutdown,
+    cluster: Cluster,
 }
 
 /// Open files beyond `limits.connections`: the store, its readers, the log, the sockets.

@@ -64,6 +64,14 @@ impl SettingsReader<'_> {
         });
     }
 
+    /// Reads the password of the user of NATS from its file.
+    pub(super) fn read_nats_password(&mut self, secret: &mut Secret<String>) {
+        self.read_secret("cluster.password_file", secret, |text, shown| {
+            let password = text.trim_end_matches(['\r', '\n']);
+            (!password.is_empty()).then(|| password.to_owned()).ok_or_else(|| format!("{shown} is empty"))
+        });
+    }
+
     fn read_secret<T>(
         &mut self,
         key: &'static str,

@@ -15,8 +15,8 @@ const MIB: usize = 1 << 20;
 
 /// A text that stands for a value.
 pub(super) struct Text<T> {
-    parse: fn(&str) -> Result<T, String>,
-    allowed: &'static str,
+    pub(super) parse: fn(&str) -> Result<T, String>,
+    pub(super) allowed: &'static str,
 }
 
 impl<T: ToString> Kind<T> for Text<T> {
@@ -37,10 +37,10 @@ impl<T: ToString> Kind<T> for Text<T> {
 /// A list of texts that stand for values. An invalid text is refused, and the others are read.
 pub(super) struct List<T> {
     /// Reads a text; gets the values before it. `None`: the text adds no value.
-    parse: fn(&str, &[T]) -> Result<Option<T>, String>,
+    pub(super) parse: fn(&str, &[T]) -> Result<Option<T>, String>,
     /// Whether a single value is shown without the brackets of a list.
-    is_single: bool,
-    allowed: &'static str,
+    pub(super) is_single: bool,
+    pub(super) allowed: &'static str,
 }
 
 impl<T: ToString> Kind<Vec<T>> for List<T> {

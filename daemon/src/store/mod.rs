@@ -117,8 +117,8 @@ pub struct Checked {
     pub newest: Option<Timestamp>,
     /// The existing rooms.
     pub rooms: Vec<Name>,
-    /// The name of the node of a cluster whose store it is. `None`: it belongs to no cluster.
-    pub node: Option<Box<str>>,
+    /// The node of a cluster whose store it is. `None`: it belongs to no cluster.
+    pub node: Option<StoredNode>,
 }
 
 /// A part of a gap, as it was read from the store.

@@ -127,11 +127,7 @@ pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreErr
     Ok(Checked {
         newest: snapshot::read_newest_timestamp(&log).map_err(error)?,
         rooms: snapshot::read_rooms(&log).map_err(error)?,
-        node: if found < STEPS.len() {
-            None
-        } else {
-            cluster::read(&log).map_err(error)?.map(|node| node.name)
-        },
+        node: if found < STEPS.len() { None } else { cluster::read(&log).map_err(error)? },
     })
 }
 

@@ -42,11 +42,7 @@ pub(super) fn settle(store: &mut Store, found: Snapshot, rules: Rules) -> Result
 }
 
 /// Begins the log with the state of the store, and ends the epoch again: the daemon starts its own.
-pub(super) async fn found(
-    mut order: Linked,
-    state: &mut State,
-    store: &mut Store,
-) -> Result<(), FoundError> {
+pub(super) async fn found(mut order: Linked, state: &mut State, store: &mut Store) -> Result<(), FoundError> {
     let began = Instant::now();
     let mut until = began + PATIENCE;
     let mut is_up = false;
@@ -68,7 +64,8 @@ pub(super) async fn found(
             None => {
                 let due = order.due().unwrap_or_default().saturating_sub(began.elapsed());
                 let pause = due.clamp(Duration::from_millis(1), Duration::from_millis(250));
-                let _ = tokio::time::timeout(pause, std::future::poll_fn(|context| order.poll_word(context))).await;
+                let _ = tokio::time::timeout(pause, std::future::poll_fn(|context| order.poll_word(context)))
+                    .await;
             }
         }
     }

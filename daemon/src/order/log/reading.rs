@@ -139,7 +139,7 @@ impl LogOrder {
     }
 
     /// The nodes that live, this one first.
-    fn living(&self) -> Vec<MemberNow> {
+    pub(super) fn living(&self) -> Vec<MemberNow> {
         let mut nodes: Vec<MemberNow> = self
             .reader
             .members()

@@ -1,0 +1,270 @@
+//! Owns the commands of a cluster: init, join, leave, status, reseed, check. All but `status` need no running daemon, and
+//! those that change the store need that none runs. Called by `commands`. Never changes what another node has.
+
+mod found;
+mod status;
+
+use super::{Failure, args::Cluster, exit, print};
+use crate::cluster::{Admin, Finding, KeyFileError, Node, NodeError, StreamError, create_key};
+use crate::order::{Begin, Place};
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+use found::FoundError;
+use std::time::Duration;
+use tcp_chat_progress::{Shown, Watch, mebibytes, percent};
+use tcp_chat_state::Rules;
+use tcp_chat_turn_log::{Digest, Generation, Key, Saved};
+
+/// How long `join` waits for a node that gives a copy.
+const JOIN: Duration = Duration::from_secs(120);
+/// How long `reseed` listens for a node that runs.
+const LISTEN: Duration = Duration::from_secs(3);
+
+/// Runs a command.
+pub(super) fn run(command: &Cluster, settings: &Settings) -> Result<(), Failure> {
+    match command {
+        Cluster::Leave => return leave(settings),
+        Cluster::Status { json } => return status::status(settings, *json),
+        _ => {}
+    }
+    let node = node(settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::new(exit::INTERNAL, why.to_string()))?;
+    match command {
+        Cluster::Init => runtime.block_on(init(&node, settings)),
+        Cluster::Join => runtime.block_on(join(&node, settings)),
+        Cluster::Reseed => runtime.block_on(reseed(&node, settings)),
+        Cluster::Check => runtime.block_on(check(&node)),
+        Cluster::Leave | Cluster::Status { .. } => Ok(()),
+    }
+}
+
+/// This node, if the settings have one.
+fn node(settings: &Settings) -> Result<Node, Failure> {
+    if !settings.is_node() {
+        let text = "cluster.nats is not set: this daemon is alone. Name the NATS servers in the section [cluster] of the \
+                    configuration first";
+        return Err(Failure::new(exit::CONFIG, text));
+    }
+    if settings.history.path.is_none() {
+        return Err(NodeError::Memory.into());
+    }
+    Ok(Node::of(settings)?)
+}
+
+/// Makes a lone daemon's store that of the first node.
+async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
+    let key = match create_key(&node.key_file) {
+        Ok(key) => {
+            print(&format!("made {}: copy it to each other node\n", node.key_file.display()))?;
+            key
+        }
+        Err(KeyFileError::Exists(_)) => node.key()?,
+        Err(why) => return Err(NodeError::from(why).into()),
+    };
+    let (mut store, _readers, found) = match Store::open(&settings.history) {
+        // The command was repeated after it had begun.
+        Err(StoreError::OfCluster { node: name, .. }) if name == node.name => {
+            Store::open_as(&settings.history, Some(&node.name))?
+        }
+        opened => opened?,
+    };
+    let place = match store.node() {
+        None => None,
+        Some(stored) if Saved::decode(&stored.place).is_ok_and(|saved| saved.generation().is_none()) => {
+            Some(Place(stored.place.clone()))
+        }
+        Some(stored) => {
+            let text = format!(
+                "this store is that of the node {:?} of a cluster already: start the daemon",
+                stored.name
+            );
+            return Err(Failure::new(exit::INTERNAL, text));
+        }
+    };
+    let admin = Admin::connect(&node.nats).await?;
+    admin.create(node.kept).await?;
+    let generation = Generation { number: 1, tag: random()? };
+    let (place, mut state) = match place {
+        Some(place) => {
+            let rules = found.rules.clone().unwrap_or_else(|| Rules::from(settings));
+            (place, tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0))
+        }
+        None => {
+            let base = base(&found.log.id, found.head);
+            let state = found::settle(&mut store, found, Rules::from(settings))?;
+            let (order, _) = node.order(&settings.history, key.clone(), Begin::Found { generation, base })?;
+            let place = order.log().place();
+            store.enter_cluster(&node.name, &place.0)?;
+            (place, state)
+        }
+    };
+    begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
+    store.close()?;
+    print(&format!(
+        "{} is the first node of the cluster in the stream {}. Start the daemon; then copy cluster.key, ca.pem and ca.key to \
+         the next node, and start it with an empty store: it joins by itself\n",
+        node.name, node.nats.stream
+    ))
+}
+
+/// Begins a generation, and waits until its first entry came back.
+async fn begin(
+    node: &Node,
+    settings: &Settings,
+    key: Key,
+    begin: Begin,
+    state: &mut tcp_chat_state::State,
+    store: &mut Store,
+) -> Result<(), Failure> {
+    let (order, ends) = node.order(&settings.history, key, begin)?;
+    #[expect(clippy::disallowed_methods, reason = "it ends with the order")]
+    let task = tokio::spawn(crate::cluster::run(node.nats.clone(), ends));
+    let found = found::found(order, state, store).await;
+    // What the order published is on its way; the task ends when the order is gone.
+    let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+    found.map_err(|why| match why {
+        FoundError::Store(why) => why.into(),
+        FoundError::Stopped(_) => Failure::new(exit::CONFIG, why.to_string()),
+        FoundError::Silent => Failure::new(exit::TEMPORARY, why.to_string()),
+    })
+}
+
+/// Puts a copy of another node's store in the place of this one, and waits until it is there.
+async fn join(node: &Node, settings: &Settings) -> Result<(), Failure> {
+    let (sender, receiver) = tokio::sync::watch::channel((0, 0));
+    let progress = Watch::start(Shown::Always, move |_| match *receiver.borrow() {
+        (came, total) if total > 0 => {
+            format!("{} of {} came, {}", mebibytes(came), mebibytes(total), percent(came, total))
+        }
+        _ => "waits for a node that gives a copy of its store".to_owned(),
+    });
+    let joined = node
+        .join(&settings.history, JOIN, |came, total| {
+            let _ = sender.send((came, total));
+        })
+        .await;
+    drop(progress);
+    match joined? {
+        true => print(&format!("{} has the store of the cluster now: start the daemon\n", node.name)),
+        false => {
+            // Tells whose store it is, if it is not this node's.
+            Store::open_as(&settings.history, Some(&node.name))?;
+            print(&format!("{} has a store of the cluster already: start the daemon\n", node.name))
+        }
+    }
+}
+
+/// Makes a node's store that of a lone daemon.
+fn leave(settings: &Settings) -> Result<(), Failure> {
+    let name = Store::leave_cluster(&settings.history)?;
+    print(&format!(
+        "the store of the node {name} is that of a lone daemon now, with all messages so far. Remove the section [cluster] of \
+         the configuration before the next start; the other nodes go on without this one\n"
+    ))
+}
+
+/// Begins a new generation with the store of this node.
+async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
+    let key = node.key()?;
+    let (mut store, _readers, found) = Store::open_as(&settings.history, Some(&node.name))?;
+    let Some(stored) = store.node() else {
+        let text = "this node has no store of the cluster: run `reseed` on the node whose store is the most advanced";
+        return Err(Failure::new(exit::INTERNAL, text));
+    };
+    let saved = Saved::decode(&stored.place).map_err(|error| NodeError::Place {
+        store: settings.history.path.as_deref().map_or_else(String::new, |p| p.display().to_string()),
+        error,
+    })?;
+    let admin = Admin::connect(&node.nats).await?;
+    if let Some(other) = admin.hears_a_node(&key, LISTEN).await? {
+        let text = format!(
+            "the node {other} runs: stop all daemons of the cluster first, so that none acknowledges what this store does not have"
+        );
+        return Err(Failure::new(exit::INTERNAL, text));
+    }
+    let end = admin.create_or_end(node.kept).await?;
+    let number = saved.generation().map_or(1, |generation| generation.number + 1);
+    let generation = Generation { number, tag: random()? };
+    let place = Place(saved.rebased(end).encode());
+    store.enter_cluster(&node.name, &place.0)?;
+    let rules = found.rules.clone().unwrap_or_else(|| Rules::from(settings));
+    let head = found.head;
+    let mut state = tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0);
+    begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
+    store.close()?;
+    print(&format!(
+        "generation {number} begins with the store of {}, whose newest message is {head}. Start this daemon, then the others: \
+         one whose store differs takes a copy of this one\n",
+        node.name
+    ))
+}
+
+/// Checks NATS and the stream.
+async fn check(node: &Node) -> Result<(), Failure> {
+    node.key()?;
+    let mut faults = Vec::new();
+    for server in &node.nats.servers {
+        match Admin::connect(&node.nats.only(server)).await {
+            Ok(admin) => print(&format!("{server}: nats-server {}\n", admin.version()))?,
+            Err(why) => {
+                print(&format!("{server}: {why}\n"))?;
+                faults.push(server.clone());
+            }
+        }
+    }
+    let admin = Admin::connect(&node.nats).await?;
+    let (line, findings) = admin.check(node.kept).await?;
+    print(&format!("{line}\n"))?;
+    for finding in findings {
+        match finding {
+            Finding::Fault(text) => {
+                print(&format!("fault: {text}\n"))?;
+                faults.push("the stream".to_owned());
+            }
+            Finding::Advice(text) => print(&format!("note: {text}\n"))?,
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(exit::CONFIG, format!("not everything works: {}", faults.join(", ")))),
+    }
+}
+
+/// The digest of the state with which a log begins. Only the store that began it has this state.
+fn base(log: &str, head: u64) -> Digest {
+    let digest = crate::auth::sha256(format!("{log} {head}").as_bytes()).0;
+    let (mut of_log, mut of_state) = ([0; 16], [0; 16]);
+    of_log.copy_from_slice(&digest[..16]);
+    of_state.copy_from_slice(&digest[16..]);
+    Digest { log: of_log, state: of_state }
+}
+
+fn random() -> Result<u64, Failure> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|why| Failure::new(exit::INTERNAL, why.to_string()))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let code = match &error {
+            NodeError::Store(_) => exit::DISK,
+            NodeError::Fetch(_) | NodeError::Connect(_) | NodeError::Stream(_) => exit::TEMPORARY,
+            _ => exit::CONFIG,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        let code = match &error {
+            StreamError::Used(..) | StreamError::Other(..) => exit::CONFIG,
+            _ => exit::TEMPORARY,
+        };
+        Self::new(code, error.to_string())
+    }
+}

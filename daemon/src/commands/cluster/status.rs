@@ -1,0 +1,75 @@
+//! Owns `cluster status`: this node as its daemon knows it, and the stream as its leader knows it. Called by the commands of
+//! a cluster. Never changes anything.
+
+use crate::cluster::Admin;
+use crate::commands::{Failure, control, exit, print};
+use crate::settings::Settings;
+use crate::store::Store;
+use serde_json::{Map, Value, json};
+use tcp_chat_turn_log::Saved;
+
+/// Prints the state of the node and of the stream. Fails if neither is known.
+pub(super) fn status(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+    let node = super::node(settings)?;
+    let daemon = control::node_status(settings.control_socket().as_deref());
+    let mut shown = match &daemon {
+        Ok(Value::Object(fields)) => fields.clone(),
+        _ => at_rest(settings, &node.name),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::new(exit::INTERNAL, why.to_string()))?;
+    let stream = runtime.block_on(async { Admin::connect(&node.nats).await?.info().await });
+    match &stream {
+        Ok(info) => shown.extend(info.as_json()),
+        Err(why) => drop(shown.insert("stream_error".to_owned(), Value::String(why.to_string()))),
+    }
+    match as_json {
+        true => print(&format!("{}\n", Value::Object(shown)))?,
+        false => print(&text(&shown))?,
+    }
+    match (daemon, stream) {
+        (Err(why), Err(_)) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// What the store of a daemon that does not run says.
+fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("name".to_owned(), json!(name));
+    fields.insert("state".to_owned(), json!("stopped"));
+    let checked = Store::check(&settings.history).ok().and_then(|checked| checked.node);
+    if let Some(saved) = checked.and_then(|node| Saved::decode(&node.place).ok()) {
+        fields.insert(
+            "generation".to_owned(),
+            json!(saved.generation().map_or(0, |generation| generation.number)),
+        );
+        fields.insert("applied".to_owned(), json!(saved.claim().applied));
+    }
+    fields
+}
+
+fn text(fields: &Map<String, Value>) -> String {
+    let width = fields.keys().map(String::len).max().unwrap_or_default();
+    let mut out = String::new();
+    for (name, value) in fields {
+        let value = match value {
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
+            Value::Array(members) => members.iter().map(member).collect::<Vec<_>>().join(", "),
+            value => value.to_string(),
+        };
+        out.push_str(&format!("{:width$}  {value}\n", name.replace('_', " ")));
+    }
+    out
+}
+
+fn member(member: &Value) -> String {
+    let field = |name| member.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (field("name"), field("address")) {
+        (name, "") => name.to_owned(),
+        (name, address) => format!("{name} ({address})"),
+    }
+}

@@ -1,0 +1,156 @@
+//! Owns the start of a daemon as a node of a cluster, and its tasks: the one of the stream, and the one that gives copies to
+//! nodes that join. Called by `daemon`. Without `[cluster]` it opens the store of a lone daemon, and starts nothing.
+
+use super::Fatal;
+use crate::order::{Local, Orders};
+use crate::settings::{Loaded, Settings};
+use crate::store::{Readers, Store};
+use std::path::PathBuf;
+use tcp_chat_state::{Rules, Snapshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A daemon with its store and its order, before it serves clients.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) readers: Readers,
+    pub(super) found: Snapshot,
+    pub(super) order: Orders,
+    /// The policy of the state.
+    pub(super) rules: Rules,
+    pub(super) tasks: Tasks,
+}
+
+/// Opens the store.
+pub(super) fn open(loaded: &Loaded) -> Result<Opened, Fatal> {
+    let settings = &loaded.settings;
+    if settings.is_node() {
+        return node::open(settings);
+    }
+    let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
+    let rules = Rules::from(settings);
+    Ok(Opened {
+        store,
+        readers,
+        found,
+        order: Orders::Local(Local::default()),
+        rules,
+        tasks: Tasks::default(),
+    })
+}
+
+#[cfg(feature = "cluster")]
+mod node {
+    use super::{CancellationToken, Fatal, JoinSet, Opened, Orders, PathBuf, Readers, Rules, Settings};
+    use crate::cluster::{self, Copies, Nats, Node, NodeError};
+    use crate::order::TaskEnd;
+    use crate::systemd;
+    use std::time::{Duration, Instant};
+    use tcp_chat_turn_log::Key;
+    use tracing::{info, warn};
+
+    /// How long a start waits for a node that gives a copy. The service manager starts the daemon again after that.
+    const JOIN: Duration = Duration::from_secs(45);
+    /// Time between two lines of the log about a copy that is on its way.
+    const TOLD: Duration = Duration::from_secs(5);
+    /// How long the service manager may wait for the next such line.
+    const EXTEND: Duration = Duration::from_secs(60);
+
+    /// The tasks of a node.
+    #[derive(Default)]
+    pub(in super::super) struct Tasks(Option<Parts>);
+
+    struct Parts {
+        nats: Nats,
+        key: Key,
+        ends: TaskEnd,
+        folder: PathBuf,
+    }
+
+    impl Tasks {
+        /// Starts the tasks. The one of the stream ends with the hub.
+        pub(in super::super) fn start(
+            self,
+            readers: Readers,
+            stop: &CancellationToken,
+            tasks: &mut JoinSet<()>,
+        ) {
+            let Some(Parts { nats, key, ends, folder }) = self.0 else { return };
+            tasks.spawn(Copies { nats: nats.clone(), key, readers, folder }.serve(stop.clone()));
+            #[expect(clippy::disallowed_methods, reason = "it ends with the hub, which is the last to end")]
+            tokio::spawn(cluster::run(nats, ends));
+        }
+    }
+
+    pub(super) fn open(settings: &Settings) -> Result<Opened, Fatal> {
+        let node = Node::of(settings).map_err(fatal)?;
+        join(&node, settings)?;
+        let cluster::Opened { store, readers, found, order, ends, key } =
+            node.open(&settings.history).map_err(fatal)?;
+        let own = Rules::from(settings);
+        if found.rules.as_ref().is_some_and(|rules| *rules != own) {
+            warn!(
+                event = "policy_differs",
+                "the limits and rooms of this node's configuration are not those of the cluster, which count: `tcp-chatd \
+                 reload` makes those of this node count on all nodes"
+            );
+        }
+        let rules = found.rules.clone().unwrap_or(own);
+        let folder = settings.history.path.as_deref().and_then(|path| path.parent()).map(PathBuf::from);
+        let parts = Parts { nats: node.nats, key, ends, folder: folder.unwrap_or_default() };
+        info!(event = "node", name = %node.name, address = %node.address, "this daemon is a node of a cluster");
+        Ok(Opened {
+            store,
+            readers,
+            found,
+            order: Orders::Log(Box::new(order)),
+            rules,
+            tasks: Tasks(Some(parts)),
+        })
+    }
+
+    /// Fetches the store of another node if this one was never used.
+    fn join(node: &Node, settings: &Settings) -> Result<(), Fatal> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::Runtime)?;
+        let mut told = Instant::now();
+        let joined = node.join(&settings.history, JOIN, |came, total| {
+            if told.elapsed() >= TOLD {
+                told = Instant::now();
+                systemd::extend_timeout(EXTEND);
+                info!(event = "joining", bytes = came, total, "a copy of another node's store is on its way");
+            }
+        });
+        if runtime.block_on(joined).map_err(fatal)? {
+            info!(event = "joined", name = %node.name, "this node has the store of the cluster now");
+        }
+        Ok(())
+    }
+
+    fn fatal(error: NodeError) -> Fatal {
+        match error {
+            NodeError::Store(error) => Fatal::Store(error),
+            error @ (NodeError::Fetch(_) | NodeError::Connect(_)) => Fatal::Node(error.to_string(), 75),
+            error => Fatal::Node(error.to_string(), 78),
+        }
+    }
+}
+
+/// A build without the feature has no cluster: the settings refuse it before.
+#[cfg(not(feature = "cluster"))]
+mod node {
+    use super::{CancellationToken, Fatal, JoinSet, Opened, Readers, Settings};
+
+    #[derive(Default)]
+    pub(in super::super) struct Tasks;
+
+    impl Tasks {
+        pub(in super::super) fn start(self, _: Readers, _: &CancellationToken, _: &mut JoinSet<()>) {}
+    }
+
+    pub(super) fn open(_: &Settings) -> Result<Opened, Fatal> {
+        Err(Fatal::Node("cluster.nats: this build has no cluster".to_owned(), 78))
+    }
+}
+
+pub(super) use node::Tasks;
