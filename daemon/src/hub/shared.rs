@@ -235,7 +235,10 @@ impl Hub {
                 self.shared.under_way.retain(|turn| !is_gone(turn));
                 self.edge.withdraw(&self.state, &gone);
             }
-            OrderEvent::Members(members) => self.shared.members = members.to_vec(),
+            OrderEvent::Members(members) => {
+                self.edge.set_servers(members.iter().map(|member| String::from(&*member.address)).collect());
+                self.shared.members = members.to_vec();
+            }
             OrderEvent::Ended(stopped) => {
                 error!(event = stopped.event, "{}", stopped.reason);
                 self.edge.hand_over(&self.state);
@@ -257,3 +260,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
