@@ -240,7 +240,11 @@ impl Hub {
                 self.shared.members = members.to_vec();
             }
             OrderEvent::Ended(stopped) => {
-                error!(event = stopped.event, "{}", stopped.reason);
+                let (cause, reason) = (stopped.event, &*stopped.reason);
+                error!(
+                    event = "order_ended",
+                    cause, reason, "the daemon cannot go on in its cluster, and ends"
+                );
                 self.edge.hand_over(&self.state);
                 self.shared.stopped = Some(stopped);
             }
