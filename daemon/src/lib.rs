@@ -15,6 +15,7 @@
 //! | 0 | [`rate`] | the token bucket: the only form of a rate limit |
 //! | 1 | [`store`] | the log and the sessions in SQLite |
 //! | 1 | [`tls`] | the daemon's own CA and leaf: minted, loaded, checked, renewed |
+//! | 2 | `cluster` | the task that moves records between the order and a stream of NATS (feature `cluster`) |
 //! | 2 | [`hub`] | the thread that owns the state (`tcp-chat-state`) and writes through `store`; the outboxes |
 //! | 3 | [`net`] | the accept loop, links, connections, proof of identity |
 //! | 4 | [`admin`], [`http`], [`systemd`] | the control socket; metrics, health and the webhook; the protocol of
@@ -27,6 +28,8 @@
 pub mod admin;
 pub mod auth;
 pub mod clock;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod commands;
 pub mod daemon;
 pub mod edge;
