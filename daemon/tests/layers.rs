@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The layer of a module, lowest first.
-const LAYERS: [(&str, u8); 19] = [
+const LAYERS: [(&str, u8); 20] = [
     ("edge", 0),
     ("settings", 0),
     ("order", 0),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, u8); 19] = [
     ("clock", 0),
     ("places", 0),
     ("rate", 0),
+    ("cluster", 2),
     ("hub", 2),
     ("net", 3),
     ("admin", 4),

@@ -320,4 +320,4 @@ mod pending;
 #[cfg(test)]
 mod tests;
 
-pub use pending::Pending;
+pub use pending::{Detached, Pending};

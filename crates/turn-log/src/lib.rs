@@ -106,7 +106,7 @@ mod seal;
 mod standing;
 mod time;
 
-pub use accept::{Pending, Reader, Step};
+pub use accept::{Detached, Pending, Reader, Step};
 pub use body::{Behaviours, Gone, Hello, Raise};
 pub use entry::{
     BODY_BYTES, Claim, Digest, ENTRY_BYTES, FORMAT, Generation, HEADER_BYTES, Header, Kind, NodeId,

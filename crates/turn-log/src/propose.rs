@@ -15,7 +15,7 @@
 use crate::accept::Reader;
 use crate::body::{self, Gone, Hello, Raise};
 use crate::chain::Mark;
-use crate::entry::{Generation, Header, Kind, NodeId};
+use crate::entry::{ENTRY_BYTES, Generation, Header, Kind, NodeId};
 use crate::event::{Entry, Event};
 use crate::feed::Record;
 use crate::members::Void;
@@ -256,6 +256,13 @@ impl Proposer {
         place.next = numbers.first().copied().unwrap_or(place.next);
         self.phase = Phase::Up(place);
         numbers
+    }
+
+    /// Does the window have room for an entry, however long it is?
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let has_bytes = self.window.is_empty() || self.bytes + ENTRY_BYTES <= WINDOW_BYTES;
+        self.window.len() < WINDOW_ENTRIES && has_bytes
     }
 
     /// How many entries are in flight.

@@ -11,6 +11,9 @@ use tcp_chat_state::{NodeId, Turn, Writes};
 pub enum Orders {
     /// Each turn comes back at once.
     Local(Local),
+    /// Turns come back from the log of a cluster.
+    #[cfg(feature = "cluster")]
+    Log(Box<super::Linked>),
     /// A log of the tests.
     #[cfg(test)]
     Slow(Box<super::slow::Slow>),
@@ -21,6 +24,8 @@ macro_rules! each {
     ($orders:expr, $order:ident => $call:expr) => {
         match $orders {
             Orders::Local($order) => $call,
+            #[cfg(feature = "cluster")]
+            Orders::Log($order) => $call,
             #[cfg(test)]
             Orders::Slow($order) => $call,
         }

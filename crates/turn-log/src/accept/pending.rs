@@ -22,9 +22,41 @@ impl Pending<'_> {
         &self.entry
     }
 
+    /// The entry alone, for a caller that applies it elsewhere and calls [`Reader::applied`] then.
+    pub fn detach(self) -> Detached {
+        Detached(self.entry)
+    }
+
     /// The entry was applied. `outcome` is a digest of what it did to the state; it must be the same on every node.
     pub fn applied(self, outcome: &[u8; 32]) -> Entry {
-        let Self { reader, entry } = self;
+        self.reader.commit(self.entry, outcome)
+    }
+}
+
+/// An entry that counts and was not applied yet. It does not borrow the reader.
+#[derive(Debug)]
+#[must_use = "an entry that is not applied is read again"]
+pub struct Detached(Entry);
+
+impl Detached {
+    /// The entry to apply.
+    #[must_use]
+    pub fn entry(&self) -> &Entry {
+        &self.0
+    }
+}
+
+impl Reader {
+    /// The entry was applied, as [`Pending::applied`] says. `None`: the reader has read another record since it accepted
+    /// this one, or went back. Then nothing has changed, and the caller's state is not that of the reader.
+    #[must_use]
+    pub fn applied(&mut self, detached: Detached, outcome: &[u8; 32]) -> Option<Entry> {
+        let is_next = detached.0.sequence == self.read.saturating_add(1) && self.halt.is_none();
+        is_next.then(|| self.commit(detached.0, outcome))
+    }
+
+    fn commit(&mut self, entry: Entry, outcome: &[u8; 32]) -> Entry {
+        let reader = self;
         let Entry { sequence, header, .. } = entry;
         let saved = &mut reader.saved;
         let members = &mut saved.members;

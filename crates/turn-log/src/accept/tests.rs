@@ -343,3 +343,20 @@ fn the_bytes_of_a_saved_place_never_change() {
     let hex: String = saved.encode().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, include_str!("../../golden/saved-1.hex").trim_end());
 }
+
+#[test]
+fn a_detached_entry_is_applied_only_in_its_place() {
+    let mut log = Log::of_two();
+    let turn = log.record(3, &log.header(Kind::Turn, B, 1, 1), b"one");
+    let accept = |reader: &mut Reader, record: &Record| match reader.accept(record) {
+        Ok(Step::Counts(pending)) => pending.detach(),
+        step => panic!("{step:?}"),
+    };
+    let detached = accept(&mut log.reader, &turn);
+    assert_eq!(detached.entry().event, Event::Turn(b"one".to_vec()));
+    let again = accept(&mut log.reader, &turn);
+    assert_eq!(log.reader.applied(detached, &[1; 32]).unwrap().sequence, 3);
+    let claim = log.reader.claim();
+    assert!(log.reader.applied(again, &[1; 32]).is_none(), "applied twice");
+    assert_eq!(log.reader.claim(), claim);
+}

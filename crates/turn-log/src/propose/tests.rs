@@ -212,3 +212,18 @@ fn a_version_that_is_too_old_learns_it_from_its_own_start() {
     bench.proposer.start(&bench.reader, &old, at(0)).unwrap();
     assert_eq!(bench.store_all(at(0)), [Some(News::StartVoid(Void::Unfit(2)))]);
 }
+
+#[test]
+fn a_window_with_room_takes_the_longest_entry() {
+    let mut bench = Bench::up();
+    let longest = vec![0; BODY_BYTES];
+    while bench.proposer.has_room() {
+        bench.proposer.propose(&bench.reader, Proposal::Turn(&longest), at(0)).unwrap();
+    }
+    assert_eq!(bench.proposer.in_flight(), WINDOW_BYTES / ENTRY_BYTES);
+    let mut bench = Bench::up();
+    while bench.proposer.has_room() {
+        bench.turn(at(0)).unwrap();
+    }
+    assert_eq!(bench.proposer.in_flight(), WINDOW_ENTRIES);
+}

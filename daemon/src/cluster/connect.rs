@@ -1,0 +1,257 @@
+//! Owns a connection to NATS: servers, TLS, login, and the oldest version that is accepted. Called by the task and by the
+//! commands. Never connects again: each connection is a new client, so nothing of an earlier one can arrive in it.
+
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+use zeroize::Zeroizing;
+
+/// The oldest version whose streams keep what they acknowledged when all servers are killed at once. 2.9.10 does not.
+const OLDEST: (u64, u64) = (2, 11);
+/// A server that does not answer for so long is left for the next one.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How often the connection is probed. After three without an answer it counts as lost.
+const PING: Duration = Duration::from_secs(1);
+/// How many messages may wait in the client. Records beyond are dropped, and asked for again.
+const SUBSCRIPTION: usize = 8192;
+
+/// The name of a stream. It is a part of subjects, so it has only letters, digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamName(String);
+
+/// Why a text is not the name of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a stream has 1 to 64 letters, digits, \"-\" and \"_\"")]
+pub struct StreamNameError;
+
+impl StreamName {
+    /// The name as a text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where entries are published: the stream stores this subject.
+    pub(super) fn log(&self) -> String {
+        format!("{}.log", self.0)
+    }
+
+    /// Where the stream publishes each record that it has stored.
+    pub(super) fn read(&self) -> String {
+        format!("{}.read", self.0)
+    }
+
+    /// Where the nodes tell each other that they live. Nothing stores it.
+    pub(super) fn beat(&self) -> String {
+        format!("{}.beat", self.0)
+    }
+
+    /// The prefix of the subjects of answers.
+    fn inbox(&self) -> String {
+        format!("_INBOX_{}", self.0)
+    }
+}
+
+impl std::str::FromStr for StreamName {
+    type Err = StreamNameError;
+
+    fn from_str(text: &str) -> Result<Self, StreamNameError> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let is_name = (1..=64).contains(&text.len()) && text.bytes().all(is_allowed);
+        if is_name { Ok(Self(text.to_owned())) } else { Err(StreamNameError) }
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How this daemon proves to NATS who it is.
+#[derive(Clone)]
+pub enum Login {
+    /// Not at all: NATS accepts everyone.
+    Open,
+    /// A file with a JWT and the seed of a key.
+    Credentials(PathBuf),
+    /// A user and a password.
+    Password(String, Zeroizing<String>),
+    /// A certificate and its key, in PEM.
+    Certificate(PathBuf, PathBuf),
+}
+
+impl fmt::Debug for Login {
+    /// Leaves out the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "Open",
+            Self::Credentials(_) => "Credentials",
+            Self::Password(..) => "Password",
+            Self::Certificate(..) => "Certificate",
+        })
+    }
+}
+
+/// Where the stream is.
+#[derive(Debug, Clone)]
+pub struct Nats {
+    /// The servers, as `tls://host:port`, or `nats://` on the loopback address.
+    pub servers: Vec<String>,
+    /// The login.
+    pub login: Login,
+    /// The CA that signed the servers' certificates, in PEM. `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// The stream.
+    pub stream: StreamName,
+    /// The name of this node, for the lists of NATS.
+    pub node: String,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectFailed {
+    /// No server was reached, or none accepted this daemon.
+    #[error("NATS cannot be reached at {servers}: {why}")]
+    Unreachable {
+        /// The servers.
+        servers: String,
+        /// The last reason.
+        why: String,
+    },
+    /// The file with the credentials cannot be used.
+    #[error("{file}: {why}", file = .0.display(), why = .1)]
+    Credentials(PathBuf, std::io::Error),
+    /// The server is too old.
+    #[error(
+        "the NATS server {server} has version {version}, and a cluster needs 2.11 or later: older ones can lose entries \
+         without an error when all servers are killed at once"
+    )]
+    TooOld {
+        /// The name of the server.
+        server: String,
+        /// Its version.
+        version: String,
+    },
+    /// The server takes no entry of full length.
+    #[error(
+        "the NATS server {server} takes messages of {max} bytes, and a cluster needs {needed}: raise its max_payload"
+    )]
+    ShortPayload {
+        /// The name of the server.
+        server: String,
+        /// Its `max_payload`.
+        max: usize,
+        /// The longest entry.
+        needed: usize,
+    },
+}
+
+impl Nats {
+    /// Connects to one of the servers. The token is cancelled when the connection is lost.
+    ///
+    /// # Errors
+    /// No server was reached, or the one that was reached cannot be used.
+    pub(super) async fn connect(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
+        let lost = CancellationToken::new();
+        let options = self.options(lost.clone()).await?;
+        let client = options.connect(&self.servers).await.map_err(|error| self.unreachable(&error))?;
+        let info = client.server_info();
+        if version(&info.version).is_none_or(|version| version < OLDEST) {
+            return Err(ConnectFailed::TooOld { server: info.server_name, version: info.version });
+        }
+        let (max, needed) = (info.max_payload, tcp_chat_turn_log::ENTRY_BYTES);
+        if max < needed {
+            return Err(ConnectFailed::ShortPayload { server: info.server_name, max, needed });
+        }
+        Ok((client, lost))
+    }
+
+    async fn options(&self, lost: CancellationToken) -> Result<ConnectOptions, ConnectFailed> {
+        let mut options = ConnectOptions::new()
+            .name(format!("tcp-chatd {}", self.node))
+            .custom_inbox_prefix(self.stream.inbox())
+            .connection_timeout(CONNECT)
+            .ping_interval(PING)
+            .subscription_capacity(SUBSCRIPTION)
+            // Only the servers of the configuration: they are the ones that it protects with TLS.
+            .ignore_discovered_servers()
+            .max_reconnects(1)
+            .event_callback(move |event| {
+                match event {
+                    Event::Disconnected | Event::Closed | Event::LameDuckMode => lost.cancel(),
+                    // Such as a subject that this daemon has no right to.
+                    Event::ServerError(error) => {
+                        warn!(event = "nats_refused", reason = error.to_string(), "NATS refuses a request");
+                    }
+                    _ => {}
+                }
+                std::future::ready(())
+            });
+        if let Some(ca) = &self.ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        match &self.login {
+            Login::Open => {}
+            Login::Credentials(file) => {
+                let failed = |error| ConnectFailed::Credentials(file.clone(), error);
+                options = options.credentials_file(file).await.map_err(failed)?;
+            }
+            Login::Password(user, password) => {
+                options = options.user_and_password(user.clone(), password.as_str().to_owned());
+            }
+            Login::Certificate(certificate, key) => {
+                options = options.add_client_certificate(certificate.clone(), key.clone());
+            }
+        }
+        Ok(options)
+    }
+
+    fn unreachable(&self, error: &ConnectError) -> ConnectFailed {
+        let why = match error.kind() {
+            ConnectErrorKind::AuthorizationViolation => {
+                "it does not accept this daemon's login (cluster.credentials, user and password_file, or certificate)"
+                    .to_owned()
+            }
+            _ => {
+                // The library's text names the kind, its source the reason.
+                let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+                format!("{error}{}", source.filter(|s| !error.to_string().ends_with(s.as_str())).unwrap_or_default())
+            }
+        };
+        ConnectFailed::Unreachable { servers: self.servers.join(", "), why }
+    }
+}
+
+/// The first two numbers of a version.
+fn version(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.trim_start_matches('v').split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let is_old = |text| version(text).is_none_or(|version| version < OLDEST);
+        for old in ["2.9.10", "2.10.29", "1.4.1", "", "next"] {
+            assert!(is_old(old), "{old}");
+        }
+        for new in ["2.11.0", "2.15.1", "2.12.0-RC.1", "3.0.0"] {
+            assert!(!is_old(new), "{new}");
+        }
+    }
+
+    #[test]
+    fn a_stream_name_is_a_part_of_a_subject() {
+        for wrong in ["", "A.B", "A B", "*", ">", "Ä", &"x".repeat(65)] {
+            assert_eq!(wrong.parse::<StreamName>(), Err(StreamNameError), "{wrong}");
+        }
+        assert_eq!("TCPCHAT".parse::<StreamName>().map(|name| name.log()), Ok("TCPCHAT.log".to_owned()));
+    }
+}

@@ -1,0 +1,25 @@
+//! Owns the way to NATS: the task that moves records between the order of a cluster and its stream, and what the commands
+//! need to make and check the stream. Started by the daemon, on its runtime. Never decides what counts: that is
+//! `order::LogOrder`. Never uses a JetStream consumer, whose creation waits for the meta leader.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `connect.rs` | a connection: TLS, login, the version of the server |
+//! | `session.rs` | one connection's life: subjects, publishing, reading, the questions to the leader |
+//! | `task.rs` | connects again and again |
+//! | `api.rs` | the requests to JetStream, as JSON |
+//! | `stream.rs` | how the stream must be made, and what is wrong with one |
+//! | `key.rs` | the key file |
+
+mod api;
+mod connect;
+mod key;
+mod session;
+mod stream;
+mod task;
+
+pub use api::ApiError;
+pub use connect::{ConnectFailed, Login, Nats, StreamName, StreamNameError};
+pub use key::{KeyFileError, create_key, read_key};
+pub use stream::{Admin, Finding, Kept, StreamError};
+pub use task::run;

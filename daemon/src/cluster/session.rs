@@ -1,0 +1,184 @@
+//! Owns one connection to the stream: it publishes entries in order, hands on what it hears, and asks the leader. Called by
+//! the task. Never waits for an acknowledgement, and never keeps anything for the next connection.
+
+use super::api::{self, Api, ApiError};
+use super::task::Trouble;
+use crate::order::stream::{Check, Checked, FromStream, ToStream};
+use crate::order::{OrderGone, Stopped, TaskEnd};
+use async_nats::{Client, Message, Subscriber};
+use futures_util::{StreamExt, stream};
+use std::time::Duration;
+use tcp_chat_turn_log::Record;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+/// How many records the leader is asked for at a time.
+const AT_A_TIME: usize = 64;
+/// The stream must be missing for so many questions in a row: a server that starts does not know it yet.
+const MISSING: u32 = 5;
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It was lost.
+    Lost,
+    /// The order no longer listens.
+    OrderGone,
+}
+
+impl From<OrderGone> for End {
+    fn from(_: OrderGone) -> Self {
+        Self::OrderGone
+    }
+}
+
+/// The answer to a question, if there is one.
+type Answer = Result<Checked, Trouble>;
+
+/// A connection.
+pub(super) struct Session<'a> {
+    pub(super) api: Api,
+    pub(super) lost: CancellationToken,
+    pub(super) number: u64,
+    pub(super) ends: &'a mut TaskEnd,
+    pub(super) missing: &'a mut u32,
+}
+
+impl Session<'_> {
+    /// Serves the order until the connection is lost.
+    pub(super) async fn run(&mut self) -> End {
+        let lost = self.lost.clone();
+        let ended = tokio::select! {
+            biased;
+            () = lost.cancelled() => Ok(()),
+            ended = self.serve() => ended,
+        };
+        match ended {
+            Ok(()) => End::Lost,
+            Err(end) => end,
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), End> {
+        let (client, stream) = (self.api.client.clone(), self.api.stream.clone());
+        let inbox = client.new_inbox();
+        let heard = subscribe(&client, stream.read()).await?;
+        let beats = subscribe(&client, stream.beat()).await?;
+        let answers = subscribe(&client, format!("{inbox}.*")).await?;
+        // The server knows the subscriptions before the order asks for the end of the stream.
+        client.flush().await.map_err(|_| End::Lost)?;
+        let (mut heard, mut beats, mut answers) = (heard, beats, answers);
+        self.ends.order.send(FromStream::Connected(self.number)).await?;
+        let mut checks: JoinSet<Answer> = JoinSet::new();
+        loop {
+            tokio::select! {
+                message = heard.next() => self.hand_on(message)?,
+                message = answers.next() => self.hand_on(message)?,
+                message = beats.next() => {
+                    let Some(message) = message else { return Ok(()) };
+                    self.ends.order.offer(FromStream::Beat(message.payload[..].into()))?;
+                }
+                word = self.ends.words.recv() => {
+                    let Some(word) = word else { return Err(End::OrderGone) };
+                    self.obey(&client, &inbox, word, &mut checks).await.map_err(|()| End::Lost)?;
+                }
+                Some(answer) = checks.join_next() => {
+                    if let Ok(answer) = answer {
+                        self.answer(answer).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands a record on to the order.
+    fn hand_on(&self, message: Option<Message>) -> Result<(), End> {
+        let Some(message) = message else { return Err(End::Lost) };
+        if let Some(record) = api::record(&message) {
+            self.ends.order.offer(FromStream::Record(self.number, record))?;
+        }
+        Ok(())
+    }
+
+    /// Does what the order wants.
+    async fn obey(
+        &self,
+        client: &Client,
+        inbox: &str,
+        word: ToStream,
+        checks: &mut JoinSet<Answer>,
+    ) -> Result<(), ()> {
+        let stream = &self.api.stream;
+        match word {
+            ToStream::Publish(bytes) => {
+                client.publish(stream.log(), bytes.to_vec().into()).await.map_err(drop)
+            }
+            ToStream::Beat(bytes) => client.publish(stream.beat(), bytes.to_vec().into()).await.map_err(drop),
+            ToStream::Read(ask) => {
+                let (subject, body) = self.api.read(ask);
+                client.publish_with_reply(subject, format!("{inbox}.r"), body.into()).await.map_err(drop)
+            }
+            ToStream::Check(check) => {
+                if check.connection == self.number {
+                    checks.spawn(ask_the_leader(self.api.clone(), check));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn answer(&mut self, answer: Answer) -> Result<(), End> {
+        if !matches!(answer, Err(Trouble::Api(ApiError::NotFound))) {
+            *self.missing = 0;
+        }
+        match answer {
+            Ok(checked) => self.ends.order.send(FromStream::Checked(checked)).await?,
+            Err(Trouble::Api(ApiError::NotFound)) if *self.missing < MISSING => *self.missing += 1,
+            Err(trouble) => {
+                if let Some(stopped) = trouble.stops(&self.api.stream) {
+                    self.ends.order.send(FromStream::Stopped(stopped)).await?;
+                } else {
+                    debug!(
+                        event = "stream_silent",
+                        reason = trouble.to_string(),
+                        "the leader of the stream gave no answer"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn subscribe(client: &Client, subject: String) -> Result<Subscriber, End> {
+    client.subscribe(subject).await.map_err(|_| End::Lost)
+}
+
+/// Asks where the stream begins and ends, and for the records at the positions.
+async fn ask_the_leader(api: Api, check: Check) -> Answer {
+    let info = api.info().await?;
+    if let Some(fault) = info.config.fault(&api.stream) {
+        return Err(Trouble::Fault(fault));
+    }
+    if !info.has_quorum() {
+        return Err(Trouble::NoQuorum);
+    }
+    let (first, last) = (info.state.first_seq, info.state.last_seq);
+    let there = check.positions.iter().copied().filter(|position| (first..=last).contains(position));
+    let there: Vec<u64> = there.collect();
+    let records: Vec<_> =
+        stream::iter(there).map(|position| api.get(position)).buffered(AT_A_TIME).collect().await;
+    let records = records.into_iter().collect::<Result<Vec<Option<Record>>, _>>()?;
+    Ok(Checked { check, first, last, records: records.into_iter().flatten().collect() })
+}
+
+/// A stream that cannot be used.
+pub(super) fn unusable(reason: String) -> Stopped {
+    Stopped { event: "stream_unusable", reason: reason.into() }
+}
+
+/// How long the task waits before the next connection, by the number of failures in a row.
+pub(super) fn pause(failures: u32) -> Duration {
+    Duration::from_millis(100 << failures.min(4))
+}

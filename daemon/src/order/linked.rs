@@ -1,0 +1,181 @@
+//! Owns the link between the order and the task of the stream: two channels. The hub calls it as its order. Never waits, and
+//! contains no rule: [`LogOrder`] decides.
+//!
+//! Records may be lost on the way, so a hub that is busy makes the task drop records instead of keeping them in memory
+//! ([`WORDS`], [`RECORD_BYTES`]); the order asks for them again.
+
+use super::stream::{FromStream, ToStream};
+use super::{LogOrder, Next, NotTaken, Order, Place, Readiness};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tcp_chat_state::{NodeId, Turn, Writes};
+use tokio::sync::mpsc;
+
+/// How many words to the order may wait.
+const WORDS: usize = 4096;
+/// How many bytes of records may wait.
+const RECORD_BYTES: usize = 32 * 1024 * 1024;
+
+/// The order with its two channels.
+#[derive(Debug)]
+pub struct Linked {
+    order: LogOrder,
+    words: mpsc::Receiver<FromStream>,
+    waiting: Arc<AtomicUsize>,
+    stream: mpsc::UnboundedSender<ToStream>,
+    /// A word that was received and not heard yet.
+    word: Option<FromStream>,
+}
+
+/// The task's end of the channels.
+#[derive(Debug)]
+pub struct TaskEnd {
+    /// What the order wants.
+    pub words: mpsc::UnboundedReceiver<ToStream>,
+    /// Where the answers go.
+    pub order: ToOrder,
+}
+
+/// Sends words to the order.
+#[derive(Debug, Clone)]
+pub struct ToOrder {
+    words: mpsc::Sender<FromStream>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The order no longer listens: the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the order has ended")]
+pub struct OrderGone;
+
+impl ToOrder {
+    /// Sends a word that must arrive. Waits while the channel is full.
+    ///
+    /// # Errors
+    /// The order has ended.
+    pub async fn send(&self, word: FromStream) -> Result<(), OrderGone> {
+        self.words.send(word).await.map_err(|_| OrderGone)
+    }
+
+    /// Sends a word that may be lost: it is dropped if too much waits.
+    ///
+    /// # Errors
+    /// The order has ended.
+    pub fn offer(&self, word: FromStream) -> Result<(), OrderGone> {
+        let bytes = length(&word);
+        if self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > RECORD_BYTES {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            return Ok(());
+        }
+        match self.words.try_send(word) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+                if let mpsc::error::TrySendError::Closed(_) = error { Err(OrderGone) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// What a word counts while it waits.
+fn length(word: &FromStream) -> usize {
+    if let FromStream::Record(_, record) = word { record.bytes.len() } else { 0 }
+}
+
+impl Linked {
+    /// Links an order with a task.
+    #[must_use]
+    pub fn new(order: LogOrder) -> (Self, TaskEnd) {
+        let (words_in, words) = mpsc::channel(WORDS);
+        let (stream, stream_out) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let to_order = ToOrder { words: words_in, waiting: Arc::clone(&waiting) };
+        let linked = Self { order, words, waiting, stream, word: None };
+        (linked, TaskEnd { words: stream_out, order: to_order })
+    }
+
+    /// The order.
+    #[must_use]
+    pub fn log(&self) -> &LogOrder {
+        &self.order
+    }
+
+    /// As [`Order::applied`], with the digest of the writes.
+    pub fn applied_as(&mut self, outcome: &[u8; 32]) -> Option<Place> {
+        self.order.applied(outcome)
+    }
+
+    fn hear(&mut self, now: Duration) {
+        while let Some(word) = self.word.take().or_else(|| self.words.try_recv().ok()) {
+            self.waiting.fetch_sub(length(&word), Ordering::Relaxed);
+            self.order.hear(word, now);
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(word) = self.order.outgoing() {
+            // A task that has ended has told why before.
+            let _ = self.stream.send(word);
+        }
+    }
+}
+
+impl Order for Linked {
+    fn node(&self) -> NodeId {
+        self.order.node()
+    }
+
+    fn readiness(&self, now: Duration) -> Readiness {
+        self.order.readiness(now)
+    }
+
+    fn propose(&mut self, turn: Turn, now: Duration) -> Result<u64, NotTaken> {
+        let number = self.order.propose(&turn, now);
+        self.tell();
+        number
+    }
+
+    fn next(&mut self, now: Duration) -> Option<Next> {
+        self.hear(now);
+        let next = self.order.next(now);
+        self.tell();
+        next
+    }
+
+    fn applied(&mut self, writes: &Writes) -> Option<Place> {
+        self.order.applied(&writes.digest())
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.order.due()
+    }
+
+    fn poll_word(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.word.is_some() {
+            return Poll::Ready(());
+        }
+        match self.words.poll_recv(context) {
+            Poll::Ready(Some(word)) => {
+                self.word = Some(word);
+                Poll::Ready(())
+            }
+            // The task has ended: nothing more comes.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn running(&self, now: Duration) -> Duration {
+        self.order.running(now)
+    }
+
+    fn hold(&self) -> Option<Duration> {
+        Some(self.order.hold_time())
+    }
+
+    fn leave(&mut self, now: Duration) {
+        self.order.leave(now);
+        self.tell();
+    }
+}

@@ -1,0 +1,368 @@
+//! Owns the order of a cluster's daemon: the log that several nodes share. It reads the records of a stream, hands the
+//! turns that count to the hub, and publishes the turns of this node until they come back (`tcp-chat-turn-log` has the
+//! rules). Called by [`super::Linked`], which moves the words to and from the task of the stream. Pure: never touches a
+//! socket, a disk or a clock.
+//!
+//! `reading` turns records into turns and events, `life` does what becomes due with time: start, beats, the end of silent
+//! nodes, resends. `stopped` has the sentences for the operator.
+
+mod beat;
+mod life;
+mod own;
+mod pulse;
+mod reading;
+mod stopped;
+#[cfg(test)]
+mod tests;
+
+pub use beat::Process;
+
+use super::stream::{Checked, FromStream, ToStream};
+use super::{Next, NotTaken, OrderEvent, Ordered, Place, Readiness, Stopped};
+use beat::Beat;
+use own::OwnTurns;
+use pulse::Pulse;
+use reading::Applying;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use tcp_chat_state::{BEHAVIOUR, NodeId, Turn};
+use tcp_chat_turn_log::{
+    Behaviours, Digest, Feed, Generation, Halt, Key, NodeId as LogNode, Offered, Proposal, ProposeError,
+    Proposer, Reader, Record, ResumeError, Saved,
+};
+
+/// What this version can follow.
+const BEHAVIOURS: Behaviours = Behaviours { oldest: BEHAVIOUR, newest: BEHAVIOUR };
+
+/// How this node appears in the cluster.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its name, which no other node has.
+    pub name: Box<str>,
+    /// Its address for clients, as `host:port`.
+    pub address: Box<str>,
+    /// This process.
+    pub process: Process,
+}
+
+/// How long the order waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// The setting `hold`: after this time without anything coming back, nothing more is taken.
+    pub hold: Duration,
+    /// The setting `gone_after`: a node that is silent for this long is closed.
+    pub gone_after: Duration,
+}
+
+/// Where the order begins.
+#[derive(Debug)]
+pub enum Begin {
+    /// Where the store is: what [`LogOrder::applied`] gave.
+    Resume(Place),
+    /// With the first record of the stream and an empty state.
+    Empty,
+    /// As the first node of a new generation, whose state is the one that this node has.
+    Found {
+        /// The generation.
+        generation: Generation,
+        /// The digest of the state.
+        base: Digest,
+    },
+}
+
+/// The number of a node: the first four bytes of SHA-256 of its name, but never 0, which is a daemon without a cluster.
+#[must_use]
+pub fn node_id(name: &str) -> NodeId {
+    let digest = crate::auth::sha256(name.as_bytes());
+    let first = digest.0.first_chunk().copied().map_or(0, u32::from_be_bytes);
+    NodeId(first.max(1))
+}
+
+/// The order of a cluster's daemon. Times are those of one clock of this process that never goes back.
+#[derive(Debug)]
+pub struct LogOrder {
+    key: Key,
+    identity: Identity,
+    me: LogNode,
+    patience: Patience,
+    founds: Option<Generation>,
+    reader: Reader,
+    feed: Feed,
+    proposer: Proposer,
+    /// The connection to the stream.
+    link: Option<u64>,
+    /// The end of the log when its leader was asked last, over this connection.
+    target: Option<u64>,
+    /// When the leader was asked last, over this connection.
+    checked: Option<Duration>,
+    /// The positions that were read before were compared, over this connection.
+    is_compared: bool,
+    halt: Option<Halt>,
+    /// The record that raised a doubt, or that is to be read again after it.
+    doubted: Option<Record>,
+    /// Does this node take no requests because another one differs?
+    is_suspect: bool,
+    /// The turn that [`Self::next`] gives next, or gave last.
+    applying: Option<Applying>,
+    ready: Option<Ordered>,
+    events: VecDeque<OrderEvent>,
+    /// What came while a turn was being applied.
+    later: Vec<FromStream>,
+    out: VecDeque<ToStream>,
+    own: OwnTurns,
+    /// When each node was heard last, and its last beat.
+    heard: BTreeMap<LogNode, Duration>,
+    beats: BTreeMap<LogNode, Beat>,
+    life: life::Life,
+    pulse: Pulse,
+    is_stopped: bool,
+}
+
+impl LogOrder {
+    /// An order without a connection.
+    ///
+    /// # Errors
+    /// The store was written with another key, or by a version whose rules this one cannot follow.
+    pub fn new(
+        key: Key,
+        identity: Identity,
+        patience: Patience,
+        begin: Begin,
+        now: Duration,
+    ) -> Result<Self, ResumeError> {
+        let me = LogNode(node_id(&identity.name).0);
+        let new = |base| Reader::new(key.clone(), me, BEHAVIOURS, base);
+        let (reader, founds) = match begin {
+            Begin::Resume(Place(bytes)) => {
+                (Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?, None)
+            }
+            Begin::Empty => (new(Digest::default()), None),
+            Begin::Found { generation, base } => (new(base), Some(generation)),
+        };
+        Ok(Self {
+            feed: Feed::after(reader.read(), now),
+            proposer: Proposer::new(key.clone(), me, patience.hold, now),
+            reader,
+            key,
+            identity,
+            me,
+            patience,
+            founds,
+            link: None,
+            target: None,
+            checked: None,
+            is_compared: false,
+            halt: None,
+            doubted: None,
+            is_suspect: false,
+            applying: None,
+            ready: None,
+            events: VecDeque::new(),
+            later: Vec::new(),
+            out: VecDeque::new(),
+            own: OwnTurns::default(),
+            heard: BTreeMap::new(),
+            beats: BTreeMap::new(),
+            life: life::Life::new(now),
+            pulse: Pulse::default(),
+            is_stopped: false,
+        })
+    }
+
+    /// The setting `hold`.
+    #[must_use]
+    pub fn hold_time(&self) -> Duration {
+        self.patience.hold
+    }
+
+    /// The number of this node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        NodeId(self.me.0)
+    }
+
+    /// Is this the node that drives work without requests? It is the living node with the lowest number.
+    #[must_use]
+    pub fn is_driver(&self) -> bool {
+        self.proposer.is_up()
+            && self.reader.members().living().next().is_some_and(|(node, _)| node == self.me)
+    }
+
+    /// As [`super::Order::readiness`].
+    #[must_use]
+    pub fn readiness(&self, now: Duration) -> Readiness {
+        let has_waited = self.life.blocked_since.is_some_and(|since| now >= since + self.patience.hold);
+        if self.is_stopped || has_waited || self.proposer.is_holding(now) {
+            Readiness::Unavailable
+        } else if self.is_blocked() || !self.proposer.has_room() {
+            Readiness::Busy
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    /// Can no turn be proposed, whatever comes back of those in flight?
+    fn is_blocked(&self) -> bool {
+        !self.proposer.is_up() || self.halt.is_some() || self.is_suspect
+    }
+
+    /// As [`super::Order::propose`].
+    ///
+    /// # Errors
+    /// The turn is not taken, and will never be applied.
+    pub fn propose(&mut self, turn: &Turn, now: Duration) -> Result<u64, NotTaken> {
+        if self.readiness(now) != Readiness::Ready {
+            return Err(NotTaken::NotReady);
+        }
+        let body = turn.encode().map_err(|_| NotTaken::TooLong)?;
+        match self.proposer.propose(&self.reader, Proposal::Turn(&body), now) {
+            Ok(entry) => {
+                self.publish(now);
+                Ok(self.own.add(entry))
+            }
+            Err(ProposeError::Seal(_)) => Err(NotTaken::TooLong),
+            Err(_) => Err(NotTaken::NotReady),
+        }
+    }
+
+    /// As [`super::Order::next`].
+    pub fn next(&mut self, now: Duration) -> Option<Next> {
+        self.pass(now);
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(Next::Event(event));
+            }
+            if self.is_stopped {
+                return None;
+            }
+            if let Some(ordered) = self.ready.take() {
+                return Some(Next::Turn(ordered));
+            }
+            if self.applying.is_some() {
+                return None;
+            }
+            if !self.read_next(now) {
+                self.pass(now);
+                if self.events.is_empty() {
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// As [`super::Order::applied`], with the digest of the writes.
+    pub fn applied(&mut self, outcome: &[u8; 32]) -> Option<Place> {
+        let applying = self.applying.take()?;
+        let place = self.commit(applying, outcome).then(|| Place(self.reader.saved().encode()));
+        let now = self.life.now;
+        for word in std::mem::take(&mut self.later) {
+            self.hear(word, now);
+        }
+        place
+    }
+
+    /// Takes a word of the task.
+    pub fn hear(&mut self, word: FromStream, now: Duration) {
+        if self.is_stopped {
+            return;
+        }
+        if self.applying.is_some() {
+            self.later.push(word);
+            return;
+        }
+        match word {
+            FromStream::Connected(link) => self.connected(link, now),
+            FromStream::Disconnected => {
+                (self.link, self.target, self.checked) = (None, None, None);
+                self.proposer.disconnected(now);
+            }
+            FromStream::Record(link, record) if self.link == Some(link) => {
+                if let Offered::Old(record) = self.feed.offer(record, now) {
+                    self.halt = self.reader.recheck(&record).err();
+                    self.stop_if_halted();
+                }
+            }
+            FromStream::Checked(checked) if self.link == Some(checked.check.connection) => {
+                self.checked(&checked, now);
+            }
+            FromStream::Record(..) | FromStream::Checked(_) => {}
+            FromStream::Beat(bytes) => self.hear_beat(&bytes, now),
+            FromStream::Stopped(stopped) => self.stop(stopped),
+        }
+    }
+
+    /// What is to be told to the task now, if anything.
+    pub fn outgoing(&mut self) -> Option<ToStream> {
+        self.out.pop_front()
+    }
+
+    /// When [`Self::next`] must be called although no word came.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        if self.is_stopped {
+            return None;
+        }
+        let linked = [self.proposer.wake(), Some(self.feed.wake())].into_iter().flatten();
+        let first = linked.filter(|_| self.link.is_some()).min();
+        let idle = self.life.now + self.idle();
+        Some(first.map_or(idle, |first| first.min(idle)))
+    }
+
+    /// As [`super::Order::running`].
+    #[must_use]
+    pub fn running(&self, now: Duration) -> Duration {
+        self.pulse.running(now)
+    }
+
+    fn connected(&mut self, link: u64, now: Duration) {
+        self.link = Some(link);
+        self.proposer.connected();
+        self.feed = Feed::after(self.reader.rewind(), now);
+        self.feed.reconnected(now);
+        (self.target, self.checked, self.is_compared) = (None, None, false);
+        self.doubted = None;
+        self.halt = self.halt.filter(|halt| !matches!(halt, Halt::Doubt(_)));
+        // Nobody was heard while there was no connection.
+        self.heard.clear();
+    }
+
+    /// Takes the answer of the leader.
+    fn checked(&mut self, answer: &Checked, now: Duration) {
+        if let Err(truncated) = self.feed.begins_at(answer.first) {
+            return self.stop(stopped::truncated(&truncated));
+        }
+        self.halt = self.reader.ends_at(answer.last, answer.check.applied).err();
+        for record in &answer.records {
+            self.halt = self.reader.recheck(record).err();
+        }
+        let is_complete = answer.is_complete();
+        if is_complete && !answer.check.positions.is_empty() && matches!(self.halt, Some(Halt::Doubt(_))) {
+            // The doubted record waits, and is read next.
+            self.reader.rechecked();
+            self.halt = None;
+        }
+        self.is_compared |= is_complete;
+        if self.is_compared {
+            self.feed.ends_at(answer.last);
+            self.target = Some(self.target.unwrap_or(0).max(answer.last));
+            self.pulse.sign(now);
+        }
+        self.stop_if_halted();
+    }
+
+    /// The process must end.
+    fn stop(&mut self, stopped: Stopped) {
+        if !self.is_stopped {
+            self.is_stopped = true;
+            self.events.push_back(OrderEvent::Ended(stopped));
+        }
+    }
+
+    /// A halt that does not end by itself ends the process.
+    fn stop_if_halted(&mut self) {
+        match self.halt {
+            None | Some(Halt::Shorter { .. } | Halt::Doubt(_)) => {}
+            Some(halt) => self.stop(stopped::halted(&halt)),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Owns the beats: what each node tells the others all the time, so that they notice its silence. The order makes and
+//! reads them. Never decides who is gone, and never enters the log.
+//!
+//! A beat is sealed as an entry of generation 0. A log never has this generation, so a beat that someone publishes to the
+//! stream is void on every node. Someone without the key can only repeat one, and its number tells.
+
+use std::sync::Arc;
+use tcp_chat_turn_log::{Claim, Generation, Header, Key, Kind, NodeId, Sealed};
+
+/// Tells two processes with the name of one node apart: random bits, drawn at the start of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process(pub u128);
+
+/// A node that lives, or wants to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beat {
+    /// The node.
+    pub(super) node: NodeId,
+    /// Its process.
+    pub(super) process: Process,
+    /// The tag of the generation that it has read.
+    pub(super) generation: u64,
+    /// Its living epoch. `None`: it wants to start, and asks whether another process has its name.
+    pub(super) epoch: Option<u64>,
+    /// Ascends with each beat of a process, from 1.
+    pub(super) number: u64,
+}
+
+impl Beat {
+    /// The bytes to send. `None`: the cipher failed, and the next beat may succeed.
+    pub(super) fn seal(&self, key: &Key) -> Option<Arc<[u8]>> {
+        let header = Header {
+            kind: Kind::Turn,
+            behaviour: 0,
+            generation: Generation { number: 0, tag: self.generation },
+            node: self.node,
+            epoch: self.epoch.unwrap_or(1),
+            n: self.number,
+            claim: Claim::default(),
+        };
+        let mut body = self.process.0.to_be_bytes().to_vec();
+        body.push(u8::from(self.epoch.is_some()));
+        key.seal(&header, &body).ok().map(Into::into)
+    }
+
+    /// Reads the bytes of [`Self::seal`]. `None`: no holder of the key made them, or they are no beat.
+    pub(super) fn open(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let sealed = Sealed::parse(bytes).ok()?;
+        let header = *sealed.header();
+        if header.kind != Kind::Turn || header.generation.number != 0 {
+            return None;
+        }
+        let body = key.open(&sealed).ok()?;
+        let (process, rest) = body.split_first_chunk()?;
+        let epoch = match rest {
+            [0] => None,
+            [1] => Some(header.epoch),
+            _ => return None,
+        };
+        let (process, generation) = (Process(u128::from_be_bytes(*process)), header.generation.tag);
+        Some(Self { node: header.node, process, generation, epoch, number: header.n })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcp_chat_turn_log::KEY_BYTES;
+
+    #[test]
+    fn a_beat_is_read_only_with_the_key() {
+        let (key, other) = (Key::new(&[1; KEY_BYTES]).unwrap(), Key::new(&[2; KEY_BYTES]).unwrap());
+        for epoch in [None, Some(7)] {
+            let beat = Beat { node: NodeId(3), process: Process(9), generation: 4, epoch, number: 2 };
+            let bytes = beat.seal(&key).unwrap();
+            assert_eq!(Beat::open(&key, &bytes), Some(beat));
+            assert_eq!(Beat::open(&other, &bytes), None);
+        }
+    }
+}

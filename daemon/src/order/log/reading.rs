@@ -1,0 +1,187 @@
+//! Owns the way from a record of the stream to a turn or an event. The order calls it for each record, in sequence. Never
+//! publishes anything.
+
+use super::{LogOrder, node_id, stopped};
+use crate::order::{MemberNow, OrderEvent, Ordered};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tcp_chat_state::{Intent, NodeId, Turn};
+use tcp_chat_turn_log::{
+    BODY_BYTES, Detached, Entry, Event, Halt, Member, News, NodeId as LogNode, Record, Step, Void,
+};
+
+// A turn that can be encoded always fits an entry.
+const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
+
+/// The outcome of an entry that no state applies.
+const NOTHING: [u8; 32] = [0; 32];
+
+/// What a node says of itself at its start, as JSON: a later version can add fields.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Details {
+    /// Its name.
+    pub(super) name: Box<str>,
+    /// Its address for clients.
+    pub(super) address: Box<str>,
+}
+
+impl Details {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // Two texts can always be encoded into memory.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// What a living node said.
+    pub(super) fn of(member: &Member) -> Option<Self> {
+        Self::decode(&member.details)
+    }
+}
+
+/// An entry between its reading and its application.
+#[derive(Debug)]
+pub(super) struct Applying {
+    entry: Detached,
+    news: Option<News>,
+}
+
+impl LogOrder {
+    /// Reads the next record, if there is one and it may be read. Says whether there was one.
+    pub(super) fn read_next(&mut self, now: Duration) -> bool {
+        // The answer of the leader after a connect comes before reading on.
+        if self.halt.is_some() || !self.is_compared {
+            return false;
+        }
+        let Some(record) = self.doubted.take().or_else(|| self.feed.take()) else {
+            return false;
+        };
+        self.read(record, now);
+        true
+    }
+
+    fn read(&mut self, record: Record, now: Duration) {
+        let entry = match self.reader.accept(&record) {
+            Err(halt) => {
+                if let Halt::Doubt(_) = halt {
+                    // The leader is asked at once.
+                    (self.doubted, self.checked) = (Some(record), None);
+                }
+                self.halt = Some(halt);
+                return self.stop_if_halted();
+            }
+            Ok(Step::Void(void)) => {
+                let news = self.proposer.void(&record, void);
+                return self.after(news);
+            }
+            Ok(Step::Counts(pending)) => pending.detach(),
+        };
+        self.pulse.sign(now);
+        self.heard.insert(entry.entry().header.node, now);
+        let news = self.proposer.counted(entry.entry(), now);
+        let mut own = None;
+        match &news {
+            Some(News::Counted(n)) => own = self.own.came_back(*n),
+            // Before the turn that takes the sessions of this node away.
+            Some(News::Fenced(entries)) => {
+                let numbers = self.own.never(entries);
+                self.events.push_back(OrderEvent::Fenced(numbers));
+            }
+            Some(News::Replaced(_)) => return self.stop(stopped::replaced(&self.identity.name)),
+            _ => {}
+        }
+        let turn = turn_of(entry.entry());
+        let applying = Applying { entry, news };
+        match turn {
+            Some(turn) => {
+                self.applying = Some(applying);
+                self.ready = Some(Ordered { turn, own });
+            }
+            None => {
+                self.commit(applying, &NOTHING);
+                // It counts as nothing on every node.
+                self.events.extend(own.map(|number| OrderEvent::Withdrawn(vec![number])));
+            }
+        }
+    }
+
+    /// The entry was applied. Says whether the reader agrees.
+    pub(super) fn commit(&mut self, Applying { entry, news }: Applying, outcome: &[u8; 32]) -> bool {
+        let Some(entry) = self.reader.applied(entry, outcome) else {
+            self.stop(stopped::lost_place());
+            return false;
+        };
+        self.is_suspect = self.reader.standing() == tcp_chat_turn_log::Standing::Suspect;
+        if let Event::Genesis(_) | Event::Up(_) | Event::Gone { closed: true, .. } = entry.event {
+            let node = if let Event::Gone { gone, .. } = entry.event { gone.node } else { entry.header.node };
+            self.beats.remove(&node);
+            let living = self.living();
+            self.events.push_back(OrderEvent::Members(living.into()));
+        }
+        self.after(news);
+        true
+    }
+
+    /// What a record means for this node, once it is applied.
+    fn after(&mut self, news: Option<News>) {
+        match news {
+            Some(News::Up) => {
+                self.heard.clear();
+                self.events.push_back(OrderEvent::Up);
+            }
+            Some(News::StartVoid(Void::Unfit(behaviour))) => self.stop(stopped::unfit(behaviour)),
+            // Closed, or too early: it is at the end again when the leader has been asked again.
+            Some(News::Fenced(_) | News::StartVoid(_)) => (self.target, self.checked) = (None, None),
+            Some(News::Counted(_) | News::Replaced(_)) | None => {}
+        }
+    }
+
+    /// The nodes that live, this one first.
+    fn living(&self) -> Vec<MemberNow> {
+        let mut nodes: Vec<MemberNow> = self
+            .reader
+            .members()
+            .living()
+            .map(|(node, member)| {
+                let unnamed = || Details { name: node.0.to_string().into(), address: "".into() };
+                let Details { name, address } = Details::of(member).unwrap_or_else(unnamed);
+                MemberNow { node: NodeId(node.0), name, address }
+            })
+            .collect();
+        nodes.sort_by_key(|member| member.node != NodeId(self.me.0));
+        nodes
+    }
+
+    /// A living node with the number of this one, and another name.
+    pub(super) fn namesake(&self) -> Option<Box<str>> {
+        let member = self.reader.members().living().find(|(node, _)| *node == self.me)?.1;
+        let name = Details::of(member)?.name;
+        debug_assert_eq!(node_id(&name).0, self.me.0);
+        (name != self.identity.name).then_some(name)
+    }
+}
+
+/// What an entry does to the state. `None`: nothing. Every node alike.
+fn turn_of(entry: &Entry) -> Option<Turn> {
+    let Entry { header, time, .. } = entry;
+    let up = |LogNode(node): LogNode, before: &[NodeId]| {
+        let nodes = before.iter().copied().chain([NodeId(node)]);
+        let intents = nodes.map(Intent::NodeUp).collect();
+        Some(Turn { node: NodeId(node), time: time.0, intents, steps: 0 })
+    };
+    match &entry.event {
+        Event::Turn(body) => {
+            let turn = Turn::decode(body).ok()?;
+            let is_empty = turn.intents.is_empty() && turn.steps == 0;
+            let speaks_for_itself = turn.node.0 == header.node.0;
+            (speaks_for_itself && !is_empty).then_some(Turn { time: time.0, ..turn })
+        }
+        // The founder was alone before.
+        Event::Genesis(_) => up(header.node, &[NodeId::LOCAL]),
+        Event::Up(_) => up(header.node, &[]),
+        Event::Gone { gone, closed: true } => up(gone.node, &[]),
+        Event::Gone { closed: false, .. } | Event::Raise { .. } => None,
+    }
+}

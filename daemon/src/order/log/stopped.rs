@@ -1,0 +1,104 @@
+//! Owns the sentences for the operator when the order ends the process: what is wrong, and what to do. Decides nothing.
+
+use crate::order::Stopped;
+use tcp_chat_turn_log::{Halt, Truncated};
+
+fn stopped(event: &'static str, reason: String) -> Stopped {
+    Stopped { event, reason: reason.into() }
+}
+
+/// A halt that does not end by itself.
+pub(super) fn halted(halt: &Halt) -> Stopped {
+    match halt {
+        Halt::Forgot(_) | Halt::Shorter { .. } | Halt::Doubt(_) => stopped(
+            "log_forgot",
+            format!(
+                "{halt}. The stream has lost entries that this node acknowledged, and its store may be the only one that \
+                 has them. Keep the store. Compare the nodes with `tcp-chatd cluster status`, and make the most advanced \
+                 store the new beginning with `tcp-chatd cluster reseed`"
+            ),
+        ),
+        Halt::Diverged => stopped(
+            "diverged",
+            format!("{halt}. Start the daemon again: it drops its state and takes that of another node"),
+        ),
+        Halt::OtherBase(_) => stopped(
+            "other_generation",
+            format!("{halt}, which this node does not have. Let it join again with `tcp-chatd cluster join`"),
+        ),
+        Halt::TooOld(_) => stopped("too_old", format!("{halt}. Install the version of the other nodes")),
+        Halt::Gap { .. } => lost_place(),
+    }
+}
+
+/// The stream no longer has what comes next.
+pub(super) fn truncated(truncated: &Truncated) -> Stopped {
+    stopped(
+        "away_too_long",
+        format!(
+            "{truncated}. This node was away for longer than the stream keeps records (log_keep, log_bytes). Let it join \
+             again with `tcp-chatd cluster join`"
+        ),
+    )
+}
+
+/// Another process with the name of this node has started later.
+pub(super) fn replaced(name: &str) -> Stopped {
+    stopped(
+        "replaced",
+        format!(
+            "another process with the name {name:?} has started in this cluster and replaced this one. Each node needs its \
+             own name (cluster.name) and its own store; a store must not be copied"
+        ),
+    )
+}
+
+/// Another process with the name of this node runs.
+pub(super) fn name_is_used(name: &str) -> Stopped {
+    stopped(
+        "name_in_use",
+        format!(
+            "another process with the name {name:?} runs in this cluster. Each node needs its own name (cluster.name) and \
+             its own store; a store must not be copied"
+        ),
+    )
+}
+
+/// Another name gives the number of this node.
+pub(super) fn same_number(name: &str, other: &str) -> Stopped {
+    stopped(
+        "name_in_use",
+        format!(
+            "the names {name:?} and {other:?} cannot be in one cluster: their numbers are the same. Change cluster.name"
+        ),
+    )
+}
+
+/// The others follow rules that this version does not know.
+pub(super) fn unfit(behaviour: u16) -> Stopped {
+    stopped(
+        "too_old",
+        format!(
+            "this version cannot follow behaviour {behaviour}, which the cluster has. Install the version of the other nodes"
+        ),
+    )
+}
+
+/// Nobody has begun the log.
+pub(super) fn no_genesis() -> Stopped {
+    stopped(
+        "no_cluster",
+        "the stream is empty: no cluster was begun in it, or it was made again and has lost everything. Run `tcp-chatd \
+         cluster init` on the node that has the history; after a loss, `tcp-chatd cluster reseed`"
+            .to_owned(),
+    )
+}
+
+/// A fault of this program.
+pub(super) fn lost_place() -> Stopped {
+    stopped(
+        "lost_place",
+        "the order has lost its place in the log, which is a fault of this program. Start the daemon again"
+            .to_owned(),
+    )
+}

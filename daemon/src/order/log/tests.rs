@@ -1,0 +1,173 @@
+//! Three orders over one stream in memory: each turn once, in one order, whatever happens.
+
+mod world;
+
+use super::*;
+use std::time::Duration;
+use world::{Disk, Node, World};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn event(world: &World, node: usize) -> Option<&'static str> {
+    world.nodes[node].stopped.as_ref().map(|stopped| stopped.event)
+}
+
+#[test]
+fn three_nodes_apply_each_turn_once_and_in_one_order() {
+    for seed in 0..4 {
+        let mut world = World::new(seed);
+        world.loss = [0, 2, 10, 30][usize::try_from(seed).unwrap()];
+        world.pass(seconds(20));
+        world.heal();
+        world.check();
+        for node in &world.nodes {
+            assert_eq!(node.order.reader.claim(), world.nodes[0].order.reader.claim());
+            assert_eq!(node.members[0], node.order.identity.name);
+        }
+    }
+}
+
+#[test]
+fn a_node_goes_on_where_its_store_is() {
+    for seed in 0..6 {
+        let mut world = World::new(seed);
+        world.loss = 3;
+        for node in [0, 1, 2, 1] {
+            world.pass(seconds(2));
+            world.restart(node);
+        }
+        world.heal();
+        world.check();
+    }
+}
+
+#[test]
+fn a_paused_node_is_fenced_and_starts_again() {
+    let mut world = World::new(1);
+    world.pause(2, seconds(12));
+    world.pass(seconds(11));
+    assert!(world.nodes[..2].iter().all(|node| node.members.len() == 2), "it was closed");
+    world.heal();
+    assert_eq!(world.nodes[2].fenced, 1);
+    world.check();
+}
+
+#[test]
+fn a_node_without_a_connection_refuses_after_hold_and_comes_back() {
+    let mut world = World::new(2);
+    world.cut(1, seconds(20));
+    world.pass(seconds(10));
+    let now = world.now;
+    assert_ne!(world.nodes[1].order.readiness(now), Readiness::Unavailable);
+    let running = world.nodes[1].order.running(now);
+    world.pass(seconds(8));
+    let Node { order, stuck, .. } = &world.nodes[1];
+    assert_eq!((order.readiness(world.now), *stuck), (Readiness::Unavailable, 1));
+    assert!(!world.nodes[1].never.is_empty(), "what was never published is taken back");
+    assert!(order.running(world.now) - running < seconds(1), "the clock stands still");
+    world.heal();
+    world.check();
+}
+
+#[test]
+fn of_a_copied_store_the_second_process_does_not_start() {
+    let mut world = World::new(3);
+    world.twin(1);
+    world.heal();
+    assert_eq!(event(&world, 3), Some("name_in_use"));
+    assert_eq!(event(&world, 1), None);
+    world.check();
+}
+
+#[test]
+fn a_copied_store_whose_original_is_silent_replaces_it() {
+    let mut world = World::new(4);
+    world.pause(1, seconds(5));
+    world.twin(1);
+    world.heal();
+    assert_eq!(event(&world, 1), Some("replaced"));
+    assert_eq!(event(&world, 3), None);
+    world.check();
+}
+
+#[test]
+fn a_node_that_was_away_too_long_says_so() {
+    let mut world = World::new(5);
+    world.cut(2, seconds(10));
+    world.pass(seconds(9));
+    world.first = world.records.len() as u64 - 2;
+    world.pass(seconds(3));
+    assert_eq!(event(&world, 2), Some("away_too_long"));
+    assert_eq!(event(&world, 0), None);
+}
+
+#[test]
+fn nodes_hold_after_the_stream_has_lost_its_end() {
+    let mut world = World::new(6);
+    world.records.truncate(world.records.len() - 20);
+    for node in 0..3 {
+        world.cut(node, seconds(1));
+    }
+    world.pass(seconds(30));
+    let is_held = |node: &Node| {
+        node.stopped.as_ref().is_some_and(|stopped| stopped.event == "log_forgot")
+            || node.order.readiness(world.now) == Readiness::Unavailable
+    };
+    assert!(world.nodes.iter().all(is_held));
+}
+
+#[test]
+fn a_node_that_diverges_ends_alone() {
+    let mut world = World::new(7);
+    world.nodes[1].diverges = true;
+    world.pass(seconds(20));
+    assert_eq!([event(&world, 0), event(&world, 1), event(&world, 2)], [None, Some("diverged"), None]);
+}
+
+#[test]
+fn a_node_that_leaves_is_closed_at_once() {
+    let mut world = World::new(8);
+    world.load = 0;
+    world.pass(seconds(1));
+    let now = world.now;
+    world.nodes[0].order.leave(now);
+    world.pass(seconds(1));
+    assert_eq!(world.nodes[1].members.len(), 2);
+}
+
+#[test]
+fn an_idle_log_still_lets_sessions_expire() {
+    let mut world = World::new(9);
+    world.load = 0;
+    world.pass(seconds(2));
+    let (now, running) = (world.now, world.nodes[0].order.running(world.now));
+    let records = world.records.len();
+    world.pass(seconds(60));
+    assert_eq!(world.nodes[0].order.running(world.now) - running, world.now - now);
+    assert_eq!(world.records.len(), records, "and writes nothing");
+}
+
+#[test]
+fn an_empty_stream_is_no_empty_chat() {
+    let mut world = World::without_nodes(10);
+    world.nodes.push(Node::new("chat1", 1, Begin::Empty, Disk::default(), world.now));
+    world.pass(seconds(3));
+    assert_eq!(event(&world, 0), Some("no_cluster"));
+}
+
+#[test]
+fn the_lowest_living_node_drives() {
+    let world = World::new(11);
+    let lowest = world.nodes.iter().map(|node| node.order.me).min().unwrap();
+    for node in &world.nodes {
+        assert_eq!(node.order.is_driver(), node.order.me == lowest);
+    }
+}
+
+#[test]
+fn the_number_of_a_node_comes_from_its_name() {
+    // printf chat1 | sha256sum | head -c 8
+    assert_eq!(node_id("chat1").0, 0x93699725);
+}

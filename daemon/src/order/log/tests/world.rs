@@ -1,0 +1,353 @@
+//! Three orders over a stream in memory, with a network that loses, doubles and delays. A turn is known by the number that
+//! its only intent has. Runs step by step; a seed repeats a run.
+
+use super::super::*;
+use crate::order::stream::Check;
+use crate::order::stream::Checked;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tcp_chat_state::Intent;
+use tcp_chat_turn_log::{LogTime, Record};
+
+pub(super) const STEP: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Patience =
+    Patience { hold: Duration::from_secs(15), gone_after: Duration::from_secs(6) };
+const NAMES: [&str; 3] = ["chat1", "chat2", "chat3"];
+
+#[derive(Debug)]
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
+/// What a store keeps, written together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk {
+    pub(super) place: Option<Place>,
+    pub(super) turns: Vec<u64>,
+}
+
+/// A process, and what its hub has seen.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) order: LogOrder,
+    pub(super) disk: Disk,
+    /// The own turns in flight: the number, and the turn.
+    in_flight: BTreeMap<u64, u64>,
+    pub(super) acknowledged: Vec<u64>,
+    pub(super) never: Vec<u64>,
+    pub(super) fenced: usize,
+    pub(super) stuck: usize,
+    pub(super) members: Vec<Box<str>>,
+    pub(super) stopped: Option<Stopped>,
+    pub(super) diverges: bool,
+    link: Option<u64>,
+    links: u64,
+    cut_until: Duration,
+    paused_until: Duration,
+    waiting: Vec<FromStream>,
+}
+
+#[derive(Debug, Clone)]
+enum Parcel {
+    Publish(Arc<[u8]>),
+    Word(usize, FromStream),
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) now: Duration,
+    pub(super) records: Vec<Record>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) dice: Dice,
+    /// In percent.
+    pub(super) loss: u64,
+    pub(super) load: u64,
+    pub(super) first: u64,
+    on_the_way: BTreeMap<(Duration, u64), Parcel>,
+    sent: u64,
+    last: Duration,
+    next_turn: u64,
+}
+
+fn node(name: &str, process: u128, begin: Begin, now: Duration) -> LogOrder {
+    let key = Key::new(&[5; 32]).unwrap();
+    let address = format!("{name}:3000").into();
+    let identity = Identity { name: name.into(), address, process: Process(process) };
+    LogOrder::new(key, identity, PATIENCE, begin, now).unwrap()
+}
+
+impl Node {
+    pub(super) fn new(name: &str, process: u128, begin: Begin, disk: Disk, now: Duration) -> Self {
+        Self {
+            order: node(name, process, begin, now),
+            disk,
+            in_flight: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            never: Vec::new(),
+            fenced: 0,
+            stuck: 0,
+            members: Vec::new(),
+            stopped: None,
+            diverges: false,
+            link: None,
+            links: 0,
+            cut_until: Duration::ZERO,
+            paused_until: Duration::ZERO,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn never(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            self.never.push(self.in_flight.remove(number).expect("a number that was given, once"));
+        }
+    }
+
+    /// Takes what comes next, as the hub does.
+    fn take(&mut self, now: Duration) {
+        while let Some(next) = self.order.next(now) {
+            match next {
+                Next::Turn(Ordered { turn, own }) => {
+                    let number = match turn.intents[..] {
+                        [Intent::Retain(number)] => Some(number),
+                        _ => None,
+                    };
+                    self.disk.turns.extend(number);
+                    let mut outcome = [0; 32];
+                    outcome[..8].copy_from_slice(&(self.disk.turns.len() as u64).to_be_bytes());
+                    outcome[8] = u8::from(self.diverges);
+                    self.disk.place = Some(self.order.applied(&outcome).unwrap());
+                    if let Some(own) = own {
+                        assert_eq!(self.in_flight.remove(&own), number, "a number for another turn");
+                        self.acknowledged.extend(number);
+                    }
+                }
+                Next::Event(OrderEvent::Fenced(numbers)) => {
+                    self.fenced += 1;
+                    self.never(&numbers);
+                    assert!(self.in_flight.is_empty(), "neither counted nor void");
+                }
+                Next::Event(OrderEvent::Withdrawn(numbers)) => self.never(&numbers),
+                Next::Event(OrderEvent::Stuck) => self.stuck += 1,
+                Next::Event(OrderEvent::Members(members)) => {
+                    self.members = members.iter().map(|member| member.name.clone()).collect();
+                }
+                Next::Event(OrderEvent::Up) => {}
+                Next::Event(OrderEvent::Ended(stopped)) => self.stopped = Some(stopped),
+            }
+        }
+    }
+}
+
+impl World {
+    /// The first node begins a generation, the others join it.
+    pub(super) fn new(seed: u64) -> Self {
+        let mut world = Self::without_nodes(seed);
+        for (name, process) in NAMES.into_iter().zip(1..) {
+            let begin = if process == 1 {
+                Begin::Found { generation: Generation { number: 1, tag: 9 }, base: Digest::default() }
+            } else {
+                Begin::Empty
+            };
+            world.nodes.push(Node::new(name, process, begin, Disk::default(), world.now));
+            world.pass(Duration::from_secs(1));
+        }
+        world.pass(Duration::from_secs(3));
+        world
+    }
+
+    pub(super) fn without_nodes(seed: u64) -> Self {
+        Self {
+            now: Duration::from_secs(1),
+            records: Vec::new(),
+            nodes: Vec::new(),
+            dice: Dice(seed),
+            loss: 0,
+            load: 8,
+            first: 1,
+            on_the_way: BTreeMap::new(),
+            sent: 0,
+            last: Duration::ZERO,
+            next_turn: 0,
+        }
+    }
+
+    pub(super) fn cut(&mut self, node: usize, time: Duration) {
+        self.nodes[node].cut_until = self.now + time;
+    }
+
+    pub(super) fn pause(&mut self, node: usize, time: Duration) {
+        self.nodes[node].paused_until = self.now + time;
+    }
+
+    /// Dies, and starts again from its store.
+    pub(super) fn restart(&mut self, node: usize) {
+        let disk = self.nodes[node].disk.clone();
+        let begin = disk.place.clone().map_or(Begin::Empty, Begin::Resume);
+        let process = 100 + u128::from(self.dice.below(1 << 40));
+        let mut new = Node::new(NAMES[node], process, begin, disk, self.now);
+        new.acknowledged = std::mem::take(&mut self.nodes[node].acknowledged);
+        new.never = std::mem::take(&mut self.nodes[node].never);
+        new.links = self.nodes[node].links;
+        self.nodes[node] = new;
+    }
+
+    /// A second process with the store and the name of a node.
+    pub(super) fn twin(&mut self, node: usize) {
+        let disk = self.nodes[node].disk.clone();
+        let begin = Begin::Resume(disk.place.clone().unwrap());
+        self.nodes.push(Node::new(NAMES[node], 999, begin, disk, self.now));
+    }
+
+    fn send(&mut self, parcel: Parcel) {
+        let copies =
+            u64::from(self.dice.below(100) >= self.loss) + u64::from(self.dice.below(100) < self.loss);
+        for _ in 0..copies {
+            // A connection keeps the order, but what a paused server has taken comes late.
+            let arrives = if self.dice.below(100) < self.loss / 2 {
+                self.now + Duration::from_millis(self.dice.below(3_000))
+            } else {
+                self.last = self.last.max(self.now + Duration::from_millis(self.dice.below(15)));
+                self.last
+            };
+            self.sent += 1;
+            self.on_the_way.insert((arrives, self.sent), parcel.clone());
+        }
+    }
+
+    fn arrive(&mut self) {
+        let later = self.on_the_way.split_off(&(self.now, u64::MAX));
+        for parcel in std::mem::replace(&mut self.on_the_way, later).into_values() {
+            match parcel {
+                Parcel::Publish(bytes) => {
+                    let sequence = self.records.len() as u64 + 1;
+                    let stamp = LogTime(1_000 + u64::try_from(self.now.as_millis()).unwrap());
+                    self.records.push(Record { sequence, stamp, bytes });
+                    let record = self.records.last().unwrap().clone();
+                    for node in 0..self.nodes.len() {
+                        if let Some(link) = self.nodes[node].link {
+                            self.send(Parcel::Word(node, FromStream::Record(link, record.clone())));
+                        }
+                    }
+                }
+                Parcel::Word(node, word) => self.nodes[node].waiting.push(word),
+            }
+        }
+    }
+
+    fn answer(&mut self, node: usize, link: u64, word: ToStream) {
+        let last = self.records.len() as u64;
+        let record = |sequence: u64| self.records[usize::try_from(sequence).unwrap() - 1].clone();
+        match word {
+            ToStream::Publish(bytes) => self.send(Parcel::Publish(bytes)),
+            ToStream::Read(ask) => {
+                let found: Vec<_> = (ask.first.max(self.first)..=ask.last.min(last)).map(record).collect();
+                for record in found {
+                    self.send(Parcel::Word(node, FromStream::Record(link, record)));
+                }
+            }
+            ToStream::Check(check) => {
+                let has = |position: &&u64| (self.first..=last).contains(*position);
+                let records = check.positions.iter().filter(has).map(|position| record(*position)).collect();
+                let first = self.first;
+                let check = Check { connection: link, ..check };
+                self.send(Parcel::Word(node, FromStream::Checked(Checked { check, first, last, records })));
+            }
+            ToStream::Beat(bytes) => {
+                for node in 0..self.nodes.len() {
+                    if self.nodes[node].link.is_some() {
+                        self.send(Parcel::Word(node, FromStream::Beat(bytes.clone())));
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        if self.now < node.paused_until {
+            return;
+        }
+        if self.now < node.cut_until {
+            node.waiting.clear();
+            if node.link.take().is_some() {
+                node.order.hear(FromStream::Disconnected, self.now);
+            }
+        } else if node.link.is_none() {
+            node.links += 1;
+            node.link = Some(node.links);
+            node.order.hear(FromStream::Connected(node.links), self.now);
+        }
+        for word in std::mem::take(&mut node.waiting) {
+            node.order.hear(word, self.now);
+        }
+        node.take(self.now);
+        let is_loaded = self.dice.below(100) < self.load;
+        if is_loaded && node.order.readiness(self.now) == Readiness::Ready {
+            let intents = vec![Intent::Retain(self.next_turn)];
+            let turn = Turn { node: node.order.node(), intents, ..Turn::empty(0) };
+            let number = node.order.propose(&turn, self.now).unwrap();
+            node.in_flight.insert(number, self.next_turn);
+            self.next_turn += 1;
+        }
+        let link = node.link;
+        let words: Vec<_> = std::iter::from_fn(|| node.order.outgoing()).collect();
+        for word in words {
+            if let Some(link) = link {
+                self.answer(at, link, word);
+            }
+        }
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += STEP;
+            self.arrive();
+            for node in 0..self.nodes.len() {
+                self.step(node);
+            }
+        }
+    }
+
+    /// Ends faults and load, and waits until everything has come back.
+    pub(super) fn heal(&mut self) {
+        self.loss = 0;
+        self.pass(Duration::from_secs(25));
+        self.load = 0;
+        self.pass(Duration::from_secs(5));
+    }
+
+    /// Every node that runs has the same turns in the same order, each acknowledged one once, and no refused one.
+    pub(super) fn check(&self) {
+        let running: Vec<_> = self.nodes.iter().filter(|node| node.stopped.is_none()).collect();
+        let turns = &running[0].disk.turns;
+        for node in &running {
+            assert!(node.disk.turns == *turns, "the turns differ");
+            assert!(node.in_flight.is_empty(), "{:?} wait for ever", node.in_flight);
+            assert_eq!(node.order.readiness(self.now), Readiness::Ready);
+            assert_eq!(node.members.len(), 3);
+        }
+        let mut counts = BTreeMap::<u64, usize>::new();
+        for turn in turns {
+            *counts.entry(*turn).or_default() += 1;
+        }
+        assert!(counts.values().all(|count| *count == 1), "a turn was applied twice");
+        for node in &self.nodes {
+            assert!(
+                node.acknowledged.iter().all(|turn| counts.contains_key(turn)),
+                "an acknowledged turn is lost"
+            );
+            assert!(node.never.iter().all(|turn| !counts.contains_key(turn)), "a refused turn was applied");
+        }
+        assert!(turns.len() > 100, "hardly anything was ordered: {}", turns.len());
+    }
+}

@@ -1,0 +1,72 @@
+//! Owns the words between the order and the task that talks with the stream. The order sends a [`ToStream`], the task a
+//! [`FromStream`]. Contains no rule, and knows neither NATS nor a turn: entries are bytes here.
+//!
+//! Everything may be lost on the way but [`FromStream::Connected`], [`FromStream::Disconnected`] and
+//! [`FromStream::Stopped`]: the order asks again.
+
+use super::Stopped;
+use std::sync::Arc;
+use tcp_chat_turn_log::{Ask, Record};
+
+/// From the order to the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToStream {
+    /// Publish this entry, after those before it. No acknowledgement is wanted.
+    Publish(Arc<[u8]>),
+    /// Get these records, from any server. The stream may end before the last.
+    Read(Ask),
+    /// Ask the leader of the stream where it begins and ends, and for the records at some positions.
+    Check(Check),
+    /// Tell the other nodes this, without storing it.
+    Beat(Arc<[u8]>),
+}
+
+/// A question to the leader of the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Check {
+    /// The connection over which it is asked. A task that has another one by now drops the question.
+    pub connection: u64,
+    /// What the node had applied when it asked.
+    pub applied: u64,
+    /// The positions whose records are wanted, in ascending order.
+    pub positions: Vec<u64>,
+}
+
+/// From the task to the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromStream {
+    /// A connection is there, and the task hears the stream's records. Connections count up. What is sent after it until
+    /// [`FromStream::Disconnected`] comes from this connection.
+    Connected(u64),
+    /// The connection is lost.
+    Disconnected,
+    /// A record, heard or asked for, over this connection.
+    Record(u64, Record),
+    /// The answer to [`ToStream::Check`], from a leader that has a quorum.
+    Checked(Checked),
+    /// What another node told, or this one.
+    Beat(Arc<[u8]>),
+    /// The stream cannot be used, and an operator must act.
+    Stopped(Stopped),
+}
+
+/// Where the stream begins and ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The question.
+    pub check: Check,
+    /// The first sequence that the stream has. After the last one, if it has none.
+    pub first: u64,
+    /// The last sequence that the stream has given.
+    pub last: u64,
+    /// The records at the positions, as far as the stream still has them.
+    pub records: Vec<Record>,
+}
+
+impl Checked {
+    /// Does it contain every asked record that the stream can still have?
+    pub(super) fn is_complete(&self) -> bool {
+        let has = |position: &u64| self.records.iter().any(|record| record.sequence == *position);
+        self.check.positions.iter().filter(|position| **position >= self.first).all(has)
+    }
+}

@@ -1,0 +1,141 @@
+//! What a node refuses: an old server, a missing or a wrong stream; and what it proves to NATS.
+
+use crate::nodes::{Node, Seen, founds, until};
+use crate::servers::{KEPT, Servers, skip};
+use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+use tcp_chatd::cluster::{Admin, Login, Nats};
+use zeroize::Zeroizing;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn stopped(node: &Node) -> (&'static str, String) {
+    until("it stops", LIMIT, || node.seen.lock().unwrap().stopped.is_some()).await;
+    let (event, reason) = node.seen.lock().unwrap().stopped.clone().unwrap();
+    (event, reason.into())
+}
+
+/// A server that says that it has another version. It lives as long as the test.
+fn server_of_version(version: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    let info = format!(
+        "INFO {{\"server_id\":\"A\",\"server_name\":\"old\",\"version\":\"{version}\",\"max_payload\":1048576,\"proto\":1,\
+         \"headers\":true}}\r\n"
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut writer = stream.try_clone().unwrap();
+            let _ = writer.write_all(info.as_bytes());
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if line.starts_with("PING") {
+                    let _ = writer.write_all(b"PONG\r\n");
+                }
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_debian_12_is_refused() {
+    let nats = Nats {
+        servers: vec![server_of_version("2.9.10")],
+        login: Login::Open,
+        ca: None,
+        stream: "TCPCHAT".parse().unwrap(),
+        node: "chat0".into(),
+    };
+    let (event, reason) = stopped(&Node::start("chat0", nats, founds(), 1, Seen::default())).await;
+    assert_eq!(event, "stream_unusable");
+    assert!(reason.contains("2.9.10") && reason.contains("2.11 or later"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_stream_is_never_made() {
+    let Some(servers) = Servers::start(1) else { return skip() };
+    let (event, reason) = stopped(&Node::start("chat0", servers.nats(0), founds(), 1, Seen::default())).await;
+    assert_eq!(event, "stream_unusable");
+    assert!(reason.contains("does not exist"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_another_form_is_refused() {
+    let Some(servers) = Servers::start(1) else { return skip() };
+    // A connection of the library, as another program makes it.
+    let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
+    let client = options.connect(servers.nats(0).servers).await.unwrap();
+    let made = client
+        .request("$JS.API.STREAM.CREATE.TCPCHAT", r#"{"name":"TCPCHAT","subjects":["TCPCHAT.log"]}"#.into());
+    assert!(!made.await.unwrap().payload.is_empty());
+    let (event, reason) = stopped(&Node::start("chat0", servers.nats(0), founds(), 1, Seen::default())).await;
+    assert_eq!(event, "stream_unusable");
+    assert!(reason.contains("deny_delete"), "{reason}");
+    let admin = Admin::connect(&servers.nats(0)).await.unwrap();
+    assert!(admin.create(KEPT).await.is_err(), "it was taken as it is");
+}
+
+/// A CA, and a certificate for the loopback address.
+fn certificates(folder: &std::path::Path) {
+    let mut ca = CertificateParams::new([]).unwrap();
+    ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+    for (name, text) in
+        [("ca.pem", ca.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())]
+    {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+/// The rights that a node needs, and no other: `docs/CLUSTER.md` has them.
+const RIGHTS: &str = r#"
+tls { cert_file: "FOLDER/server.pem", key_file: "FOLDER/server.key" }
+authorization { users: [
+  { user: chat, password: secret, permissions: {
+      publish: ["TCPCHAT.log", "TCPCHAT.beat", "$JS.API.STREAM.INFO.TCPCHAT", "$JS.API.STREAM.MSG.GET.TCPCHAT",
+                "$JS.API.DIRECT.GET.TCPCHAT"],
+      subscribe: ["TCPCHAT.read", "TCPCHAT.beat", "_INBOX_TCPCHAT.>"] } },
+  { user: init, password: secret, permissions: {
+      publish: ["$JS.API.STREAM.INFO.TCPCHAT", "$JS.API.STREAM.CREATE.TCPCHAT"],
+      subscribe: ["_INBOX_TCPCHAT.>"] } } ] }
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_a_password_and_the_least_rights_are_enough() {
+    let login =
+        |user: &str, password: &str| Login::Password(user.into(), Zeroizing::new(password.to_owned()));
+    let started = Servers::start_with(1, RIGHTS, |folder| {
+        certificates(folder.path());
+        (login("init", "secret"), Some(folder.path().join("ca.pem")), "tls")
+    });
+    let Some(mut servers) = started else { return skip() };
+    servers.make_stream().await;
+    let node = Node::start(
+        "chat0",
+        Nats { login: login("chat", "secret"), ..servers.nats(0) },
+        founds(),
+        1,
+        Seen::default(),
+    );
+    until("it is up", LIMIT, || node.seen.lock().unwrap().is_up).await;
+    node.load(Some(crate::STEADY));
+    until("turns come back", LIMIT, || node.count() > 50).await;
+    crate::nodes::check(std::slice::from_ref(&node)).await;
+    let denied = servers
+        .logs()
+        .lines()
+        .filter(|line| line.contains("Violation"))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    assert!(denied.is_empty(), "{denied:?}");
+
+    let wrong = Admin::connect(&Nats { login: login("chat", "wrong"), ..servers.nats(0) }).await;
+    assert!(wrong.unwrap_err().to_string().contains("login"));
+    servers.ca = None;
+    let untrusted = Admin::connect(&servers.nats(0)).await;
+    assert!(untrusted.is_err(), "a server of an unknown CA was accepted");
+}
