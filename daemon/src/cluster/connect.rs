@@ -201,7 +201,7 @@ impl Nats {
                     Event::Disconnected | Event::Closed | Event::LameDuckMode => lost.cancel(),
                     // Such as a subject that this daemon has no right to.
                     Event::ServerError(error) => {
-                        warn!(event = "nats_refused", error = error.to_string(), "NATS refuses a request");
+                        warn!(event = "nats_refused", reason = error.to_string(), "NATS refuses a request");
                     }
                     _ => {}
                 }

@@ -9,8 +9,8 @@
 //! | `task.rs` | connects again and again |
 //! | `api.rs` | the requests to JetStream, as JSON |
 //! | `stream.rs` | how the stream must be made, and what is wrong with one |
-//! | `inspect.rs` | what the commands ask about the stream and the nodes |
 //! | `key.rs` | the key file |
+//! | `inspect.rs` | what the commands ask about the stream and the nodes |
 //! | `node.rs` | what a node takes from its settings, and its way into the cluster |
 //! | `copies.rs`, `fetch.rs`, `copy.rs` | copies of the store for nodes that join: giving, taking, and their words |
 

@@ -139,7 +139,11 @@ impl Session<'_> {
                 if let Some(stopped) = trouble.stops(&self.api.stream) {
                     self.ends.order.send(FromStream::Stopped(stopped)).await?;
                 } else {
-                    debug!(why = trouble.to_string(), "the leader of the stream gave no answer");
+                    debug!(
+                        event = "stream_silent",
+                        reason = trouble.to_string(),
+                        "the leader of the stream gave no answer"
+                    );
                 }
             }
         }

@@ -79,7 +79,7 @@ pub async fn run(nats: Nats, mut ends: TaskEnd) {
                 if why != told {
                     warn!(
                         event = "nats_failed",
-                        error = why,
+                        reason = why,
                         "NATS cannot be used now: the daemon tries again"
                     );
                     told = why;

@@ -75,3 +75,26 @@ impl Edge {
         self.away.ends.first().map(|(at, _)| at.saturating_add(self.stood_still))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANA: SessionId = SessionId(1);
+
+    fn overdue(edge: &Edge, now: u64) -> usize {
+        edge.overdue(now).count()
+    }
+
+    #[test]
+    fn the_time_of_a_session_stands_still_while_the_order_does() {
+        let mut edge = Edge::of_log(NodeId(1));
+        edge.set_time(1_000, 0);
+        edge.away.add(ANA, edge.away_time(), 60_000);
+        assert_eq!((overdue(&edge, 60_999), overdue(&edge, 61_000)), (0, 1));
+        // Ten minutes in which nothing comes back.
+        edge.set_time(601_000, 600_000);
+        assert_eq!((edge.next_ending(), edge.away.since(ANA, edge.away_time())), (Some(661_000), 0));
+        assert_eq!((overdue(&edge, 660_999), overdue(&edge, 661_000)), (0, 1));
+    }
+}

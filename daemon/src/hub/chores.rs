@@ -114,7 +114,9 @@ impl Hub {
         loop {
             let place = self.edge.held_place();
             let Some(writes) = self.edge.held() else { break };
-            let kept = commit(&mut self.store, writes, place.as_ref())?;
+            // Effects of tasks that needed no turn may be held alone, and those have no place in a log.
+            let has_none = self.order.is_log() && place.is_none() && writes.is_empty();
+            let kept = if has_none { Vec::new() } else { commit(&mut self.store, writes, place.as_ref())? };
             let effects = self.edge.release(&self.state);
             self.deliver(effects, &kept);
             if until.is_some_and(|until| Instant::now() >= until) {

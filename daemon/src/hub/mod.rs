@@ -211,7 +211,8 @@ impl Hub {
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
-                    () = std::future::poll_fn(|context| self.order.poll_word(context)) => {}
+                    // While the store fails, nothing is taken from the order, so its words would end this at once.
+                    () = std::future::poll_fn(|context| self.order.poll_word(context)), if self.failing.is_none() => {}
                     () = tokio::time::sleep_until(due) => {}
                 }
                 taken.drain(..).for_each(|entry| self.add(&mut waiting, entry));
@@ -258,7 +259,7 @@ impl Hub {
         let held = waiting.holds().then_some(self.held_at);
         let erases = self.failing.is_none() && may_work && self.drives();
         let erasing = self.state.erasure().filter(|_| erases).map(|_| self.erase_at);
-        let ordered = self.order.due().map(|at| self.began + at);
+        let ordered = self.order.due().filter(|_| self.failing.is_none()).map(|at| self.began + at);
         [ending, probe, deferred, held, erasing, ordered, self.next_answer()]
             .into_iter()
             .flatten()

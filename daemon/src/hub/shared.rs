@@ -235,9 +235,16 @@ impl Hub {
                 self.shared.under_way.retain(|turn| !is_gone(turn));
                 self.edge.withdraw(&self.state, &gone);
             }
-            OrderEvent::Members(members) => self.shared.members = members.to_vec(),
+            OrderEvent::Members(members) => {
+                self.edge.set_servers(members.iter().map(|member| String::from(&*member.address)).collect());
+                self.shared.members = members.to_vec();
+            }
             OrderEvent::Ended(stopped) => {
-                error!(event = stopped.event, "{}", stopped.reason);
+                let (cause, reason) = (stopped.event, &*stopped.reason);
+                error!(
+                    event = "order_ended",
+                    cause, reason, "the daemon cannot go on in its cluster, and ends"
+                );
                 self.edge.hand_over(&self.state);
                 self.shared.stopped = Some(stopped);
             }
@@ -257,3 +264,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

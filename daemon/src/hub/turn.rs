@@ -127,9 +127,9 @@ pub(super) struct Own {
 pub(super) fn commit(
     store: &mut Store,
     writes: &mut Writes,
-    _place: Option<&Place>,
+    place: Option<&Place>,
 ) -> Result<Vec<Arc<Kept>>, StoreError> {
-    store.commit(writes)
+    store.commit_at(writes, place.map(|place| &place.0[..]))
 }
 
 /// The time of the parts of a turn.

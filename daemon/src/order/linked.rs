@@ -171,7 +171,7 @@ impl Order for Linked {
     }
 
     fn hold(&self) -> Option<Duration> {
-        Some(self.order.patience().hold)
+        Some(self.order.hold_time())
     }
 
     fn report(&self, now: Duration) -> Option<OrderReport> {

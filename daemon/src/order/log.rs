@@ -180,6 +180,12 @@ impl LogOrder {
         })
     }
 
+    /// The setting `hold`.
+    #[must_use]
+    pub fn hold_time(&self) -> Duration {
+        self.patience.hold
+    }
+
     /// The number of this node.
     #[must_use]
     pub fn node(&self) -> NodeId {
@@ -208,12 +214,6 @@ impl LogOrder {
             in_flight: self.proposer.in_flight(),
             behaviour: members.behaviour(),
         }
-    }
-
-    /// How long the order waits.
-    #[must_use]
-    pub fn patience(&self) -> Patience {
-        self.patience
     }
 
     /// Is this the node that drives work without requests? It is the living node with the lowest number.

@@ -1,8 +1,8 @@
 //! Owns the order of turns: a node proposes a turn, and later gets back the turns that all nodes apply next, its own and
 //! those of others. Called by the hub. Never reads or applies a turn, and never waits.
 //!
-//! [`Local`] is the order of a daemon that is alone, [`LogOrder`] that of a cluster's node. [`stream`] has the words between
-//! the latter and the task that talks with the stream, and [`Linked`] moves them.
+//! [`Local`] is the order of a daemon that is alone, `LogOrder` that of a cluster's node. `stream` has the words between
+//! the latter and the task that talks with the stream, and `Linked` moves them. The hub has one of them, as [`Orders`].
 
 #[cfg(feature = "cluster")]
 mod linked;

@@ -11,7 +11,7 @@ use tcp_chat_state::{NodeId, Turn, Writes};
 pub enum Orders {
     /// Each turn comes back at once.
     Local(Local),
-    /// The log that the nodes of a cluster share.
+    /// Turns come back from the log of a cluster.
     #[cfg(feature = "cluster")]
     Log(Box<super::Linked>),
     /// A log of the tests.

@@ -1,102 +1,67 @@
-//! Owns the log of the tests: a turn comes back after so many calls, between turns that the test adds as those of another
-//! node. The tests of the hub set what else happens to it. Never drops a turn by itself.
+//! Owns the log of the tests: proposed turns lie in it until the test orders them, and what the test puts there comes next. Never
+//! drops, doubles or reorders anything by itself. An assertion of it fails if the hub breaks a rule of the order.
 
-use super::{MemberNow, Next, NotTaken, Order, OrderEvent, OrderReport, Ordered, Place, Readiness};
+use super::{Next, NotTaken, Order, OrderReport, Ordered, Place, Readiness};
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn, Writes};
 
-/// The log of the tests.
+/// The log of the tests, as one node sees it.
 #[derive(Debug)]
 pub struct Slow {
-    /// This node.
-    pub node: NodeId,
-    /// A turn comes back after so many further calls of [`Slow::tick`].
-    pub delay: u64,
+    node: NodeId,
     /// The setting `hold`.
     pub hold: Duration,
-    /// The answer of [`Order::readiness`].
+    /// The answer of [`Order::readiness`], while the window is not full.
     pub readiness: Readiness,
     /// The largest number of own turns under way.
     pub window: usize,
-    proposed: u64,
-    ticks: u64,
-    /// What comes next, with the tick at which it does.
-    coming: VecDeque<(u64, Next)>,
-    under_way: usize,
-    /// The number of turns applied so far: the place in this log.
-    applied: u64,
-    /// The time of the last turn.
-    time: u64,
-    /// The time at which something came back last; `None`: the log goes on.
+    /// The moment at which it has stopped.
     pub stopped_at: Option<Duration>,
+    /// The turns that it has proposed.
+    pub proposed: u64,
+    /// Those of them that have no place in the log yet.
+    sent: VecDeque<(u64, Turn)>,
+    coming: VecDeque<Next>,
+    under_way: usize,
+    /// The turn that was taken was not applied yet.
+    is_applying: bool,
+    applied: u64,
 }
 
 impl Slow {
-    /// A log whose turns come back after so many ticks, with a node that lives.
-    pub fn new(node: NodeId, delay: u64) -> Self {
-        let mut slow = Self {
+    /// A log on which nothing has happened.
+    pub fn new(node: NodeId) -> Self {
+        Self {
             node,
-            delay,
             hold: Duration::from_secs(15),
             readiness: Readiness::Ready,
             window: 64,
+            stopped_at: None,
             proposed: 0,
-            ticks: 0,
+            sent: VecDeque::new(),
             coming: VecDeque::new(),
             under_way: 0,
+            is_applying: false,
             applied: 0,
-            time: 0,
-            stopped_at: None,
-        };
-        slow.happens(OrderEvent::Up);
-        slow.lives(&[node]);
-        slow
+        }
     }
 
-    /// These nodes live.
-    pub fn lives(&mut self, nodes: &[NodeId]) {
-        let of = |node: &NodeId| MemberNow {
-            node: *node,
-            name: format!("chat{}", node.0).into(),
-            address: format!("chat{}.example.org:3000", node.0).into(),
-        };
-        self.happens(OrderEvent::Members(nodes.iter().map(of).collect()));
+    /// Takes the oldest turn that has no place in the log.
+    pub fn order(&mut self) -> Option<(u64, Turn)> {
+        self.sent.pop_front()
     }
 
-    /// Time passes in the log.
-    pub fn tick(&mut self) {
-        self.ticks += 1;
+    /// This comes next, after what comes already.
+    pub fn comes(&mut self, next: Next) {
+        self.coming.push_back(next);
     }
 
-    /// A turn of another node comes next.
-    pub fn adds(&mut self, turn: Turn) {
-        self.coming.push_back((0, Next::Turn(Ordered { turn, own: None })));
-    }
-
-    /// Something happens to the order.
-    pub fn happens(&mut self, event: OrderEvent) {
-        self.coming.push_back((0, Next::Event(event)));
-    }
-
-    /// Own turns are lost: they never come back. Returns their numbers.
-    pub fn loses(&mut self) -> Vec<u64> {
-        let mut lost = Vec::new();
-        self.coming.retain(|(_, next)| match next {
-            Next::Turn(Ordered { own: Some(number), .. }) => {
-                lost.push(*number);
-                false
-            }
-            _ => true,
-        });
-        self.under_way -= lost.len();
-        lost
-    }
-
-    /// How many own turns are under way.
-    pub fn under_way(&self) -> usize {
-        self.under_way
+    /// The turns that have no place in the log are lost. Returns their numbers.
+    pub fn lose(&mut self) -> Vec<u64> {
+        self.under_way -= self.sent.len();
+        self.sent.drain(..).map(|(number, _)| number).collect()
     }
 }
 
@@ -113,35 +78,28 @@ impl Order for Slow {
     }
 
     fn propose(&mut self, turn: Turn, now: Duration) -> Result<u64, NotTaken> {
-        assert_eq!(
-            self.readiness(now),
-            Readiness::Ready,
-            "a turn was proposed to an order that is not ready"
-        );
+        assert_eq!(self.readiness(now), Readiness::Ready, "proposed although the order is not ready");
         assert!(!turn.intents.is_empty() || turn.steps > 0, "an empty turn was proposed to a log");
         assert_eq!(turn.node, self.node);
+        turn.encode().map_err(|_| NotTaken::TooLong)?;
         self.proposed += 1;
         self.under_way += 1;
-        let ordered = Ordered { turn, own: Some(self.proposed) };
-        self.coming.push_back((self.ticks + self.delay, Next::Turn(ordered)));
+        self.sent.push_back((self.proposed, turn));
         Ok(self.proposed)
     }
 
     fn next(&mut self, _: Duration) -> Option<Next> {
-        let (at, _) = self.coming.front()?;
-        if *at > self.ticks {
-            return None;
-        }
-        let (_, mut next) = self.coming.pop_front()?;
-        if let Next::Turn(Ordered { turn, own }) = &mut next {
-            self.time = self.time.max(turn.time);
-            turn.time = self.time;
+        assert!(!self.is_applying, "the turn before was not applied");
+        let next = self.coming.pop_front()?;
+        if let Next::Turn(Ordered { own, .. }) = &next {
             self.under_way -= usize::from(own.is_some());
+            self.is_applying = true;
         }
         Some(next)
     }
 
     fn applied(&mut self, _: &Writes) -> Option<Place> {
+        assert!(std::mem::take(&mut self.is_applying), "no turn was taken");
         self.applied += 1;
         Some(Place(self.applied.to_be_bytes().to_vec()))
     }

@@ -64,7 +64,9 @@ async fn a_missing_stream_is_never_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_of_another_form_is_refused() {
     let Some(servers) = Servers::start(1) else { return skip() };
-    let client = async_nats::connect(&servers.nats(0).servers[0]).await.unwrap();
+    // A connection of the library, as another program makes it.
+    let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
+    let client = options.connect(servers.nats(0).servers).await.unwrap();
     let made = client
         .request("$JS.API.STREAM.CREATE.TCPCHAT", r#"{"name":"TCPCHAT","subjects":["TCPCHAT.log"]}"#.into());
     assert!(!made.await.unwrap().payload.is_empty());

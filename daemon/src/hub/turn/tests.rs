@@ -70,7 +70,7 @@ pub(in crate::hub) fn hub_with(history: &History, connections: u64) -> (Hub, Vec
     (hub, outboxes)
 }
 
-fn login(n: u64) -> Command {
+pub(in crate::hub) fn login(n: u64) -> Command {
     let line = format!(r#"{{"op":"LOGIN","data":{{"name":"user{n}x"}}}}"#);
     let Ok((None, Request::Login(login))) = parse(line.as_bytes(), &Bounds { msg_bytes: 1, rooms: 0 }) else {
         panic!("{line}");
