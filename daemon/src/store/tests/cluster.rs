@@ -67,7 +67,7 @@ fn only_its_own_node_opens_a_store() {
     assert!(alone.contains("the node \"chat1\"") && alone.contains("tcp-chatd cluster leave"), "{alone}");
     let other = refusal(&of_node, Some("chat2"));
     assert!(other.contains("`cluster.name` is \"chat2\""), "{other}");
-    assert_eq!(Store::check(&of_node).unwrap().node.as_deref(), Some("chat1"));
+    assert_eq!(Store::check(&of_node).unwrap().node.map(|node| node.name).as_deref(), Some("chat1"));
 
     let of_none = history(dir.path().join("alone.db"));
     let (mut store, ..) = open(&of_none);
