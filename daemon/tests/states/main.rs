@@ -6,6 +6,8 @@
 //! `replayed.rs` puts a log between the proposer and the nodes: turns are encoded and sealed, and nodes with real stores are
 //! killed and go on from their place.
 //!
+//! `recorded.rs` compares the digests with those of the version that recorded a log.
+//!
 //! The properties make steps at random. `same.rs`, `paced.rs`, `resent.rs` and `full.rs` have scripts, one for each
 //! cause by which states have differed.
 
@@ -18,6 +20,7 @@ mod disk;
 mod full;
 mod nodes;
 mod paced;
+mod recorded;
 mod recorder;
 mod replayed;
 mod resent;
