@@ -8,7 +8,7 @@ use postcard::ser_flavors::Flavor;
 
 /// The number of the behaviour: which writes follow from a turn. Nodes of one cluster apply turns by the same behaviour,
 /// even if their versions differ. A change after which any turn has other writes needs a new number, and the old
-/// behaviour stays in the code for one release. The test `tests/recorded` of the daemon notices such a change.
+/// behaviour stays in the code for one release. The test `tests/states/recorded.rs` of the daemon notices such a change.
 pub const BEHAVIOUR: u16 = 1;
 
 /// The bytes that are gathered before they are hashed: most fields have only a few.

@@ -108,3 +108,45 @@ section! {
         stall: Duration = 60 * SECOND => Span(TENTH..=DAY);
     }
 }
+
+/// The longest text of a message in a cluster, in bytes: in JSON it may be six times as long, and one entry of the log
+/// (512 KiB) takes it with the rest of its turn.
+pub const CLUSTER_MSG_BYTES: usize = 72 * KIB;
+
+impl Limits {
+    /// Checks the limits that a cluster has and a lone daemon has not.
+    ///
+    /// # Errors
+    /// The setting and what to do, as a sentence.
+    pub fn check_for_cluster(&self) -> Result<(), String> {
+        if self.msg_bytes <= CLUSTER_MSG_BYTES {
+            return Ok(());
+        }
+        Err(format!(
+            "limits.msg_bytes: a text of {} bytes may not fit an entry of the cluster's log; set it to 72 KiB or less",
+            self.msg_bytes
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcp_chat_protocol::event::json_text;
+    use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Origin, Past, Source, Turn};
+
+    #[test]
+    fn the_longest_text_of_a_cluster_fits_an_entry() {
+        let limits = |msg_bytes| Limits { msg_bytes, ..Limits::default() };
+        assert_eq!(limits(CLUSTER_MSG_BYTES).check_for_cluster(), Ok(()));
+        let refused = limits(CLUSTER_MSG_BYTES + 1).check_for_cluster().unwrap_err();
+        assert!(refused.starts_with("limits.msg_bytes: a text of 73729 bytes"), "{refused}");
+
+        // Each of these characters takes six bytes in JSON.
+        let json = json_text(&"\u{1}".repeat(CLUSTER_MSG_BYTES));
+        let origin = Origin { node: NodeId::LOCAL, connection: ConnectionId(u64::MAX) };
+        let say = Op::Say(tcp_chat_protocol::request::Target::Default, json, Past::Absent);
+        let intents = vec![Intent::Request(Source { origin, session: None }, None, say)];
+        assert!(Turn { intents, ..Turn::empty(u64::MAX) }.encode().is_ok());
+    }
+}

@@ -34,7 +34,7 @@ pub(crate) use key::needs_restart;
 pub use key::{reference, table};
 pub use layers::Environment;
 pub use level::{LevelError, parse_level, unknown_targets};
-pub use limits::Limits;
+pub use limits::{CLUSTER_MSG_BYTES, Limits};
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub use secrets::Secret;

@@ -3,6 +3,11 @@
 //! turns in their encoded form (`Turn::encode`). After each turn all facts must be equal, and so must the changes for the edges
 //! ([`tcp_chat_state::Change`]) and the digests of the writes. The fuzz target `states` does the same.
 //!
+//! `replayed.rs` puts a log between the proposer and the nodes: turns are encoded and sealed, and nodes with real stores are
+//! killed and go on from their place.
+//!
+//! `recorded.rs` compares the digests with those of the version that recorded a log.
+//!
 //! The properties make steps at random. `same.rs`, `paced.rs`, `resent.rs` and `full.rs` have scripts, one for each
 //! cause by which states have differed.
 
@@ -13,11 +18,15 @@
 #[allow(dead_code, reason = "the edge's own tests read the messages, too")]
 mod disk;
 mod full;
+mod nodes;
 mod paced;
+mod recorded;
 mod recorder;
+mod replayed;
 mod resent;
 mod same;
 mod scripts;
+mod sealed;
 mod sqlite;
 mod state;
 mod steps;

@@ -87,6 +87,8 @@ pub(crate) struct Recorder {
     /// The steps of slow work that the proposer has time for in a turn; `None`: all of them.
     pace: Option<usize>,
     turns: usize,
+    /// The turns so far.
+    pub(crate) recorded: Vec<Turn>,
     connections: u64,
     logins: u64,
     slots: BTreeMap<u8, ConnectionId>,
@@ -110,6 +112,7 @@ impl Recorder {
             retain: None,
             pace: None,
             turns: 0,
+            recorded: Vec::new(),
             connections: 0,
             logins: 0,
             slots: BTreeMap::new(),
@@ -190,6 +193,7 @@ impl Recorder {
             let decoded = decoded.expect("a short turn").expect("the bytes of a turn");
             assert_eq!(decoded, turn, "the encoded form says all");
             self.states[ENCODED].turn(&decoded);
+            self.recorded.push(decoded);
             // As the net does: it reports a closed connection as lost.
             let closed: Vec<_> =
                 self.slots.iter().filter(|(_, on)| closed.contains(on)).map(|(at, _)| *at).collect();
