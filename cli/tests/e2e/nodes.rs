@@ -2,6 +2,8 @@
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
+use crate::relay::Relay;
+use serde_json::json;
 use std::net::TcpListener;
 
 /// A port at which nothing listens yet.
@@ -102,4 +104,24 @@ fn a_server_that_cannot_be_verified_is_told_if_no_other_is_there() {
     assert_eq!(end.code, Some(0), "{end:?}");
     let end = home.run(&stranger, &["history"]);
     assert!(!end.out.contains('x'), "{end:?}");
+}
+
+#[test]
+fn the_relay_of_the_page_goes_to_the_server_that_answers() {
+    let mut daemon = Daemon::start();
+    let (home, other) = (Home::new(), free_port());
+    let servers = format!("{},localhost:{other}", daemon.server());
+    let relay = Relay::of(starts(&home, &daemon, &servers, &["web", "--no-open"]));
+    let bearer = relay.bearer();
+    let mut tab = relay.open(&bearer);
+    let login = tab.logs_in(json!({ "name": "ana" }));
+    let seen = tab.says("before");
+    let first = daemon.server();
+    daemon.moves_to(other);
+    assert!(tab.is_closed());
+    let mut tab = relay.open(&bearer);
+    let resumed = tab.logs_in(json!({ "name": "ana", "session": login["session"], "after": seen }));
+    assert_eq!(resumed["session"], login["session"]);
+    tab.says("after");
+    assert_eq!(relay.described(&bearer)["server"], first, "the chat is still known under its first server");
 }
