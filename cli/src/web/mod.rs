@@ -7,6 +7,7 @@
 //! | `serve`, `host` | the listener; the answer to each request |
 //! | `access`, `peer` | tickets and bearers; the user who owns a socket |
 //! | `relay`, `target` | the chat of one tab; the servers, and why a connection failed |
+//! | `nodes` | the servers of one chat: the next one where one is lost |
 //! | `stored`, `activity` | the state file; the time since which no tab is open |
 //! | `browser` | the opening of the browser |
 
@@ -14,6 +15,7 @@ mod access;
 mod activity;
 mod browser;
 mod host;
+mod nodes;
 mod peer;
 mod relay;
 mod serve;

@@ -1,6 +1,8 @@
 //! Owns the chat of one tab: forwards lines between its WebSocket and a verified TLS connection, in both directions. Called
-//! by `host` when the browser's connection has become a WebSocket. Never parses a line.
+//! by `host` when the browser's connection has become a WebSocket. Never parses a line; `nodes` reads the answer to the
+//! login, to know the other servers of the chat.
 
+use crate::web::nodes::Listener;
 use crate::web::target::Target;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -27,13 +29,17 @@ pub(crate) async fn run(upgraded: Upgraded, target: &Target, stop: &Cancellation
         connected = target.connect() => connected,
         () = stop.cancelled() => Err(()),
     };
-    let Ok(mut server) = connected else { return close(&mut browser).await };
+    let Ok((mut server, node)) = connected else { return close(&mut browser).await };
+    let listener = Listener::new(&target.nodes, &node);
     let ended = tokio::select! {
-        ended = forward(&mut browser, &mut server) => ended,
-        () = stop.cancelled() => Ok(()),
+        ended = forward(&mut browser, &mut server, listener) => ended,
+        () = stop.cancelled() => Ok(Ended::Here),
     };
+    if !matches!(ended, Ok(Ended::Here)) {
+        target.nodes.left(&node);
+    }
     if let Err(e) = ended {
-        target.record_break(&e);
+        target.record_break(&node, &e);
     }
     tokio::join!(close(&mut browser), close(&mut server));
 }
@@ -57,6 +63,14 @@ fn opened(upgraded: Upgraded) -> Browser {
     WebSocket::new(TokioIo::new(upgraded), Vec::new())
 }
 
+/// The side that ended a chat.
+enum Ended {
+    /// The browser or this program.
+    Here,
+    /// The server.
+    There,
+}
+
 /// Forwards lines until one side ends.
 ///
 /// # Errors
@@ -64,7 +78,8 @@ fn opened(upgraded: Upgraded) -> Browser {
 async fn forward(
     browser: &mut Browser,
     server: &mut (impl AsyncRead + AsyncWrite + Unpin),
-) -> io::Result<()> {
+    mut listener: Listener<'_>,
+) -> io::Result<Ended> {
     let (mut from_browser, mut to_browser) = tokio::io::split(browser);
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let up = async {
@@ -74,16 +89,18 @@ async fn forward(
             to_server.write_all(&lines[..n]).await?;
             to_server.flush().await?;
         }
-        Ok(())
+        Ok(Ended::Here)
     };
     let down = async {
         let mut lines = vec![0; SERVER_READ_BYTES];
         loop {
             let n = from_server.read(&mut lines).await?;
-            let is_sent =
-                n > 0 && to_browser.write_all(&lines[..n]).await.is_ok() && to_browser.flush().await.is_ok();
-            if !is_sent {
-                return Ok(());
+            if n == 0 {
+                return Ok(Ended::There);
+            }
+            listener.hears(&lines[..n]);
+            if to_browser.write_all(&lines[..n]).await.is_err() || to_browser.flush().await.is_err() {
+                return Ok(Ended::Here);
             }
         }
     };

@@ -6,12 +6,13 @@ use crate::exit::Failure;
 use crate::output::say;
 use crate::settings::Settings;
 use crate::web::access::Digest;
+use crate::web::nodes::{Node, Nodes};
 use crate::{connect, layers, profile};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tcp_chat_client::{Endpoint, Error, Trust};
+use tcp_chat_client::{Error, Trust};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The largest number of cached servers. Beyond it, the cache is emptied and SERVER lines are read again.
@@ -21,7 +22,7 @@ const SERVERS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Target {
     settings: Settings,
-    endpoint: Endpoint,
+    pub(crate) nodes: Nodes,
     /// Why the last connection failed. Empty: it succeeded.
     problem: Mutex<Vec<String>>,
     /// The profile of the server must still be stored, when its certificate is verified.
@@ -30,10 +31,9 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(settings: Settings) -> Result<Self, Failure> {
-        let identity = settings.identity.as_ref();
-        let endpoint = Endpoint::new(&settings.host, settings.port, &settings.trust, identity)?;
+        let nodes = Nodes::new(&settings)?;
         let is_new = Mutex::new(settings.new_profile.is_some());
-        Ok(Self { settings, endpoint, problem: Mutex::default(), is_new })
+        Ok(Self { settings, nodes, problem: Mutex::default(), is_new })
     }
 
     /// `host:port`.
@@ -73,16 +73,18 @@ impl Target {
         locked(&self.problem).clone()
     }
 
-    /// Connects and verifies, once.
+    /// Connects and verifies, once for each server of the chat until one answers.
     ///
     /// # Errors
     /// It failed; [`Self::problem`] has the reason.
-    pub(crate) async fn connect(&self) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, ()> {
-        match self.endpoint.connect().await {
-            Ok(stream) => {
+    pub(crate) async fn connect(
+        &self,
+    ) -> Result<(impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Node), ()> {
+        match self.nodes.connect().await {
+            Ok(connected) => {
                 locked(&self.problem).clear();
                 self.store_profile();
-                Ok(stream)
+                Ok(connected)
             }
             Err(e) => {
                 self.record_failure(e);
@@ -92,8 +94,8 @@ impl Target {
     }
 
     /// Records that reading or writing failed.
-    pub(crate) fn record_break(&self, e: &io::Error) {
-        self.record_failure(self.endpoint.explain(e));
+    pub(crate) fn record_break(&self, node: &Node, e: &io::Error) {
+        self.record_failure(node.explain(e));
     }
 
     fn record_failure(&self, e: Error) {
@@ -147,7 +149,14 @@ impl Targets {
             return Err(Failure::usage("SERVER is -, and the page has no standard input"));
         }
         let cli = Cli { server: Some(line.to_owned()), ..self.cli.clone() };
-        let (settings, _) = layers::settle_for(&self.matches, cli)?;
+        let (mut settings, _) = layers::settle_for(&self.matches, cli)?;
+        // The form of the page has only the first server.
+        if let Ok(first) = &self.first
+            && first.server() == settings.server()
+            && settings.servers.is_empty()
+        {
+            settings.servers.clone_from(&first.settings.servers);
+        }
         if settings.join.is_some() {
             return Err(Failure::usage("this line contains a code: use it with tcp-chat-cli").hint(
                 "Start `tcp-chat-cli -` in a terminal and paste the line there. Then come back to this page.",

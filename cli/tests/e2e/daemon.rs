@@ -26,6 +26,17 @@ impl Daemon {
         Self { folder, child, port, settings: settings.to_owned() }
     }
 
+    /// A daemon with the CA of another one, and with everything else of its own.
+    pub(crate) fn with_ca_of(other: &Self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("certs")).unwrap();
+        for file in ["certs/ca.pem", "certs/ca.key"] {
+            std::fs::copy(other.folder.path().join(file), folder.path().join(file)).unwrap();
+        }
+        let (child, port) = spawn(folder.path(), 0, "");
+        Self { folder, child, port, settings: String::new() }
+    }
+
     pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("certs/ca.pem")
     }

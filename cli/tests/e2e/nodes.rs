@@ -2,6 +2,8 @@
 
 use crate::client::{Client, Home};
 use crate::daemon::Daemon;
+use crate::relay::Relay;
+use serde_json::json;
 use std::net::TcpListener;
 
 /// A port at which nothing listens yet.
@@ -102,4 +104,48 @@ fn a_server_that_cannot_be_verified_is_told_if_no_other_is_there() {
     assert_eq!(end.code, Some(0), "{end:?}");
     let end = home.run(&stranger, &["history"]);
     assert!(!end.out.contains('x'), "{end:?}");
+}
+
+#[test]
+fn daemons_that_share_only_their_ca_have_the_same_pin() {
+    let mut first = Daemon::start();
+    let second = Daemon::with_ca_of(&first);
+    let home = Home::new();
+    let mut command = home.command();
+    let servers = format!("tcps://{},{}#{}", first.server(), second.server(), first.pin());
+    command.args([&servers, "--name", "ana"]);
+    let mut ana = Client::start(command);
+    ana.says(&format!("connected to {} as ana", first.server()));
+    first.kill();
+    // The second one does not know the session: its certificate is good, and its store is another one.
+    ana.says("the session had ended: this is a new one");
+    ana.says(&format!("connected to {} as ana", second.server()));
+    ana.types("hello");
+    ana.shows("hello");
+    assert_eq!(ana.ends().code, Some(0));
+    // The profile that was stored knows both.
+    let mut command = home.command();
+    command.args([&first.server(), "--name", "ana", "history"]);
+    let end = Client::start(command).ends();
+    assert!(end.code == Some(0) && end.out.contains("hello"), "{end:?}");
+}
+
+#[test]
+fn the_relay_of_the_page_goes_to_the_server_that_answers() {
+    let mut daemon = Daemon::start();
+    let (home, other) = (Home::new(), free_port());
+    let servers = format!("{},localhost:{other}", daemon.server());
+    let relay = Relay::of(starts(&home, &daemon, &servers, &["web", "--no-open"]));
+    let bearer = relay.bearer();
+    let mut tab = relay.open(&bearer);
+    let login = tab.logs_in(json!({ "name": "ana" }));
+    let seen = tab.says("before");
+    let first = daemon.server();
+    daemon.moves_to(other);
+    assert!(tab.is_closed());
+    let mut tab = relay.open(&bearer);
+    let resumed = tab.logs_in(json!({ "name": "ana", "session": login["session"], "after": seen }));
+    assert_eq!(resumed["session"], login["session"]);
+    tab.says("after");
+    assert_eq!(relay.described(&bearer)["server"], first, "the chat is still known under its first server");
 }

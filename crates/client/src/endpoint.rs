@@ -6,6 +6,7 @@ use crate::trust::{Identity, Trust, client_config};
 use crate::{Error, builder};
 use std::io;
 use std::sync::Arc;
+use tcp_chat_protocol::ServerAddress;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A server, and how it is verified.
@@ -28,6 +29,13 @@ impl Endpoint {
     ) -> Result<Self, Error> {
         let tls = Arc::new(client_config(trust, identity)?);
         Ok(Self { target: ServerTarget { host: host.into(), port, tls, timeout: builder::CONNECT } })
+    }
+
+    /// Another server of the same chat, verified in the same way. It has 4 s to answer.
+    #[must_use]
+    pub fn at(&self, address: &ServerAddress) -> Self {
+        let (ServerAddress { host, port }, tls) = (address.clone(), Arc::clone(&self.target.tls));
+        Self { target: ServerTarget { host, port, tls, timeout: builder::CONNECT_ONE_OF } }
     }
 
     /// Connects and verifies, once, within 10 s. What is read and written are lines of the protocol.

@@ -167,8 +167,9 @@ impl Servers {
         self.at = order.min_by_key(|at| self.nodes[*at].wait(now)).unwrap_or(self.at);
         self.attempts = self.attempts.saturating_add(1);
         let mut wait = self.nodes[self.at].wait(now);
-        if n > 1 {
-            wait = wait.max(self.requested.take().unwrap_or_default().min(LONGEST_REQUEST));
+        // A server that is alone has its own request in its backoff.
+        if let Some(requested) = self.requested.take().filter(|_| n > 1) {
+            wait = wait.max(requested.min(LONGEST_REQUEST));
         }
         if wait.is_zero() {
             self.at_once = self.at_once.saturating_add(1);

@@ -6,6 +6,7 @@ use crate::http::{self, Monitoring, Service, Webhook};
 use crate::net::{self, Gate};
 use crate::settings::{Http, Settings};
 use std::net::{SocketAddr, TcpListener};
+use tcp_chat_state::NodeId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -42,7 +43,8 @@ impl Loopback {
     ) -> Result<Option<Webhook>, Fatal> {
         let metrics = monitoring.metrics.clone();
         let webhook = self.webhook.and_then(|listener| {
-            let webhook = Webhook::start(settings, gate.clone(), metrics.clone(), stop.clone())?;
+            let webhook =
+                Webhook::start(settings, gate.clone(), NodeId::LOCAL, metrics.clone(), stop.clone())?;
             Some((listener, webhook))
         });
         let posts = webhook.as_ref().map(|(_, webhook)| webhook.clone());

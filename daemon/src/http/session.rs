@@ -15,7 +15,7 @@ use crate::store::Resend;
 use std::time::Duration;
 use tcp_chat_protocol::request::{Login, Place, Target};
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
-use tcp_chat_state::{Digest, Resent};
+use tcp_chat_state::{Digest, NodeId, Resent};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -72,9 +72,15 @@ pub(super) struct WebhookSession(mpsc::Sender<Post>);
 
 impl WebhookSession {
     /// Starts the session, and the task that owns it.
-    pub(super) fn start(gate: Gate, name: Name, token: &Digest, stop: CancellationToken) -> Self {
+    pub(super) fn start(
+        gate: Gate,
+        node: NodeId,
+        name: Name,
+        token: &Digest,
+        stop: CancellationToken,
+    ) -> Self {
         let (sender, posts) = mpsc::channel(MAX_QUEUED);
-        let hash = session_hash(&name, token);
+        let hash = session_hash(node, &name, token);
         let task = SessionTask { gate, hash, name, connection: None, recent: RecentKeys::default() };
         #[expect(clippy::disallowed_methods, reason = "it ends at `stop`; without it posts are refused")]
         tokio::spawn(async move { stop.run_until_cancelled(task.serve(posts)).await });
@@ -93,12 +99,16 @@ impl WebhookSession {
 }
 
 /// The hash by which the session is resumed. No token on the wire has this hash: a token has 32 bytes, and the
-/// input of this hash has more.
-fn session_hash(name: &Name, token: &Digest) -> [u8; 32] {
+/// input of this hash has more. Each node of a chat has a session of its own: otherwise they would take it over from
+/// each other. A daemon that is alone has the hash of earlier versions.
+fn session_hash(node: NodeId, name: &Name, token: &Digest) -> [u8; 32] {
     let mut of = b"tcp-chatd: the session of the HTTP endpoint\0".to_vec();
     of.extend_from_slice(name.as_str().as_bytes());
     of.push(0);
     of.extend_from_slice(&token.0);
+    if node != NodeId::LOCAL {
+        of.extend_from_slice(&node.0.to_be_bytes());
+    }
     auth::sha256(&of).0
 }
 
@@ -315,6 +325,16 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!((kind(false), kind(true)), (ErrorKind::Internal, ErrorKind::Timeout));
+    }
+
+    #[test]
+    fn each_node_has_a_session_of_its_own_and_a_lone_daemon_that_of_earlier_versions() {
+        let (name, token) = (Name::parse("alerts").unwrap(), Digest([7; 32]));
+        let hash = |node| session_hash(NodeId(node), &name, &token);
+        let earlier = [&b"tcp-chatd: the session of the HTTP endpoint\0alerts\0"[..], &[7; 32]].concat();
+        assert_eq!(hash(0), auth::sha256(&earlier).0);
+        let all: std::collections::BTreeSet<_> = [0, 1, 2, 256].map(hash).into();
+        assert_eq!(all.len(), 4);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tcp_chat_protocol::event::json_text;
 use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Timestamp, text};
-use tcp_chat_state::Digest;
+use tcp_chat_state::{Digest, NodeId};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -56,16 +56,17 @@ struct Inner {
 }
 
 impl Webhook {
-    /// Starts the session of the webhook. `None`: the settings have no token or no name.
+    /// Starts the session of the webhook at this node. `None`: the settings have no token or no name.
     #[must_use]
     pub fn start(
         settings: &Http,
         gate: Gate,
+        node: NodeId,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Option<Self> {
         let (token, name) = (settings.token_file.as_ref()?.content?, settings.name.clone()?);
-        let session = WebhookSession::start(gate.clone(), name, &token, stop);
+        let session = WebhookSession::start(gate.clone(), node, name, &token, stop);
         let rooms = ArcSwap::from_pointee(settings.rooms.clone());
         Some(Self(Arc::new(Inner { rooms, token, session, gate, metrics, recent: Mutex::default() })))
     }
@@ -286,6 +287,7 @@ impl From<Refusal> for RefusedPost {
             ErrorKind::NoSuchRoom => StatusCode::NOT_FOUND,
             ErrorKind::NameTaken => StatusCode::CONFLICT,
             ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            // `UNAVAILABLE` among them: nothing is kept, and the same post succeeds later.
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { status, reason: why.kind.as_str(), why }
@@ -300,5 +302,19 @@ impl RefusedPost {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_post_that_cannot_be_ordered_is_answered_with_503_and_when_to_try_again() {
+        let mut why = Refusal::new(ErrorKind::Unavailable, "nothing can be ordered now");
+        why.retry_after_ms = Some(1_500);
+        let response = RefusedPost::from(why).response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "2", "whole seconds, rounded up");
     }
 }

@@ -1,5 +1,5 @@
-// Owns addresses of servers as people paste them: `host`, `host:port`, `tcps://host:port/room#pin`, and join lines,
-// `tcps://user:code@host:port#pin`. A port of the client's rules. Called by the form of the model. Never looks
+// Owns addresses of servers as people paste them: `host`, `host:port`, `host1,host2:port` for the nodes of one chat,
+// `tcps://host:port/room#pin`, and join lines, `tcps://user:code@host:port#pin`. A port of the client's rules. Called by the form of the model. Never looks
 // anything up; whether a host can be reached is the host's of the page to find out.
 
 import { nameProblem } from "./name.ts";
@@ -10,6 +10,8 @@ export interface Invite {
   /** A name or an address; IPv6 without brackets. */
   host: string;
   port: number;
+  /** Further servers of the same chat, as `host:port`. */
+  more?: string[];
   room?: string;
   /** The SHA-256 of the CA's certificate: 64 hexadecimal digits in small letters. */
   pin?: string;
@@ -97,8 +99,16 @@ export function readInvite(pasted: string): ReadInvite {
     invite.join = join;
     rest = rest.slice(at + 1);
   }
-  const place = readHost(rest);
-  return "problem" in place ? place : { ok: { ...invite, ...place } };
+  const [first = "", ...others] = rest.split(",");
+  const place = readHost(first);
+  if ("problem" in place) return place;
+  const more: string[] = [];
+  for (const other of others) {
+    const at = readHost(other);
+    if ("problem" in at) return at;
+    more.push(serverOf(at));
+  }
+  return { ok: { ...invite, ...place, ...(more.length > 0 ? { more } : {}) } };
 }
 
 function readHost(text: string): { host: string; port: number } | { problem: InviteProblem } {
@@ -130,8 +140,7 @@ function readJoin(text: string): Join | undefined {
   return /^[A-Za-z0-9_-]+$/.test(code) ? { user, code, certificate } : undefined;
 }
 
-/** The server of an invite as the form shows it: `host:port`. */
-export function serverOf(invite: Invite): string {
-  const host = invite.host.includes(":") ? `[${invite.host}]` : invite.host;
-  return `${host}:${invite.port}`;
+/** The servers of an invite as the relay reads them: `host:port`, with commas where there are several. */
+export function serverOf({ host, port, more = [] }: Pick<Invite, "host" | "port" | "more">): string {
+  return [`${host.includes(":") ? `[${host}]` : host}:${port}`, ...more].join();
 }

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
 import { Home, kill } from "./client-host.mjs";
-import { axeViolations, CHROMIUM, CLI, Daemon, Peer, enter, say, stored, texts } from "./stage.mjs";
+import { axeViolations, CHROMIUM, CLI, Daemon, Peer, enter, freePort, say, stored, texts } from "./stage.mjs";
 
 /** Runs a test with a daemon, a home and a browser, and looks at the page's own faults at the end. */
 const staged = (name, does) => test(name, { timeout: 120_000 }, async () => {
@@ -72,6 +72,19 @@ staged("page and terminal's peer chat; the daemon, the page and the relay die in
   assert.deepEqual((await stored(daemon)).map((m) => m.msg), ["from the page", "from the wire", "while it is down"]);
   assert.deepEqual(await texts(page), ["from the page", "from the wire", "while it is down"]);
   assert.equal(await kill(again.child, "SIGTERM"), 0);
+});
+
+staged("a page goes on at another node of its chat", async ({ daemon, home, open }) => {
+  const other = await freePort();
+  const page = await open((await home.relay("--ca", daemon.ca, `localhost:${daemon.port},localhost:${other}`, "web")).address);
+  await enter(page, "ana");
+  await say(page, "before");
+  await page.locator(".fate.kept").waitFor();
+  await daemon.movesTo(other);
+  await say(page, "after");
+  await page.locator(".row.pending").waitFor({ state: "detached" });
+  assert.deepEqual((await stored(daemon)).map((m) => m.msg), ["before", "after"]);
+  assert.deepEqual(await texts(page), ["before", "after"]);
 });
 
 staged("an invite line leads to its room, and a refused certificate is explained", async ({ daemon, home, open }) => {

@@ -49,6 +49,15 @@ export class Daemon {
     return daemon;
   }
 
+  /** Ends, and serves the same store at another port: as another node of a chat does. */
+  async movesTo(port) {
+    await this.kill();
+    const file = join(this.folder, "config.toml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(`127.0.0.1:${this.port}"`, `127.0.0.1:${port}"`));
+    this.port = port;
+    await this.run();
+  }
+
   /** Starts the process; resolves once it takes connections. */
   async run() {
     this.child = spawn(DAEMON, ["--config", join(this.folder, "config.toml")], { cwd: this.folder, stdio: ["ignore", "ignore", "pipe"] });

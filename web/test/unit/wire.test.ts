@@ -107,7 +107,8 @@ test("invites and join lines as people paste them", () => {
   }
   assert.deepEqual(readInvite(`TCPS://chat.example:4444/ops#SHA256:${"AB:".repeat(31)}AB`), { ok: plain });
   for (const [text, server] of [["chat.example.", "chat.example:3000"], ["<[::1]:81>", "[::1]:81"], ["[::1]", "[::1]:3000"],
-    ["fe80::", "[fe80::]:3000"], ["Bücher.example/ops", "Bücher.example:3000"]] as const) {
+    ["fe80::", "[fe80::]:3000"], ["Bücher.example/ops", "Bücher.example:3000"],
+    ["a,[::1]:81,b:1/ops", "a:3000,[::1]:81,b:1"]] as const) {
     const read = readInvite(text);
     assert.equal("ok" in read ? serverOf(read.ok) : read.problem, server, text);
   }
@@ -117,7 +118,7 @@ test("invites and join lines as people paste them", () => {
   const cert = readInvite("tcps://ana:cert:c0de@chat.example");
   assert.ok("ok" in cert && cert.ok.join?.certificate);
   for (const [bad, why] of [["ht<tp", "host"], ["http://a/b", "scheme"], ["a:0", "port"], ["a:x", "port"], ["a/b c", "room"],
-    ["a#12", "pin"], ["tcps://ana@host", "join"], ["", "host"]] as const) {
+    ["a#12", "pin"], ["tcps://ana@host", "join"], ["", "host"], ["a,,b", "host"], ["a,b:0", "port"]] as const) {
     assert.deepEqual(readInvite(bad), { problem: why }, bad);
   }
 });

@@ -137,3 +137,17 @@ fn clients_are_told_the_living_nodes_and_a_lone_daemon_names_none() {
     let going = world.lines(bo).into_iter().find(is_shutdown).unwrap();
     assert_eq!(servers(&going), both);
 }
+
+#[test]
+fn the_webhook_of_another_node_does_not_take_over_the_one_of_this_node() {
+    let mut world = World::new(|_| {});
+    world.is_endpoint = true;
+    let here = world.login("alerts");
+    world.skips(&[here]);
+    let there = Origin { node: OTHER, connection: here };
+    world.is_endpoint = true;
+    let done = asks(&mut world, there, None, r#"{"op":"LOGIN","data":{"name":"alerts"}}"#);
+    assert!(matches!(done, Ok(Done::LoggedIn(_))), "{done:?}");
+    world.sends(here, r#"{"op":"MSG","data":"x"}"#);
+    assert_eq!(world.hears(here), ["MSG 1<0 lobby alerts: x"]);
+}
