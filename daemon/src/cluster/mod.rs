@@ -19,7 +19,7 @@ mod stream;
 mod task;
 
 pub use api::ApiError;
-pub use connect::{ConnectFailed, Login, Nats, StreamName, StreamNameError};
+pub use connect::{ConnectFailed, Nats};
 pub use key::{KeyFileError, create_key, read_key};
 pub use stream::{Admin, Finding, Kept, StreamError};
 pub use task::run;

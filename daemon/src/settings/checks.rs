@@ -33,6 +33,7 @@ impl SettingsReader<'_> {
         if settings.http.address.is_some() {
             self.check_http(settings);
         }
+        self.check_cluster(settings);
     }
 
     /// The environment variable `PORT` sets the port of all addresses.

@@ -8,6 +8,7 @@
 //! strictly (`kinds`, `texts`), and checks the rules between settings last (`checks`).
 
 mod checks;
+mod cluster;
 mod key;
 mod kinds;
 mod layers;
@@ -28,6 +29,7 @@ mod units;
 mod tests;
 
 pub use crate::auth::AuthMode;
+pub use cluster::{ClusterNode, NatsLogin, StreamName, StreamNameError};
 pub(crate) use key::needs_restart;
 pub use key::{reference, table};
 pub use layers::Environment;
@@ -36,7 +38,9 @@ pub use limits::Limits;
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub use secrets::Secret;
-pub use sections::{Admin, Auth, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls, Web};
+pub use sections::{
+    Admin, Auth, Cluster, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls, Web,
+};
 pub(crate) use texts::certificate_name;
 
 use key::{Key, Section};
@@ -82,6 +86,7 @@ settings! {
     metrics: Metrics,
     http: Http,
     web: Web,
+    cluster: Cluster,
     shutdown: Shutdown,
 }
 
