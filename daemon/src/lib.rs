@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`settings`] | `config.toml`, the environment and the flags as typed sections |
 //! | 0 | [`edge`] | this node's connections, rate limits and quotas: which requests get into a turn, who hears what of it, and what waits for a store that fails |
-//! | 1 | [`order`] | puts turns into one order: a daemon that is alone gets its own back at once; in a cluster
+//! | 0 | [`order`] | puts turns into one order: a daemon that is alone gets its own back at once; in a cluster
 //! they come back from the log that the nodes share (feature `cluster`) |
 //! | 0 | [`metrics`] | the metrics that Prometheus scrapes; each module increments its own counters |
 //! | 0 | [`log`], [`auth`], [`clock`] | the format of the log; passwords, tokens, codes and their proofs; whether

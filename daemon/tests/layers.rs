@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, u8); 20] = [
     ("edge", 0),
     ("settings", 0),
-    ("order", 1),
+    ("order", 0),
     ("store", 1),
     ("tls", 1),
     ("log", 0),
@@ -31,12 +31,13 @@ const LAYERS: [(&str, u8); 20] = [
 ];
 
 /// Allowed imports within a layer. No module here imports one that is above it in the list.
-const BESIDE: [(&str, &str); 7] = [
+const BESIDE: [(&str, &str); 8] = [
     ("daemon", "commands"),
     ("log", "settings"),
     ("settings", "auth"),
     ("metrics", "edge"),
     ("edge", "auth"),
+    ("edge", "order"),
     ("edge", "rate"),
     ("settings", "rate"),
 ];

@@ -61,6 +61,10 @@ pub(super) fn of_login(e: &Error) -> Option<&'static str> {
         ErrorKind::NameInvalid => "Give another name with --name NAME.",
         ErrorKind::NoSuchRoom => "Leave --room out, or ask for access to the room: it may be private.",
         ErrorKind::Timeout => "The connection is very slow, or the server is overloaded: try again.",
+        ErrorKind::Unavailable => {
+            "The nodes of this server cannot order anything at the moment: wait, or give another node. \
+                                   Its operator finds the reason with `tcp-chatd cluster status`."
+        }
         ErrorKind::Internal => {
             "The server cannot store anything at the moment: its operator finds the reason in STATUS."
         }

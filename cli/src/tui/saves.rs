@@ -120,7 +120,7 @@ mod tests {
 
     fn saved(after: Seq, log: Option<&str>) -> Saved {
         let (name, token, log) = ("ana".into(), "t".into(), log.map(Into::into));
-        Saved { name, token, after, log, last_id: 1, rooms: Vec::new() }
+        Saved { name, token, after, log, last_id: 1, rooms: Vec::new(), servers: Vec::new() }
     }
 
     #[test]

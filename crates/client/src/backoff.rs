@@ -1,5 +1,5 @@
-//! Owns waiting times: before the next attempt to connect, and before a rate limited request is sent again.
-//! Called by `task` and `login`. Pure: randomness and times are arguments.
+//! Owns waiting times: before the next attempt to connect to one server, and before a request that was not taken is
+//! sent again. Called by `servers`, `task`, `login` and `outstanding`. Pure: randomness and times are arguments.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A connection that was lost sooner counts as a failed attempt.
 const LIVED: Duration = Duration::from_secs(10);
 
-/// The longest wait that a `RATE_LIMITED` can request.
+/// The longest wait that a `RATE_LIMITED` or `UNAVAILABLE` can request.
 const LONGEST_LIMIT: Duration = Duration::from_secs(60);
-/// The wait for a `RATE_LIMITED` without `retry_after_ms`.
+/// The wait for one without `retry_after_ms`.
 const USUAL_LIMIT: Duration = Duration::from_millis(250);
-/// The shortest wait after the first `RATE_LIMITED` of a request; it doubles with each one,
+/// The shortest wait after the first one of a request; it doubles with each one,
 const SHORTEST_LIMIT: Duration = Duration::from_millis(25);
 /// up to this.
 const LONGEST_FLOOR: Duration = Duration::from_secs(2);
@@ -25,8 +25,6 @@ const LONGEST_FLOOR: Duration = Duration::from_secs(2);
 pub(crate) struct Backoff {
     /// Attempts in a row after which no connection lasted.
     failures: u32,
-    /// Attempts since the connection was lost.
-    attempts: u32,
     /// The last wait.
     waited: Duration,
     /// The wait that the server requested (`SHUTDOWN`), for the next attempt only.
@@ -37,11 +35,6 @@ impl Backoff {
     /// Notes the wait that the server requests. No jitter is added: the server staggers its clients itself.
     pub(crate) fn requested(&mut self, wait: Duration) {
         self.requested = Some(wait.min(Duration::from_secs(600)));
-    }
-
-    /// The number of attempts since the connection was lost.
-    pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
     }
 
     /// The next wait; `chance` is uniform.
@@ -56,14 +49,8 @@ impl Backoff {
             None => jittered,
         };
         self.failures = self.failures.saturating_add(1);
-        self.attempts = self.attempts.saturating_add(1);
         self.waited = wait;
         wait
-    }
-
-    /// The session continues. Only a connection that lasts shortens the next wait.
-    pub(crate) fn connected(&mut self) {
-        self.attempts = 0;
     }
 
     /// A connection has ended after this time.
@@ -74,9 +61,14 @@ impl Backoff {
     }
 }
 
-/// The wait after a `RATE_LIMITED` that requests `requested`, if the request was refused `before` times already.
-/// Never zero, whatever the server requests.
-pub(crate) fn after_rate_limit(requested: Option<Duration>, before: u32) -> Duration {
+/// Whether a connection of this duration counts as a success.
+pub(crate) fn is_lasting(so_long: Duration) -> bool {
+    so_long >= LIVED
+}
+
+/// The wait after a `RATE_LIMITED` or `UNAVAILABLE` that requests `requested`, if the request was refused `before`
+/// times already. Never zero, whatever the server requests.
+pub(crate) fn before_resend(requested: Option<Duration>, before: u32) -> Duration {
     let floor = SHORTEST_LIMIT.saturating_mul(1 << before.min(16)).min(LONGEST_FLOOR);
     requested.unwrap_or(USUAL_LIMIT).clamp(floor, LONGEST_LIMIT)
 }
@@ -98,15 +90,11 @@ mod tests {
         let waits: Vec<_> = (0..10).map(|_| backoff.next(u32::MAX).as_millis()).collect();
         assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
         assert_eq!(backoff.next(0), LONGEST / 2);
-        assert_eq!(backoff.attempts(), 11);
-        backoff.connected();
-        assert_eq!(backoff.attempts(), 0);
         // Longer than the shortest life, but shorter than the last wait.
         backoff.lived(LONGEST / 2 - MS);
         assert_eq!(backoff.next(u32::MAX), LONGEST);
         backoff.lived(LONGEST);
         assert_eq!(backoff.next(u32::MAX), FIRST);
-        assert_eq!(backoff.attempts(), 2);
     }
 
     #[test]
@@ -117,7 +105,6 @@ mod tests {
             let mut attempts = 0;
             while now < Duration::from_secs(60) {
                 now += backoff.next(chance);
-                backoff.connected();
                 now += MS;
                 backoff.lived(MS);
                 attempts += 1;
@@ -144,10 +131,10 @@ mod tests {
     #[test]
     fn a_rate_limit_is_never_asked_without_a_pause() {
         let waits: Vec<_> =
-            (0..9).map(|before| after_rate_limit(Some(Duration::ZERO), before).as_millis()).collect();
+            (0..9).map(|before| before_resend(Some(Duration::ZERO), before).as_millis()).collect();
         assert_eq!(waits, [25, 50, 100, 200, 400, 800, 1600, 2000, 2000]);
-        assert_eq!(after_rate_limit(Some(MS * 300), 2), MS * 300);
-        assert_eq!(after_rate_limit(None, 0), USUAL_LIMIT);
-        assert_eq!(after_rate_limit(Some(Duration::MAX), 40), LONGEST_LIMIT);
+        assert_eq!(before_resend(Some(MS * 300), 2), MS * 300);
+        assert_eq!(before_resend(None, 0), USUAL_LIMIT);
+        assert_eq!(before_resend(Some(Duration::MAX), 40), LONGEST_LIMIT);
     }
 }

@@ -1,24 +1,28 @@
 //! Owns the parameters of a session: server, trust, name, rooms, timeouts. Never connects itself:
 //! [`Builder::connect`] calls `task`.
 
-use crate::dial::ServerTarget;
 use crate::session::{Events, Session};
 use crate::task;
 use crate::trust::{Identity, Trust, client_config};
 use crate::{Error, Saved};
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::{Colour, Name, Seq};
+use tcp_chat_protocol::{Colour, Name, Seq, ServerAddress};
 use zeroize::Zeroizing;
 
 /// The time for one attempt to connect: lookup, TCP and TLS together.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+
+/// The same where there are other servers to try.
+pub(crate) const CONNECT_ONE_OF: Duration = Duration::from_secs(4);
 
 /// The parameters of a session; see [`Session::builder`].
 #[derive(Clone)]
 pub struct Builder {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Further servers of the same chat.
+    pub(crate) servers: Vec<ServerAddress>,
     pub(crate) trust: Trust,
     pub(crate) identity: Option<Identity>,
     pub(crate) name: Option<String>,
@@ -50,6 +54,7 @@ impl Builder {
         Self {
             host,
             port,
+            servers: Vec::new(),
             trust,
             identity: None,
             name: None,
@@ -61,6 +66,14 @@ impl Builder {
             request_timeout: Duration::from_secs(30),
             events: 1024,
         }
+    }
+
+    /// Adds a server of the same chat, for the case that the first one is not there. All are verified by the same CA
+    /// or pin. Servers that a server names are added by themselves. At most 16 are used.
+    #[must_use]
+    pub fn server(mut self, address: ServerAddress) -> Self {
+        self.servers.push(address);
+        self
     }
 
     /// The name of the user. Required unless a session is resumed.
@@ -131,7 +144,9 @@ impl Builder {
         self
     }
 
-    /// Connects, verifies and logs in, once: a failure here is not retried.
+    /// Connects, verifies and logs in, once: a failure here is not retried. If there are several servers, each is tried
+    /// once. Only if one says that nothing can be ordered now (`UNAVAILABLE`), all are tried again after the wait that
+    /// it asks for, within the timeout of a request.
     ///
     /// Afterwards the session lives in a task of the runtime and reconnects by itself until it is ended.
     ///
@@ -141,8 +156,7 @@ impl Builder {
     pub async fn connect(self) -> Result<(Session, Events), Error> {
         self.check()?;
         let tls = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
-        let target = ServerTarget { host: self.host.clone(), port: self.port, tls, timeout: CONNECT };
-        task::begin(self, target).await
+        task::begin(self, tls).await
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

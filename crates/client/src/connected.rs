@@ -217,7 +217,7 @@ impl Task {
     }
 
     fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<ConnectionEnd> {
-        if error.kind == ErrorKind::RateLimited {
+        if matches!(error.kind, ErrorKind::RateLimited | ErrorKind::Unavailable) {
             let requested = error.retry_after_ms.map(Duration::from_millis);
             self.outstanding.again(id, Instant::now(), requested);
             return None;

@@ -9,7 +9,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::host;
+use tcp_chat_protocol::{ServerAddress, host};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -32,11 +32,7 @@ pub(crate) struct ServerTarget {
 
 impl ServerTarget {
     pub(crate) fn shown(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        ServerAddress { host: self.host.clone(), port: self.port }.to_string()
     }
 
     pub(crate) fn unreachable(&self, why: impl Into<String>) -> Error {

@@ -92,7 +92,11 @@ impl Error {
             Self::NoConnection { .. } | Self::TimedOut { .. } => true,
             Self::LoginRefused { kind, .. } => matches!(
                 kind,
-                ErrorKind::ServerFull | ErrorKind::Timeout | ErrorKind::RateLimited | ErrorKind::Internal
+                ErrorKind::ServerFull
+                    | ErrorKind::Timeout
+                    | ErrorKind::RateLimited
+                    | ErrorKind::Unavailable
+                    | ErrorKind::Internal
             ),
             _ => false,
         }

@@ -128,6 +128,11 @@ pub enum Event {
         /// The reason of the loss.
         why: Error,
     },
+    /// The session goes on at another server of the same chat.
+    Moved {
+        /// Its address, as `host:port`.
+        server: String,
+    },
     /// The session is resumed. All missed messages came before this event.
     Resumed {
         /// The number of missed messages.

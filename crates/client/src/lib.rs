@@ -26,8 +26,12 @@
 //! * **Verifies** the server by the CA or the pin that you give, and by nothing else ([`Trust`]).
 //! * **Reconnects** with backoff and jitter, or at the time that the daemon requested, and **resumes**: each
 //!   message of the session comes once, in the order of `seq`. Missed messages come before [`Event::Resumed`].
+//! * **Goes on at another node** ([`Event::Moved`]), if several daemons serve the chat: the server names them, and
+//!   [`Builder::server`] adds some for the first login. A lost node costs no wait. Every node is verified by the same
+//!   CA or pin, and by the name of its own address: one that cannot be verified is sent nothing.
 //! * **Sends until the message is kept.** [`Session::send`] returns when the daemon has the message in its store.
-//!   Until then it is resent after each reconnect with the same id, so it is kept once. Rate limits are waited for.
+//!   Until then it is resent after each reconnect with the same id, so it is kept once. Rate limits are waited for, and so
+//!   are times in which the nodes cannot order anything (`UNAVAILABLE`).
 //! * **Proves** that no message was missed: each message names the previous one, and [`Event::ChainBroken`]
 //!   reports where that fails. [`Event::Gap`] reports messages that the daemon no longer has.
 //! * **Continues after a restore.** If the daemon's log was replaced by a backup, the cursor is invalid:
@@ -71,8 +75,10 @@ mod length;
 mod login;
 mod outstanding;
 mod probe;
+mod reach;
 mod requests;
 mod saved;
+mod servers;
 mod session;
 mod task;
 mod trust;

@@ -2,7 +2,7 @@
 //! and after each lost connection. Never connects, never stores anything.
 
 use crate::Error;
-use crate::backoff::after_rate_limit;
+use crate::backoff::before_resend;
 use crate::cursor::check_head;
 use crate::outstanding::Ids;
 use crate::wire::Connection;
@@ -52,6 +52,20 @@ fn named(text: &str, field: &str) -> Result<Name, Error> {
         .map_err(|why| Error::LoginRefused { kind: ErrorKind::NameInvalid, msg: format!("`{field}`: {why}") })
 }
 
+/// A login that failed.
+#[derive(Debug)]
+pub(crate) struct LoginFailure {
+    pub(crate) error: Error,
+    /// The server said when to try again (`UNAVAILABLE`).
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<Error> for LoginFailure {
+    fn from(error: Error) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
 /// Resumes the session if there is one, and begins a new one if the daemon no longer has it. Returns whether it
 /// was resumed. `log` is the log that the caller knows; the reply says up to which seq it equals the server's.
 pub(crate) async fn log_in(
@@ -60,7 +74,7 @@ pub(crate) async fn log_in(
     resume: Option<Resume<'_>>,
     log: Option<&str>,
     ids: &mut Ids,
-) -> Result<(LoginReply, bool), Error> {
+) -> Result<(LoginReply, bool), LoginFailure> {
     let logging_in = async {
         let (mut resume, mut limited) = (resume, 0);
         loop {
@@ -75,15 +89,19 @@ pub(crate) async fn log_in(
                 }
                 Err((ErrorKind::SessionExpired, ..)) if !fresh => resume = None,
                 Err((ErrorKind::RateLimited, _, requested @ Some(_))) => {
-                    tokio::time::sleep(after_rate_limit(requested, limited)).await;
+                    tokio::time::sleep(before_resend(requested, limited)).await;
                     limited += 1;
                 }
-                Err((kind, msg, _)) => return Err(Error::LoginRefused { kind, msg }),
+                Err((kind, msg, requested)) => {
+                    let retry_after = requested.filter(|_| kind == ErrorKind::Unavailable);
+                    return Err(LoginFailure { error: Error::LoginRefused { kind, msg }, retry_after });
+                }
             }
         }
     };
     let after = who.timeout;
-    tokio::time::timeout(after, logging_in).await.map_err(|_| Error::TimedOut { what: "LOGIN", after })?
+    let done = tokio::time::timeout(after, logging_in).await;
+    done.map_err(|_| Error::TimedOut { what: "LOGIN", after })?
 }
 
 /// The seq after which a session that has seen `after` of the log `known` continues, if the server now has

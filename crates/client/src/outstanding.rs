@@ -2,7 +2,7 @@
 //! arguments. Used by `task`. Never reads or writes a connection.
 
 use crate::Error;
-use crate::backoff::after_rate_limit;
+use crate::backoff::before_resend;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -47,16 +47,16 @@ pub(crate) struct Entry {
     pub(crate) ever_written: bool,
     /// Written again after its connection was lost.
     pub(crate) rewritten: bool,
-    /// The earliest time to write it (`RATE_LIMITED`).
+    /// The earliest time to write it (`RATE_LIMITED`, `UNAVAILABLE`).
     not_before: Option<Instant>,
-    /// How often it was refused with `RATE_LIMITED`.
-    limited: u32,
+    /// How often it was not taken.
+    deferred: u32,
 }
 
 impl Entry {
     pub(crate) fn new(id: RequestId, request: Request<'static>, what: Purpose) -> Self {
         let (written, ever_written, rewritten) = (false, false, false);
-        Self { id, request, what, written, ever_written, rewritten, not_before: None, limited: 0 }
+        Self { id, request, what, written, ever_written, rewritten, not_before: None, deferred: 0 }
     }
 
     fn is_msg(&self) -> bool {
@@ -148,14 +148,15 @@ impl Outstanding {
         self.entries.remove(at)
     }
 
-    /// Schedules a rate limited request again.
+    /// Schedules a request again that the server did not take.
     pub(crate) fn again(&mut self, id: &RequestId, now: Instant, requested: Option<Duration>) -> bool {
         let found = self.entries.iter_mut().find(|e| e.written && e.id == *id);
         if let Some(e) = found {
             e.written = false;
-            e.ever_written = false; // It was refused, so it had no effect.
-            e.not_before = Some(now + after_rate_limit(requested, e.limited));
-            e.limited = e.limited.saturating_add(1);
+            // This copy had no effect. One on an earlier connection may have had one.
+            e.ever_written = e.rewritten;
+            e.not_before = Some(now + before_resend(requested, e.deferred));
+            e.deferred = e.deferred.saturating_add(1);
             return true;
         }
         false
@@ -295,6 +296,23 @@ mod tests {
         o.session_lost();
         assert!(matches!(answer.try_recv(), Ok(Err(Error::Unconfirmed))));
         assert!(written(&mut o, now, false).contains("\"id\":2"), "never written: safe to send");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_may_be_kept_stays_so_although_its_copy_was_not_taken() {
+        let now = Instant::now();
+        let mut o = Outstanding::default();
+        let (reply, mut answer) = oneshot::channel();
+        o.push(Entry::new(RequestId::Number(1), message(), Purpose::Msg { reply, fixed: false }));
+        written(&mut o, now, false);
+        // The connection is lost with the outcome unknown; the next node cannot order anything.
+        o.connection_lost();
+        for wait in [1, 2] {
+            assert!(written(&mut o, now + Duration::from_secs(wait), false).contains("\"id\":1"));
+            assert!(o.again(&RequestId::Number(1), now, None));
+        }
+        o.session_lost();
+        assert!(matches!(answer.try_recv(), Ok(Err(Error::Unconfirmed))), "never sent in a new session");
     }
 
     #[tokio::test(start_paused = true)]

@@ -147,7 +147,7 @@ impl Probe {
         let Builder { name, color, rooms, password, request_timeout: timeout, .. } = builder;
         let credentials = Credentials { name, color, rooms, password, timeout };
         let login = log_in(connection, &credentials, None, None, &mut ids).await;
-        let (login, _) = login.map_err(|e| (Stage::Login, e))?;
+        let (login, _) = login.map_err(|failure| (Stage::Login, failure.error))?;
         let room = login.rooms.first().cloned();
         self.login = Some(login);
         if let Some(room) = room {

@@ -24,17 +24,21 @@ pub struct Saved {
     pub last_id: u64,
     /// The rooms, to join them again if the session has ended.
     pub rooms: Vec<String>,
+    /// The servers of the chat, the last one used first, as `host:port`.
+    #[serde(default)]
+    pub servers: Vec<String>,
 }
 
 impl fmt::Debug for Saved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, after, last_id, rooms, .. } = self;
+        let Self { name, after, last_id, rooms, servers, .. } = self;
         f.debug_struct("Saved")
             .field("name", name)
             .field("token", &"…")
             .field("after", after)
             .field("last_id", last_id)
             .field("rooms", rooms)
-            .finish()
+            .field("servers", servers)
+            .finish_non_exhaustive()
     }
 }

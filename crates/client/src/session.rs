@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     /// The log of that seq.
     pub(crate) log: Option<String>,
     pub(crate) last_id: u64,
+    /// The addresses of the servers, the current one first.
+    pub(crate) servers: Vec<String>,
     /// The reason of the session's end.
     pub(crate) ended: Option<Error>,
 }
@@ -135,7 +137,15 @@ impl Session {
             log: shared.log.clone(),
             last_id: shared.last_id,
             rooms: shared.login.rooms.clone(),
+            servers: shared.servers.clone(),
         }
+    }
+
+    /// The addresses of the servers of this chat, as `host:port`: the current one first, then those that the session
+    /// tries if it loses that one.
+    #[must_use]
+    pub fn servers(&self) -> Vec<String> {
+        lock(&self.shared).servers.clone()
     }
 
     /// Sends a message and waits until it is kept: across reconnects, rate limits and restarts of the daemon,

@@ -1,15 +1,17 @@
 //! Owns the life of a session: the first login, the connection, and the next connection after a loss. One task,
 //! started by [`begin`], holds the connection and all state; the rest of the crate talks to it through bounded
-//! queues. The work on one connection is in `connected`. Never prints anything.
+//! queues. The way to a server is in `reach`, the work on one connection in `connected`. Never prints anything.
 
-use crate::backoff::{Backoff, chance};
+use crate::backoff::chance;
 use crate::builder::Builder;
 use crate::connected::{ConnectionEnd, PING_AFTER, PING_TIMEOUT};
 use crate::cursor::Cursor;
-use crate::dial::{ServerTarget, dial};
+use crate::dial::ServerTarget;
 use crate::event::Event;
-use crate::login::{Credentials, Resume, common_seq, log_in};
+use crate::login::{Credentials, Resume, common_seq};
 use crate::outstanding::{Entry, Ids, Outstanding, Purpose};
+use crate::reach::{First, target};
+use crate::servers::Servers;
 use crate::session::{COMMANDS, Events, Session, Shared, TaskCommand, lock};
 use crate::wire::Connection;
 use crate::{Closed, Error};
@@ -17,22 +19,24 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::reply::LoginReply;
-use tcp_chat_protocol::{NoticeEvent, NoticeKind, Request, RequestId, Seq};
+use tcp_chat_protocol::{NoticeEvent, NoticeKind, Request, RequestId, Seq, ServerAddress};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_rustls::rustls::ClientConfig;
 
 /// The largest number of events, except messages, that wait for room in the queue of events.
 const WAITING: usize = 64;
 
 pub(crate) struct Task {
+    /// The server of the connection, or of the last attempt.
     pub(crate) target: ServerTarget,
+    pub(crate) servers: Servers,
     pub(crate) credentials: Credentials,
     /// The reply of the current login, with the current rooms.
     pub(crate) login: LoginReply,
     pub(crate) cursor: Cursor,
     pub(crate) ids: Ids,
     pub(crate) outstanding: Outstanding,
-    pub(crate) backoff: Backoff,
     pub(crate) commands: mpsc::Receiver<TaskCommand>,
     pub(crate) events: mpsc::Sender<Event>,
     /// Events that found no room in `events`; they precede all later ones.
@@ -53,8 +57,10 @@ pub(crate) struct CatchUp {
 }
 
 /// Connects and logs in, then starts the task.
-pub(crate) async fn begin(builder: Builder, target: ServerTarget) -> Result<(Session, Events), Error> {
-    let Builder { name, color, rooms, password, saved, seen, .. } = builder;
+pub(crate) async fn begin(builder: Builder, tls: Arc<ClientConfig>) -> Result<(Session, Events), Error> {
+    let Builder { host, port, servers, name, color, rooms, password, saved, seen, .. } = builder;
+    let known = saved.as_ref().map_or(&[][..], |saved| &saved.servers);
+    let mut servers = Servers::new(ServerAddress { host, port }, servers, known);
     let (old_rooms, old_name, last_id) =
         saved.as_ref().map_or((None, None, 0), |s| (Some(s.rooms.clone()), Some(s.name.clone()), s.last_id));
     let credentials = Credentials {
@@ -65,11 +71,15 @@ pub(crate) async fn begin(builder: Builder, target: ServerTarget) -> Result<(Ses
         timeout: builder.request_timeout,
     };
     let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-    let mut connection = Connection::new(dial(&target).await?, target.clone());
     let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
     let seen = saved.as_ref().map(|s| (s.after, s.log.clone())).or(seen);
     let log = seen.as_ref().and_then(|(_, log)| log.as_deref());
-    let (login, resumed) = log_in(&mut connection, &credentials, resume, log, &mut ids).await?;
+    let first = First { tls: &tls, credentials: &credentials, resume, log };
+    let (connection, login, resumed) = first.enter(&mut servers, &mut ids).await?;
+    let target = target(&servers, &tls);
+    if let Some(named) = &login.servers {
+        servers.named(named, chance());
+    }
 
     let (commands, commands_in) = mpsc::channel(COMMANDS);
     let (events, events_out) = mpsc::channel(builder.events);
@@ -77,15 +87,16 @@ pub(crate) async fn begin(builder: Builder, target: ServerTarget) -> Result<(Ses
     // The facts about the old log stay true until the reader gets the event of its replacement.
     let log = seen.as_ref().filter(|_| resumed || saved.is_none()).and_then(|(_, log)| log.clone());
     let log = log.or_else(|| login.log.clone());
-    let shared = Shared { login: login.clone(), taken: start, log, last_id: ids.last(), ended: None };
+    let (last_id, all) = (ids.last(), servers.all());
+    let shared = Shared { login: login.clone(), taken: start, log, last_id, servers: all, ended: None };
     let shared = Arc::new(Mutex::new(shared));
     let mut task = Task {
         target,
+        servers,
         credentials,
         cursor: Cursor::starting_at(start),
         ids,
         outstanding: Outstanding::default(),
-        backoff: Backoff::default(),
         commands: commands_in,
         events,
         waiting: VecDeque::new(),
@@ -115,7 +126,7 @@ impl Task {
         let why = loop {
             let began = Instant::now();
             let end = self.run_connection(&mut connection).await;
-            self.backoff.lived(began.elapsed());
+            self.servers.lived(began.elapsed());
             connection.writer.close().await;
             let lost = match end {
                 ConnectionEnd::Over(error) => break error,
@@ -149,52 +160,11 @@ impl Task {
         }
     }
 
-    /// Connects and logs in, with as many attempts as needed. Without a `why`, this side closed the connection:
-    /// the first attempt follows at once and without an event.
-    async fn reconnect(&mut self, mut why: Option<Error>) -> Result<Connection, Error> {
-        let mut report = false;
-        loop {
-            if let Some(why) = why.take() {
-                let wait = self.backoff.next(chance());
-                let attempt = self.backoff.attempts();
-                self.emit(Event::Reconnecting { wait, attempt, why });
-                self.while_taking_commands(tokio::time::sleep(wait)).await?;
-                report = true;
-            }
-            let target = self.target.clone();
-            let attempt = self.while_taking_commands(async move { dial(&target).await }).await?;
-            let stream = match attempt {
-                Ok(stream) => stream,
-                Err(e @ Error::NoConnection { .. }) => {
-                    why = Some(e);
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            let mut connection = Connection::new(stream, self.target.clone());
-            let after = self.cursor.seq();
-            // The current name and rooms, in case the session is gone.
-            self.credentials.rooms = Some(self.login.rooms.clone());
-            self.credentials.name = Some(self.login.name.clone());
-            let LoginReply { name, session, log, .. } = &self.login;
-            let resume = Some(Resume { name, token: session, after });
-            match log_in(&mut connection, &self.credentials, resume, log.as_deref(), &mut self.ids).await {
-                Ok((login, resumed)) => {
-                    let before = std::mem::replace(&mut self.login, login);
-                    self.publish();
-                    self.backoff.connected();
-                    self.logged_in(after, before.log.as_deref(), resumed, report);
-                    return Ok(connection);
-                }
-                Err(e @ (Error::NoConnection { .. } | Error::Protocol(_))) => why = Some(e),
-                Err(e) if e.is_transient() => why = Some(e),
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
     /// Waits for something while there is no connection, and accepts commands.
-    async fn while_taking_commands<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, Error> {
+    pub(crate) async fn while_taking_commands<T>(
+        &mut self,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, Error> {
         tokio::pin!(wait);
         loop {
             if self.quitting.is_some() && !self.outstanding.has_waiting_caller() {
@@ -242,7 +212,7 @@ impl Task {
 
     /// Continues the session with the current login, or begins a new one. The session has seen `after` of the log
     /// `known`.
-    fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, report: bool) {
+    pub(crate) fn logged_in(&mut self, after: Seq, known: Option<&str>, resumed: bool, report: bool) {
         let common_seq = self.report_replaced_log(after, known);
         if resumed {
             if let Some(from) = common_seq {
@@ -274,7 +244,9 @@ impl Task {
 
     /// Makes the login visible to [`Session`] and [`Events`].
     pub(crate) fn publish(&self) {
-        lock(&self.shared).login.clone_from(&self.login);
+        let mut shared = lock(&self.shared);
+        shared.login.clone_from(&self.login);
+        shared.servers = self.servers.all();
     }
 
     /// Queues an event without waiting.
@@ -317,7 +289,11 @@ impl Task {
                 self.emit(Event::Gap { from, to });
             }
             NoticeKind::Shutdown => {
-                self.backoff.requested(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
+                self.servers.requested(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
+                if let Some(named) = &notice.servers {
+                    self.servers.named(named, chance());
+                    self.publish();
+                }
                 self.emit(Event::Notice(notice));
             }
             NoticeKind::Removed => {

@@ -113,12 +113,15 @@ pub struct NoticeEvent<'a> {
     /// With `REMOVED`: the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Cow<'a, str>>,
+    /// With `SHUTDOWN`: as `servers` of [`LoginReply`](crate::reply::LoginReply).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers: Option<Vec<String>>,
 }
 
 impl<'a> NoticeEvent<'a> {
     /// A notice with only a sentence.
     pub fn new(kind: NoticeKind, msg: impl Into<Cow<'a, str>>) -> Self {
-        Self { kind, msg: msg.into(), retry_after_ms: None, from: None, to: None, room: None }
+        Self { kind, msg: msg.into(), retry_after_ms: None, from: None, to: None, room: None, servers: None }
     }
 }
 

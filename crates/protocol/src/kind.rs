@@ -41,6 +41,9 @@ pub enum ErrorKind {
     ServerFull,
     /// The handshake, the login or the reader took too long.
     Timeout,
+    /// Several daemons serve this chat, and nothing can be ordered now. The request was not taken: send it again
+    /// after `retry_after_ms`, or to another node.
+    Unavailable,
     /// A fault of the daemon or its disk: nothing was kept.
     Internal,
     /// A kind that this version does not know (clients only; the daemon never sends it).
@@ -50,7 +53,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind that the daemon sends, for tables and metrics.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Parse,
         Self::Data,
         Self::UnknownOp,
@@ -68,6 +71,7 @@ impl ErrorKind {
         Self::RateLimited,
         Self::ServerFull,
         Self::Timeout,
+        Self::Unavailable,
         Self::Internal,
     ];
 
@@ -92,6 +96,7 @@ impl ErrorKind {
             Self::RateLimited => "RATE_LIMITED",
             Self::ServerFull => "SERVER_FULL",
             Self::Timeout => "TIMEOUT",
+            Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
             Self::Other => "OTHER",
         }

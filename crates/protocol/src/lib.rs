@@ -23,6 +23,7 @@ pub mod pem;
 pub mod reply;
 pub mod request;
 pub mod role;
+pub mod server;
 pub mod text;
 pub mod time;
 
@@ -37,6 +38,7 @@ pub use line::{Line, LineDecoder};
 pub use name::{Name, NameError, NameKey, NameLook};
 pub use request::{Action, Against, Refusal, Request, RequestId};
 pub use role::Role;
+pub use server::ServerAddress;
 pub use time::Timestamp;
 
 /// The version of the protocol that `LOGIN` reports.

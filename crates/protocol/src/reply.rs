@@ -79,7 +79,7 @@ pub struct ErrorData {
     pub kind: ErrorKind,
     /// For a person.
     pub msg: String,
-    /// With `RATE_LIMITED`: how long to wait, in milliseconds.
+    /// With `RATE_LIMITED` and `UNAVAILABLE`: how long to wait, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// With `FORBIDDEN`: the end of the mute or ban, if it has one.
@@ -115,6 +115,9 @@ pub struct LoginReply {
     /// not proven, or the daemon is of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks: Option<Vec<ReadMark<'static>>>,
+    /// The addresses of the living nodes, the answering one first ([`crate::server`]). `None`: the daemon is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers: Option<Vec<String>>,
     /// The server.
     pub server: ServerInfo,
     /// Its limits.

@@ -190,7 +190,7 @@ pub struct Refusal {
     pub kind: ErrorKind,
     /// The sentence, for a person.
     pub msg: Cow<'static, str>,
-    /// With `RATE_LIMITED`: how long to wait, in milliseconds.
+    /// With `RATE_LIMITED` and `UNAVAILABLE`: how long to wait, in milliseconds.
     pub retry_after_ms: Option<u64>,
     /// With `FORBIDDEN`: the end of the mute or ban, if it has one.
     pub until: Option<Timestamp>,

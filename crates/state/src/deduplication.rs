@@ -93,12 +93,18 @@ pub(super) enum Earlier {
 
 impl State {
     /// Must a proposer search its store, before this becomes part of a turn, for a message that the session may have
-    /// sent under this id? Yes if the window of that turn will not have the id. That turn has not begun yet.
+    /// sent under this id? Yes if the window of that turn will not have the id. That turn has not begun yet. `ahead`: the
+    /// number of messages that may be kept before that.
     #[must_use]
-    pub fn asks_past(&self, session: SessionId, id: &RequestId) -> bool {
+    pub fn asks_past(&self, session: SessionId, id: &RequestId, ahead: u64) -> bool {
         self.sessions.get(session).is_some_and(|held| held.used.may_have(id))
             && !self.turn.is_unsealed(session, id)
-            && self.deduplication.find(session, id, self.head.saturating_sub(self.rules.window)).is_none()
+            && self.deduplication.find(session, id, self.window_from(ahead)).is_none()
+    }
+
+    /// The window after so many more messages has no ids up to this number.
+    fn window_from(&self, ahead: u64) -> Seq {
+        self.head.saturating_sub(self.rules.window.saturating_sub(ahead))
     }
 
     /// The message that this session has sent under this id before.

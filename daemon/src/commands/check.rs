@@ -55,7 +55,7 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
         ));
     }
     match store(&loaded.settings.history) {
-        Ok((found, Checked { newest: of, rooms })) => {
+        Ok((found, Checked { newest: of, rooms, .. })) => {
             good.push_str(&format!("{found}\n"));
             newest = of;
             let Settings { rooms: configured, http, .. } = &loaded.settings;

@@ -3,6 +3,7 @@
 
 use crate::admin::BindError;
 use crate::clock::NotSet;
+use crate::order::Stopped;
 use crate::store::StoreError;
 use crate::tls::{Fault, TlsError};
 use std::io;
@@ -54,6 +55,9 @@ pub enum Fatal {
     /// The system gave no threads or signals.
     #[error("the system refused a resource that the daemon needs: {0}")]
     Runtime(io::Error),
+    /// The daemon cannot go on in its cluster.
+    #[error("{}", _0.reason)]
+    Stopped(Stopped),
     /// The hub ended by itself, which is a bug of the daemon.
     #[error("the hub has ended unexpectedly; this is a bug, please report it with the log before this line")]
     Hub,
@@ -77,6 +81,8 @@ impl Fatal {
             | Self::Web(_)
             | Self::Control { .. } => 78,
             Self::Store(_) | Self::StoreAtEnd(_) => 74,
+            // A start changes nothing about it: an operator has to.
+            Self::Stopped(_) => 78,
             Self::Runtime(_) | Self::Metrics(_) | Self::Hub => 70,
         }
     }

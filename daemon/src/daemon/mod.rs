@@ -22,6 +22,7 @@ use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, Lines, TlsListener};
+use crate::order::{Local, Orders};
 use crate::settings::{Loaded, Settings};
 use crate::store::{Readers, Store};
 use crate::systemd::HandedOver;
@@ -158,9 +159,16 @@ impl Daemon {
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
-        let (hub, banned_addresses) =
-            hub::spawn(Rules::from(settings), store, found, entries, directory.clone(), metrics.clone())
-                .map_err(Fatal::Runtime)?;
+        let (hub, banned_addresses) = hub::spawn(
+            Orders::Local(Local::default()),
+            Rules::from(settings),
+            store,
+            found,
+            entries,
+            directory.clone(),
+            metrics.clone(),
+        )
+        .map_err(Fatal::Runtime)?;
         let gate = Gate::new(
             settings,
             tls.clone(),
@@ -299,6 +307,7 @@ impl Daemon {
         let _ = timeout(Duration::from_secs(5), self.gate.drained()).await;
         match ended {
             Ok(Ended::StoreFailing(why)) => Fatal::StoreAtEnd(why),
+            Ok(Ended::Stopped(stopped)) => Fatal::Stopped(stopped),
             Ok(Ended::Clean) | Err(_) => Fatal::Hub,
         }
     }
@@ -338,6 +347,7 @@ impl Daemon {
         match ended {
             Ended::Clean => Ok(()),
             Ended::StoreFailing(why) => Err(Fatal::StoreAtEnd(why)),
+            Ended::Stopped(stopped) => Err(Fatal::Stopped(stopped)),
         }
     }
 }

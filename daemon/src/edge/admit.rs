@@ -40,7 +40,7 @@ impl Edge {
                 self.connections.insert(connection, Connection::new(address, self.now));
                 // The listener accepted it before the ban, and the edge did not know it when the ban ended the others.
                 if state.is_banned_address(address) {
-                    self.gathering.add(Task::Close(connection, Closing::Kicked));
+                    self.add_task(state, connection, Task::Close(connection, Closing::Kicked));
                     self.ignore(connection);
                 }
             }
@@ -49,7 +49,14 @@ impl Edge {
                     let origin = self.at(connection);
                     self.gathering.propose(Intent::Away(origin, session));
                 }
-                self.gathering.add(Task::Forget(connection));
+                // It gets nothing more. A LOGIN under way then leaves its session away.
+                if self.flights.is_log {
+                    self.connections
+                        .get_mut(&connection)
+                        .into_iter()
+                        .for_each(|entry| entry.is_closing = true);
+                }
+                self.add_task(state, connection, Task::Forget(connection));
             }
             Command::Read(bytes) => self.charge_bytes(state, connection, bytes),
             Command::Refused(refusal) => {
@@ -58,12 +65,12 @@ impl Edge {
                 self.refuse(state, connection, None, refusal);
             }
             Command::Ask(id, ask) => {
-                let turn = self.gathering.turn;
-                let Some(entry) = self.connections.get_mut(&connection) else { return };
-                if entry.is_closing || entry.ignored_turn == turn {
+                let came_back = self.flights.came_back;
+                let Some(entry) = self.connections.get(&connection) else { return };
+                if entry.is_ignored(came_back) {
                     return;
                 }
-                let had_errors = entry.has_errors(turn);
+                let had_errors = entry.has_errors(came_back);
                 let sender = Sender {
                     connection,
                     session: entry.session,
@@ -74,8 +81,11 @@ impl Edge {
                 match self.admit_request(state, sender, id, ask, past) {
                     Err((id, refusal)) => self.refuse(state, connection, Some(op), refusal.with_id(id)),
                     Ok(()) if had_errors => {
-                        let entry = self.connections.get_mut(&connection);
-                        entry.into_iter().for_each(|entry| entry.certain_errors = (turn, 0));
+                        if let Some(turn) = self.turn_of_task(connection)
+                            && let Some(entry) = self.connections.get_mut(&connection)
+                        {
+                            entry.certain_errors = (turn, 0);
+                        }
                     }
                     Ok(()) => {}
                 }
@@ -83,23 +93,38 @@ impl Edge {
         }
     }
 
-    /// Must this command, and all later ones of its connection, wait for the next turn? There are two reasons. The LOGIN
-    /// before it decides which permissions it has. Or the earlier requests of this turn have reserved the sessions or rooms
-    /// that its network may still use.
+    /// Must this command, and all later ones of its connection, wait for a later turn? There are two reasons. The LOGIN
+    /// before it decides which permissions it has. Or the requests under way have reserved the sessions or rooms that its
+    /// network may still use.
     #[must_use]
     pub fn must_wait(&self, state: &State, connection: ConnectionId, command: &Command) -> bool {
         let Some(entry) = self.connections.get(&connection) else { return false };
-        if entry.login_turn == self.gathering.turn {
+        if entry.login_turn > self.flights.came_back {
             return true;
         }
         let Command::Ask(_, ask) = command else { return false };
         let need = Need::of(ask);
-        let reserved = self.gathering.reserved(entry.address);
+        let reserved = self.reserved(entry.address);
         if need.is_nothing() || reserved.is_nothing() {
             return false;
         }
         let left = self.left(state, entry.address);
         !need.is_refused(left) && need.must_wait(left, reserved)
+    }
+
+    /// Is a LOGIN of the connection under way?
+    #[must_use]
+    pub fn waits_for_login(&self, connection: ConnectionId) -> bool {
+        let entry = self.connections.get(&connection);
+        entry.is_some_and(|entry| entry.login_turn > self.flights.came_back)
+    }
+
+    /// Does this command wait while nothing can be proposed? The commands of a connection that is closed do not.
+    #[must_use]
+    pub fn needs_order(&self, connection: ConnectionId, command: &Command) -> bool {
+        let Command::Ask(_, ask) = command else { return false };
+        let entry = self.connections.get(&connection);
+        ask.needs_order() && entry.is_some_and(|entry| !entry.is_ignored(self.flights.came_back))
     }
 
     /// Admits a request: it becomes an intent or a task, or it is refused.
@@ -111,6 +136,10 @@ impl Edge {
         ask: Ask,
         past: Past,
     ) -> Result<(), (Option<RequestId>, Refusal)> {
+        if self.is_unavailable && ask.needs_order() {
+            self.count(state, sender.connection, sender.session, 1);
+            return Err((id, unavailable()));
+        }
         if let Err(refusal) = self.check_limits(state, sender, &ask) {
             return Err((id, refusal));
         }
@@ -123,15 +152,16 @@ impl Edge {
             }
             Ask::Query(query) => {
                 let session = sender.session.ok_or_else(|| (id.clone(), not_logged_in()))?;
-                self.gathering.add(Task::Query { connection, session, id, query: Box::new(query) });
+                let query = Box::new(query);
+                self.add_task(state, connection, Task::Query { connection, session, id, query });
                 return Ok(());
             }
             Ask::Ping => {
-                self.gathering.add(Task::Ping { connection, id });
+                self.add_task(state, connection, Task::Ping { connection, id });
                 return Ok(());
             }
             Ask::Quit => {
-                self.gathering.add(Task::Quit { connection, id });
+                self.add_task(state, connection, Task::Quit { connection, id });
                 self.gathering.propose(Intent::Request(sender.source(self.node), None, Op::Quit));
                 self.ignore(connection);
                 return Ok(());
@@ -143,7 +173,7 @@ impl Edge {
             Ask::Mark(mark) => Op::Mark(Box::new(mark)),
         };
         let intent = Intent::Request(sender.source(self.node), id, op);
-        self.gathering.propose_for(intent, Asked::Request { connection, op: name, login: None });
+        self.propose_for(intent, Asked::Request { connection, op: name, login: None });
         Ok(())
     }
 
@@ -162,7 +192,7 @@ impl Edge {
             Ok((charge, past)) => {
                 let intent = Intent::Request(sender.source(self.node), id, Op::Say(target, json, past));
                 let asked = Asked::Message { connection: sender.connection, session, charge };
-                self.gathering.propose_for(intent, asked);
+                self.propose_for(intent, asked);
                 Ok(())
             }
         }
@@ -224,11 +254,21 @@ impl Edge {
         let op = LoginOp::new(login, (fresh.hash, resumes), evidence, allowance);
         let intent = Intent::Request(sender.source(self.node), id, Op::Login(Box::new(op)));
         let login = Some(Box::new(AskedLogin { resumes: is_resumed, token }));
-        self.gathering.propose_for(intent, Asked::Request { connection, op: "LOGIN", login });
+        self.propose_for(intent, Asked::Request { connection, op: "LOGIN", login });
+    }
+
+    /// Adds the intent of a request to the turn.
+    fn propose_for(&mut self, intent: Intent, asked: Asked) {
+        if self.flights.is_log {
+            let turn = self.gathering.turn;
+            let entry = self.connections.get_mut(&asked.connection());
+            entry.into_iter().for_each(|entry| entry.asked_turn = turn);
+        }
+        self.gathering.propose_for(intent, asked);
     }
 
     /// Refuses a request, in the order of its connection. If this error certainly closes the connection, its later commands
-    /// in this turn are ignored.
+    /// are ignored.
     fn refuse(
         &mut self,
         state: &State,
@@ -236,21 +276,23 @@ impl Edge {
         op: Option<&'static str>,
         refusal: Refusal,
     ) {
-        let turn = self.gathering.turn;
+        let (came_back, turn) = (self.flights.came_back, self.turn_of_task(connection));
         let Some(entry) = self.connections.get_mut(&connection) else { return };
-        if entry.is_closing || entry.ignored_turn == turn {
+        if entry.is_ignored(came_back) {
             return;
         }
-        let errors = entry.errors_in(turn).saturating_add(1);
-        entry.certain_errors = (turn, errors);
-        let most = state.rules().errors;
-        if most > 0 && errors > most {
-            entry.ignored_turn = turn;
+        let errors = entry.certain_errors(came_back).saturating_add(u32::from(counts_as_error(&refusal)));
+        if let Some(turn) = turn {
+            entry.certain_errors = (turn, errors);
+            let most = state.rules().errors;
+            if most > 0 && errors > most {
+                entry.ignored_turn = turn;
+            }
         }
-        self.gathering.add(Task::Refuse { connection, op, refusal: Box::new(refusal) });
+        self.add_task(state, connection, Task::Refuse { connection, op, refusal: Box::new(refusal) });
     }
 
-    /// Ignores the later commands of the connection in this turn.
+    /// Ignores the later commands of the connection, until it is closed.
     fn ignore(&mut self, connection: ConnectionId) {
         let turn = self.gathering.turn;
         self.connections.get_mut(&connection).into_iter().for_each(|entry| entry.ignored_turn = turn);
@@ -259,9 +301,9 @@ impl Edge {
     /// The sessions and rooms that the network of a request may still use. Reserves those that the request needs.
     fn allowance(&mut self, state: &State, sender: Sender, need: Need) -> Allowance {
         let left = self.left(state, sender.address);
-        let reserved = self.gathering.reserved(sender.address);
+        let reserved = self.reserved(sender.address);
         if left != Need::UNLIMITED && !need.is_nothing() && !need.is_refused(left) {
-            self.gathering.reserve(sender.address, need);
+            self.gathering.flight.reserve(sender.address, need);
         }
         let Need { sessions, rooms } = left.saturating_sub(reserved);
         Allowance { network: tcp_chat_state::network(sender.address), sessions, rooms }
@@ -273,6 +315,22 @@ impl Edge {
         let sessions = self.sessions.left(address, rules.sessions);
         Need { sessions, rooms: self.rooms.left(address, rules.rooms) }
     }
+}
+
+/// The time after which a client may send a request again that could not be ordered, in milliseconds.
+const AGAIN_MS: u64 = 2_000;
+
+/// The refusal of a request while nothing can be ordered.
+pub(super) fn unavailable() -> Refusal {
+    let msg = "nothing can be ordered now, so this was not taken: send it again, or go to another server";
+    let mut refusal = Refusal::new(ErrorKind::Unavailable, msg);
+    refusal.retry_after_ms = Some(AGAIN_MS);
+    refusal
+}
+
+/// Does a refusal count as an error in a row? The client does nothing wrong while nothing can be ordered.
+pub(super) fn counts_as_error(refusal: &Refusal) -> bool {
+    refusal.kind != ErrorKind::Unavailable
 }
 
 fn not_logged_in() -> Refusal {

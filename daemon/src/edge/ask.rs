@@ -94,6 +94,13 @@ impl Ask {
         })
     }
 
+    /// Does it become a turn, or part of one? The others are answered from the state as it is. A QUIT is accepted at any time:
+    /// its session ends once something can be ordered.
+    #[must_use]
+    pub fn needs_order(&self) -> bool {
+        !matches!(self, Self::Query(_) | Self::Ping | Self::Quit)
+    }
+
     /// The name of the op on the wire.
     #[must_use]
     pub fn op(&self) -> &'static str {

@@ -5,7 +5,11 @@
 
 use super::Edge;
 use std::collections::BTreeSet;
-use tcp_chat_state::{IdMap, SessionId, shrink};
+use tcp_chat_state::{IdMap, NodeId, SessionId, State, shrink};
+
+/// Of several nodes, the one where a session was last proposes its end. The others propose it so much later, in
+/// milliseconds, in case that node is gone.
+const OTHERS_LATER_MS: u64 = 60_000;
 
 /// The sessions that are away.
 #[derive(Debug, Default)]
@@ -40,15 +44,57 @@ impl Away {
 }
 
 impl Edge {
+    /// The clock that measures how long sessions are away: it stands still while the order does.
+    pub(super) fn away_time(&self) -> u64 {
+        self.now.saturating_sub(self.stood_still)
+    }
+
+    /// It is that moment, in milliseconds of [`super::Now::mono`], and the order has stood still for so many of them. Called
+    /// before a turn of a log is applied.
+    pub fn set_time(&mut self, now: u64, stood_still: u64) {
+        self.now = now;
+        self.stood_still = stood_still;
+    }
+
+    /// The session is away from now on. `last`: the node of its connection, if it is known.
+    pub(super) fn add_away(&mut self, state: &State, session: SessionId, last: Option<NodeId>) {
+        let later = if self.flights.is_log && last != Some(self.node) { OTHERS_LATER_MS } else { 0 };
+        self.away.add(session, self.away_time(), state.ttl_of(session).saturating_add(later));
+    }
+
     /// The sessions that have expired at that moment, in milliseconds of [`super::Now::mono`], in the order of their
     /// ends.
     pub fn overdue(&self, now: u64) -> impl Iterator<Item = SessionId> {
+        let now = now.saturating_sub(self.stood_still);
         self.away.ends.range(..=(now, SessionId(i64::MAX))).map(|(_, session)| *session)
     }
 
     /// The moment when the next session expires, in the same milliseconds.
     #[must_use]
     pub fn next_ending(&self) -> Option<u64> {
-        self.away.ends.first().map(|(at, _)| *at)
+        self.away.ends.first().map(|(at, _)| at.saturating_add(self.stood_still))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANA: SessionId = SessionId(1);
+
+    fn overdue(edge: &Edge, now: u64) -> usize {
+        edge.overdue(now).count()
+    }
+
+    #[test]
+    fn the_time_of_a_session_stands_still_while_the_order_does() {
+        let mut edge = Edge::of_log(NodeId(1));
+        edge.set_time(1_000, 0);
+        edge.away.add(ANA, edge.away_time(), 60_000);
+        assert_eq!((overdue(&edge, 60_999), overdue(&edge, 61_000)), (0, 1));
+        // Ten minutes in which nothing comes back.
+        edge.set_time(601_000, 600_000);
+        assert_eq!((edge.next_ending(), edge.away.since(ANA, edge.away_time())), (Some(661_000), 0));
+        assert_eq!((overdue(&edge, 660_999), overdue(&edge, 661_000)), (0, 1));
     }
 }

@@ -52,7 +52,7 @@ impl Edge {
             Change::Silent(room) => self.listeners.silence(room),
             Change::Here { session, user, at, from } => self.arrives(session, user, at, from),
             Change::Away { session, user, at } => {
-                self.away.add(session, self.now, state.ttl_of(session));
+                self.add_away(state, session, Some(at.node));
                 self.departs(user, at);
             }
             Change::Ended { session, user, at, why } => {

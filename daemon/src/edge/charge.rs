@@ -38,7 +38,7 @@ enum FirstMessage {
     No,
     /// It has used one.
     Paid,
-    /// Another message of the two users in this turn has used one. If that one is not kept, this one uses one.
+    /// Another message of the two users that is under way has used one. If that one is not kept, this one uses one.
     PaidByOther,
 }
 
@@ -108,14 +108,14 @@ impl Edge {
             let direct = |first| Some(Box::new(Direct { author: mine, other: theirs, first }));
             if is_known {
                 charge.direct = direct(FirstMessage::No);
-            } else if self.gathering.has_first_direct(mine, theirs) {
+            } else if self.has_first_direct(mine, theirs) {
                 charge.direct = direct(FirstMessage::PaidByOther);
             } else {
                 let rates = Rates::of(state.rules());
                 match self.limits_of(session, now).buckets.stranger(rates, now) {
                     Ok(()) => {
                         charge.direct = direct(FirstMessage::Paid);
-                        self.gathering.first_direct(mine, theirs);
+                        self.gathering.flight.first_direct(mine, theirs);
                     }
                     Err(wait) => {
                         charge.direct = direct(FirstMessage::No);
@@ -156,7 +156,7 @@ impl Edge {
             if let Some(limits) = self.limits.get_mut(&session) {
                 limits.buckets.remove_stranger();
             }
-            self.gathering.cancel_first_direct(*author, *other);
+            self.cancel_first_direct(*author, *other);
         }
     }
 
@@ -165,12 +165,12 @@ impl Edge {
     pub(super) fn note_direct(&mut self, state: &State, session: SessionId, charge: &Charge) {
         let Some(Direct { author: mine, other: theirs, first }) = charge.direct.as_deref() else { return };
         let (mine, theirs, first) = (*mine, *theirs, *first);
-        // Of the messages of the two users in this turn, the first kept one pays.
-        let pays_now = first == FirstMessage::PaidByOther && !self.gathering.has_first_direct(mine, theirs);
+        // Of the messages of the two users under way, the first kept one pays.
+        let pays_now = first == FirstMessage::PaidByOther && !self.has_first_direct(mine, theirs);
         if pays_now {
             let (rates, now) = (Rates::of(state.rules()), self.now);
             let _ = self.limits_of(session, now).buckets.stranger(rates, now);
-            self.gathering.first_direct(mine, theirs);
+            self.flights.current.first_direct(mine, theirs);
         }
         if pays_now || first == FirstMessage::Paid {
             self.limits_of(session, self.now).waits_for(theirs);

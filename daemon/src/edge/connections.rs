@@ -28,12 +28,14 @@ pub(super) struct Connection {
     pub(super) refused_for_ms: u64,
     /// Its requests are ignored, because it is being closed.
     pub(super) is_closing: bool,
-    /// The turn in which it logs in: its requests after the LOGIN wait for the next turn.
+    /// The turn in which it logs in: its requests after the LOGIN wait until that has come back.
     pub(super) login_turn: u64,
-    /// The turn in which its further requests are ignored, because it will be closed.
+    /// Until this turn has come back its further requests are ignored, because it will be closed.
     pub(super) ignored_turn: u64,
-    /// A turn, and the number of errors in a row that is certain at this place of it.
+    /// The number of errors in a row that is certain at this place, until that turn has come back.
     pub(super) certain_errors: (u64, u32),
+    /// The turn of its last request, if turns come back from a log.
+    pub(super) asked_turn: u64,
 }
 
 impl Connection {
@@ -51,17 +53,23 @@ impl Connection {
             login_turn: 0,
             ignored_turn: 0,
             certain_errors: (0, 0),
+            asked_turn: 0,
         })
     }
 
-    /// The errors in a row at this place of the gathered turn, as far as they are certain.
-    pub(super) fn errors_in(&self, turn: u64) -> u32 {
-        if self.certain_errors.0 == turn { self.certain_errors.1 } else { self.errors }
+    /// The errors in a row at this place of the gathered turn, as far as they are certain. `came_back`: the last turn that has.
+    pub(super) fn certain_errors(&self, came_back: u64) -> u32 {
+        if self.certain_errors.0 > came_back { self.certain_errors.1 } else { self.errors }
     }
 
     /// Could it have errors in a row that an accepted request ends?
-    pub(super) fn has_errors(&self, turn: u64) -> bool {
-        self.errors > 0 || self.certain_errors.0 == turn
+    pub(super) fn has_errors(&self, came_back: u64) -> bool {
+        self.errors > 0 || self.certain_errors.0 > came_back
+    }
+
+    /// Are its requests ignored, because it is or will be closed?
+    pub(super) fn is_ignored(&self, came_back: u64) -> bool {
+        self.is_closing || self.ignored_turn > came_back
     }
 }
 

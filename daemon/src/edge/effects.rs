@@ -76,6 +76,17 @@ pub enum Effect {
     Close(ConnectionId, Closing),
 }
 
+impl Effect {
+    /// The same effect, of a turn that is written together with earlier ones, which have so many chunks.
+    #[must_use]
+    pub fn behind(self, chunks: usize) -> Self {
+        match self {
+            Self::Chunk { index, to, own } => Self::Chunk { index: chunks + index, to, own },
+            other => other,
+        }
+    }
+}
+
 /// A range that a connection reads from the store when it reaches this place of its outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
@@ -106,8 +117,10 @@ pub enum Closing {
     Full,
     /// An operator ended it.
     Kicked,
-    /// The daemon ends.
+    /// The daemon ends, or this node hands its connections over.
     Shutdown,
+    /// Whether its requests were ordered is unknown.
+    Unanswered,
 }
 
 impl Closing {
@@ -123,6 +136,7 @@ impl Closing {
             Self::Full => "server full",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
+            Self::Unanswered => "outcome unknown",
         }
     }
 }

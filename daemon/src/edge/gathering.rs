@@ -1,14 +1,12 @@
-//! Owns the next turn while it is gathered: the intents so far, and the edge's tasks between them. Called by the edge:
-//! [`super::admit`] adds, [`super::settle`] takes. Never reads the state.
+//! Owns the next turn while it is gathered: the intents so far, and its [`Flight`] with the edge's tasks between them. Called
+//! by the edge: [`super::admit`] adds. Never reads the state, and knows no turn before this one.
 
 use super::charge::Charge;
-use super::need::Need;
+use super::flight::Flight;
 use super::{Closing, Edge};
-use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::{Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Query, SessionId, State, Turn, UserId, network};
+use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Query, SessionId, State, Turn};
 use zeroize::Zeroizing;
 
 /// The moment at which a turn begins to be gathered.
@@ -59,24 +57,27 @@ pub(super) enum Task {
     Shutdown,
 }
 
+impl Asked {
+    /// The connection that sent the request.
+    pub(super) fn connection(&self) -> ConnectionId {
+        match self {
+            Self::Message { connection, .. } | Self::Request { connection, .. } => *connection,
+        }
+    }
+}
+
 /// The turn that is gathered.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
-    /// The number of this turn, for marks that are valid in one turn only.
+    /// The number of this turn. Marks are valid until it has come back.
     pub(super) turn: u64,
+    /// It has begun, and was not taken yet.
+    has_begun: bool,
     intents: Vec<Intent>,
-    /// The requests among the intents, each with its index.
-    asked: VecDeque<(usize, Asked)>,
-    /// The tasks in order, each with the number of intents that are applied before it.
-    tasks: VecDeque<(usize, Task)>,
-    /// Intents that this turn adds to the beginning of the next turn.
+    /// What belongs to it until it has come back.
+    pub(super) flight: Flight,
+    /// Intents for the beginning of the next turn.
     next: Vec<Intent>,
-    /// The sessions and rooms that the requests of each network have reserved in this turn.
-    reserved: Vec<(IpAddr, Need)>,
-    /// Pairs of users with their first direct message in this turn; the smaller id is first.
-    first_directs: Vec<(UserId, UserId)>,
-    /// The steps of slow work of this turn.
-    pub(super) steps: usize,
 }
 
 impl Gathering {
@@ -88,7 +89,7 @@ impl Gathering {
 
     /// Adds the intent of a request.
     pub(super) fn propose_for(&mut self, intent: Intent, asked: Asked) {
-        self.asked.push_back((self.intents.len(), asked));
+        self.flight.ask(self.intents.len(), asked);
         self.intents.push(intent);
     }
 
@@ -98,19 +99,7 @@ impl Gathering {
         if matches!(self.intents.last(), Some(Intent::Request(_, _, Op::Say(..)))) {
             self.intents.push(Intent::Seal);
         }
-        self.tasks.push_back((self.intents.len(), task));
-    }
-
-    /// Takes the request of the intent with this index, if it is one.
-    pub(super) fn asked(&mut self, index: usize) -> Option<Asked> {
-        let is_next = self.asked.front().is_some_and(|(at, _)| *at == index);
-        is_next.then(|| self.asked.pop_front()).flatten().map(|(_, asked)| asked)
-    }
-
-    /// Takes the next task that is due after this number of applied intents.
-    pub(super) fn task(&mut self, applied: usize) -> Option<Task> {
-        let (at, _) = self.tasks.front()?;
-        (*at <= applied).then(|| self.tasks.pop_front()).flatten().map(|(_, task)| task)
+        self.flight.add(self.intents.len(), task);
     }
 
     /// Adds an intent to the beginning of the next turn.
@@ -118,36 +107,14 @@ impl Gathering {
         self.next.push(intent);
     }
 
-    /// The sessions and rooms that the requests of a network have reserved.
-    pub(super) fn reserved(&self, address: IpAddr) -> Need {
-        if self.reserved.is_empty() {
-            return Need::default();
-        }
-        let network = network(address);
-        self.reserved.iter().find(|(of, _)| *of == network).map_or(Need::default(), |(_, reserved)| *reserved)
+    pub(super) fn has_intents(&self) -> bool {
+        !self.intents.is_empty()
     }
 
-    pub(super) fn reserve(&mut self, address: IpAddr, need: Need) {
-        let network = network(address);
-        match self.reserved.iter_mut().find(|(of, _)| *of == network) {
-            Some((_, reserved)) => *reserved = reserved.plus(need),
-            None => self.reserved.push((network, need)),
-        }
-    }
-
-    /// Do these users have their first direct message in this turn?
-    pub(super) fn has_first_direct(&self, a: UserId, b: UserId) -> bool {
-        self.first_directs.contains(&(a.min(b), a.max(b)))
-    }
-
-    /// These users have their first direct message in this turn.
-    pub(super) fn first_direct(&mut self, a: UserId, b: UserId) {
-        self.first_directs.push((a.min(b), a.max(b)));
-    }
-
-    /// The first direct message of these users is not kept.
-    pub(super) fn cancel_first_direct(&mut self, a: UserId, b: UserId) {
-        self.first_directs.retain(|pair| *pair != (a.min(b), a.max(b)));
+    /// Drops the intents so far.
+    pub(super) fn abandon(&mut self) {
+        self.intents.clear();
+        self.has_begun = false;
     }
 }
 
@@ -155,23 +122,30 @@ impl Edge {
     /// Called when the process starts. The connections of the previous process no longer exist, so their sessions are away
     /// from the next turn on, and the state's policy applies from then on to all that another one has left. The time of
     /// sessions that were already away begins again.
+    ///
+    /// With a log, all nodes make the turn in which a node starts, and the policy is the one in the state.
     pub fn start(&mut self, state: &State, now: Now) {
         self.now = now.mono;
-        let node = self.node;
-        self.gathering.propose_next(Intent::NodeUp(node));
-        self.gathering.propose_next(Intent::Start(Box::new(state.rules().clone())));
+        if !self.flights.is_log {
+            let node = self.node;
+            self.gathering.propose_next(Intent::NodeUp(node));
+            self.gathering.propose_next(Intent::Start(Box::new(state.rules().clone())));
+        }
         for session in state.sessions_away() {
-            self.away.add(session, self.now, state.ttl_of(session));
+            self.add_away(state, session, None);
         }
     }
 
-    /// A turn begins to be gathered.
+    /// A turn begins to be gathered. A turn that has begun and was not taken goes on.
     pub fn begin(&mut self, now: Now) {
         self.now = now.mono;
         let gathering = &mut self.gathering;
-        gathering.turn += 1;
-        gathering.reserved.clear();
-        gathering.first_directs.clear();
+        if !std::mem::replace(&mut gathering.has_begun, true) {
+            gathering.turn += 1;
+            gathering.flight.turn = gathering.turn;
+        } else if gathering.has_intents() {
+            return;
+        }
         // One long list of banned sessions in each turn: together they could be longer than one entry of a log.
         let is_long = |intent: &Intent| matches!(intent, Intent::EvictBanned { .. });
         let end = gathering.next.iter().position(is_long).map_or(gathering.next.len(), |at| at + 1);
@@ -195,6 +169,12 @@ impl Edge {
         &self.gathering.intents
     }
 
+    /// The number of the turn that is gathered.
+    #[must_use]
+    pub fn turn(&self) -> u64 {
+        self.gathering.turn
+    }
+
     /// The number of intents of the turn so far.
     #[must_use]
     pub fn proposed(&self) -> usize {
@@ -203,10 +183,13 @@ impl Edge {
 
     /// Takes the gathered turn, to be ordered and applied. `time`: milliseconds since 1970. `steps`: the steps of slow work.
     pub fn take_turn(&mut self, time: u64, steps: usize) -> Turn {
+        let Self { gathering, flights, .. } = self;
         let node: NodeId = self.node;
-        self.gathering.steps = steps;
-        let next = Vec::with_capacity(self.gathering.intents.len().min(1_024));
-        let intents = std::mem::replace(&mut self.gathering.intents, next);
+        gathering.has_begun = false;
+        gathering.flight.steps = steps;
+        flights.take(&mut gathering.flight);
+        let next = Vec::with_capacity(gathering.intents.len().min(1_024));
+        let intents = std::mem::replace(&mut gathering.intents, next);
         Turn { node, time, intents, steps }
     }
 }

@@ -6,8 +6,10 @@
 
 mod turns;
 
+use super::admit::unavailable;
 use super::ask::Ask;
 use super::{Answer, Edge, Effect, Outcome, Read};
+use crate::order::Place;
 use std::collections::{HashMap, HashSet, VecDeque};
 use tcp_chat_protocol::{Action, ErrorKind, Refusal, RequestId, Seq};
 use tcp_chat_state::{ConnectionId, ConversationId, Past, Range, SessionId, State, UserCommandError, Writes};
@@ -31,6 +33,8 @@ struct HeldTurn {
     chunks: Vec<(ConversationId, Seq)>,
     /// The effects to deliver once it is kept.
     effects: Vec<Effect>,
+    /// The place of the last of them in a log.
+    place: Option<Place>,
 }
 
 /// The held turns.
@@ -179,6 +183,19 @@ impl Edge {
         self.hold.turns.front_mut().map(|turn| &mut turn.writes)
     }
 
+    /// The place in a log of the turn that was held last. It is committed with that turn.
+    pub fn hold_place(&mut self, place: Option<Place>) {
+        if let Some(last) = self.hold.turns.back_mut() {
+            last.place = place.or(last.place.take());
+        }
+    }
+
+    /// The place in a log to commit with the writes of [`Edge::held`].
+    #[must_use]
+    pub fn held_place(&self) -> Option<Place> {
+        self.hold.turns.front().and_then(|turn| turn.place.clone())
+    }
+
     /// The writes of [`Edge::held`] are kept: returns the effects to deliver now.
     #[must_use]
     pub fn release(&mut self, state: &State) -> Vec<Effect> {
@@ -241,7 +258,7 @@ impl Edge {
     /// # Errors
     /// The refusal: the command must not be proposed.
     pub fn check_action(&self, action: &Action) -> Result<(), Refusal> {
-        self.hold.check_action(action)
+        if self.is_unavailable { Err(unavailable()) } else { self.hold.check_action(action) }
     }
 
     /// May an operator change a user or a certificate now?
@@ -249,6 +266,9 @@ impl Edge {
     /// # Errors
     /// The refusal: the command must not be proposed.
     pub fn check_user_command(&self) -> Result<(), UserCommandError> {
+        if self.is_unavailable {
+            return Err(UserCommandError::Unavailable);
+        }
         if self.hold.fails { Err(UserCommandError::StoreFails) } else { Ok(()) }
     }
 

@@ -66,7 +66,9 @@ impl Edge {
             .get(&connection)
             .filter(|entry| entry.refused_for_ms == 0 && !entry.is_closing)?;
         let session = entry.session?;
-        if id.is_some_and(|id| !state.asks_past(session, id)) {
+        // Other turns may come before this one, and an id can leave the window with them.
+        let ahead = if self.flights.is_log { u64::MAX } else { 0 };
+        if id.is_some_and(|id| !state.asks_past(session, id, ahead)) {
             return None;
         }
         let (rates, now) = (Rates::of(state.rules()), self.now);

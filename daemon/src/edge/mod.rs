@@ -14,6 +14,7 @@ mod command;
 mod connections;
 mod counters;
 mod effects;
+mod flight;
 mod gathering;
 mod hold;
 mod limits;
@@ -37,12 +38,14 @@ pub use refusals::Refused;
 
 use away::Away;
 use connections::Connection;
+use flight::Flights;
 use gathering::Gathering;
 use hold::Hold;
 use networks::Networks;
 use presence::PendingPresence;
 use quotas::{Quotas, SessionLimits};
 use recipients::Listeners;
+use std::sync::Arc;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_state::{Change, ConnectionId, ConversationId, IdMap, NodeId, Origin, SessionId, Stage, State};
 
@@ -55,8 +58,14 @@ pub struct Edge {
     node: NodeId,
     /// The moment of this turn, in milliseconds of a clock that only goes forward.
     now: u64,
-    /// The turn that is gathered, and the edge's tasks at its places.
+    /// How long the order has stood still so far, in milliseconds.
+    stood_still: u64,
+    /// The turn that is gathered,
     gathering: Gathering,
+    /// and those that have not come back.
+    flights: Flights,
+    /// Nothing can be ordered: requests that need the order are refused.
+    is_unavailable: bool,
     /// Boxed: the empty places of a hash table hold no connection.
     connections: IdMap<ConnectionId, Box<Connection>>,
     /// The limits of each session that has sent a request to this process.
@@ -77,6 +86,8 @@ pub struct Edge {
     effects: Vec<Effect>,
     /// The turns that the store could not keep yet.
     hold: Hold,
+    /// The addresses of the living nodes, this one first. `None`: this daemon is alone.
+    servers: Option<Arc<[String]>>,
 }
 
 impl Edge {
@@ -85,8 +96,8 @@ impl Edge {
         Origin { node: self.node, connection }
     }
 
-    /// Observes how the state applies a turn that this edge has gathered. Called at each [`Stage`], with the state at that
-    /// stage and the changes since the last one.
+    /// Observes how the state applies a turn: the one that this edge gave last or, after [`Edge::comes_back`], one of a log.
+    /// Called at each [`Stage`], with the state at that stage and the changes since the last one.
     pub fn observe(&mut self, state: &State, changes: &mut Vec<Change>, stage: Stage) {
         match stage {
             Stage::Begin => {
@@ -98,7 +109,10 @@ impl Edge {
                 self.sync(state, changes);
                 self.tell(state);
             }
-            Stage::End => self.sync(state, changes),
+            Stage::End => {
+                self.sync(state, changes);
+                self.settle_local(state, usize::MAX);
+            }
         }
     }
 
@@ -106,7 +120,22 @@ impl Edge {
     #[must_use]
     pub fn finish(&mut self) -> Vec<Effect> {
         self.pending_presence.next_turn();
+        if self.flights.is_log {
+            self.end_flight();
+        }
         std::mem::take(&mut self.effects)
+    }
+
+    /// Ends the gathering of a turn for a log: returns the effects of the tasks that needed no turn.
+    #[must_use]
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.pending_presence.next_turn();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Can nothing be ordered now? Then requests that need the order are refused.
+    pub fn set_unavailable(&mut self, is_unavailable: bool) {
+        self.is_unavailable = is_unavailable;
     }
 
     /// The counters since the last call; `None`: nothing was counted.

@@ -12,14 +12,30 @@ use tcp_chat_state::{Ending, Redacted, Removal, State};
 impl Edge {
     /// Tells all clients that the daemon ends, and closes all connections, at this place of the turn. Sessions are
     /// kept.
-    pub fn shutdown(&mut self) {
-        self.gathering.add(Task::Shutdown);
+    pub fn shutdown(&mut self, state: &State) {
+        self.add_for_all(state, Task::Shutdown);
+    }
+
+    /// The node can serve no clients: they go on at another one.
+    pub fn hand_over(&mut self, state: &State) {
+        self.shut_all(state);
     }
 
     /// Sends a notice to all logged-in clients at this place of the turn.
-    pub fn say_to_all(&mut self, msg: &str) {
+    pub fn say_to_all(&mut self, state: &State, msg: &str) {
         let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        self.gathering.add(Task::Notice(line));
+        self.add_for_all(state, Task::Notice(line));
+    }
+
+    /// Sets the addresses that clients are told from now on: of the living nodes, this one first. Empty: this daemon is
+    /// alone, and tells none.
+    pub fn set_servers(&mut self, servers: Arc<[String]>) {
+        self.servers = Some(servers).filter(|servers| !servers.is_empty());
+    }
+
+    /// `servers` of a reply or a notice.
+    pub(super) fn servers(&self) -> Option<Vec<String>> {
+        self.servers.as_deref().map(<[String]>::to_vec)
     }
 
     /// Clients are told different times to come back.
@@ -28,6 +44,7 @@ impl Edge {
         const FIRST_MS: u64 = 250;
         /// and one more each so many milliseconds: 500 handshakes a second.
         const STEP_MS: u64 = 2;
+        let servers = self.servers();
         let latest = (state.rules().ttl_ms / 2).max(FIRST_MS);
         let mut open: Vec<_> =
             self.connections.iter().filter(|(_, c)| !c.is_closing).map(|(id, _)| *id).collect();
@@ -36,6 +53,7 @@ impl Edge {
             let mut going =
                 NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
             going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
+            going.servers.clone_from(&servers);
             self.line(connection, notice(&going));
             self.shut(connection, Closing::Shutdown);
         }

@@ -113,7 +113,12 @@ impl Edge {
     /// Announces pending presence before the state does its slow work, in at most as many steps as that. No message
     /// follows in this turn, so no number depends on it.
     pub(super) fn tell(&mut self, state: &State) {
-        for step in 0..self.gathering.steps {
+        self.announce(state, self.flights.current.steps);
+    }
+
+    /// Announces pending presence, in at most so many steps.
+    pub fn announce(&mut self, state: &State, steps: usize) {
+        for step in 0..steps {
             // Presence costs its time later, at its delivery. One step is always done: a room with constant joins and
             // leaves does not delay the others for ever.
             if !self.has_pending_presence() || (step > 0 && !self.pending_presence.tells_more()) {

@@ -1,6 +1,7 @@
 //! Owns how a request is refused: the reply, the data for the log, the errors in a row, and the number of them that
 //! closes the connection. Called by the edge for each answer. Never logs: the hub does, once the turn is over.
 
+use super::admit::counts_as_error;
 use super::{Answer, Closing, Edge, Effect};
 use std::net::IpAddr;
 use tcp_chat_protocol::{ErrorKind, Name, Refusal};
@@ -38,7 +39,7 @@ impl Edge {
         if entry.is_closing {
             return;
         }
-        entry.errors = entry.errors.saturating_add(1);
+        entry.errors = entry.errors.saturating_add(u32::from(counts_as_error(&refusal)));
         let closing = match refusal.kind {
             ErrorKind::ServerFull => Some(Closing::Full),
             ErrorKind::AuthFailed => {

@@ -77,6 +77,7 @@ impl Edge {
             log: Some(log),
             log_from: Some(log_from),
             marks,
+            servers: self.servers(),
             server: ServerInfo {
                 name: "tcp-chatd".into(),
                 version: env!("CARGO_PKG_VERSION").into(),

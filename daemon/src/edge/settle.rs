@@ -1,5 +1,5 @@
 //! Owns the answers to requests while their turn is applied: each is answered at its place, from the state at that place.
-//! Called by [`Edge::observe`]. Never adds to this turn, and never changes the state.
+//! Called by [`Edge::observe`], and for the tasks that need no turn. Never adds to this turn, and never changes the state.
 
 use super::gathering::{Asked, AskedLogin, Task};
 use super::{Closing, Edge, Effect};
@@ -20,11 +20,11 @@ impl Edge {
         result: Result<Done, Box<Refusal>>,
     ) {
         let away_ms = match &result {
-            Ok(Done::LoggedIn(logged_in)) => self.away.since(logged_in.session, self.now),
+            Ok(Done::LoggedIn(logged_in)) => self.away.since(logged_in.session, self.away_time()),
             _ => 0,
         };
         self.sync(state, changes);
-        if let Some(asked) = self.gathering.asked(index) {
+        if let Some(asked) = self.flights.current.asked(index) {
             self.settle_request(state, asked, (id, result), away_ms);
         }
         self.settle_local(state, index + 1);
@@ -60,7 +60,7 @@ impl Edge {
 
     /// Does the tasks up to this number of applied intents.
     pub(super) fn settle_local(&mut self, state: &State, applied: usize) {
-        while let Some(task) = self.gathering.task(applied) {
+        while let Some(task) = self.flights.current.task(applied) {
             self.do_task(state, task);
         }
     }
@@ -107,7 +107,7 @@ impl Edge {
         }
     }
 
-    fn do_task(&mut self, state: &State, task: Task) {
+    pub(super) fn do_task(&mut self, state: &State, task: Task) {
         match task {
             Task::Query { connection, session, id, query } => {
                 if !self.is_open(connection) {

@@ -65,6 +65,7 @@ pub(super) enum OperatorReply {
     Action(oneshot::Sender<Result<ActReply, String>>),
     User(oneshot::Sender<Result<usize, UserCommandError>>),
     Erasure(oneshot::Sender<Result<usize, UserCommandError>>),
+    Rules(oneshot::Sender<Vec<RoomTwin>>),
 }
 
 impl Hub {
@@ -72,9 +73,9 @@ impl Hub {
         match control {
             Control::Health(to) => self.reply(After::Turn, to, |hub, _| hub.health()),
             Control::Measure(to) => self.reply(After::Turn, to, |hub, _| hub.measure()),
-            Control::Shutdown => self.edge.shutdown(),
+            Control::Shutdown => self.edge.shutdown(&self.state),
             Control::Say(msg, to) => {
-                self.edge.say_to_all(&msg);
+                self.edge.say_to_all(&self.state, &msg);
                 self.reply(After::Turn, to, |_, _| ());
             }
             Control::Action(uid, action, to) => match self.edge.check_action(&action) {
@@ -105,8 +106,7 @@ impl Hub {
             }
             Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
             Control::Rules(rules, to) => {
-                self.edge.propose(Intent::Policy(rules));
-                self.reply(After::Turn, to, |hub, _| hub.tell_twins());
+                self.operate(Intent::Policy(rules), OperatorReply::Rules(to));
             }
         }
     }
@@ -141,6 +141,7 @@ impl Hub {
                 let done = *done;
                 self.reply_to_user_command(After::erased(&done), to, done);
             }
+            (OperatorReply::Rules(to), _) => self.reply(After::Turn, to, |hub, _| hub.tell_twins()),
             // The receiver is told that the hub gave no answer.
             (OperatorReply::User(_) | OperatorReply::Erasure(_), _) => {}
         }

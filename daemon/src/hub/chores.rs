@@ -3,6 +3,7 @@
 //! proposes it, and the state decides in the next turn.
 
 use super::Hub;
+use super::turn::commit;
 use crate::log;
 use crate::store::{HistoryBytes, Removed, StoreError};
 use std::time::Duration;
@@ -57,7 +58,9 @@ impl Hub {
         }
         if now >= self.forget_at {
             self.forget_at = now + FORGET_EVERY;
-            self.retains.get_or_insert_default();
+            if self.drives() {
+                self.retains.get_or_insert_default();
+            }
         }
         if now >= self.check_at {
             self.check_at = now + CHECK_EVERY;
@@ -92,21 +95,28 @@ impl Hub {
         match kept {
             Ok(true) => {
                 self.failing = None;
+                self.shared.store_works();
                 self.edge.store_works();
                 info!(event = "store_works", "store works again: messages are kept");
                 self.answer();
             }
             Ok(false) => self.failing.iter_mut().for_each(|(_, at)| *at = now),
             // The removal that the next turn decides makes room.
-            Err(why) if self.retains.is_some() => self.failing = Some((why.to_string(), now)),
+            Err(why) if self.retains.is_some() && !self.order.is_log() => {
+                self.failing = Some((why.to_string(), now))
+            }
             Err(why) => self.failing = Some((why.to_string(), now + PROBE_EVERY)),
         }
     }
 
     /// Writes the held turns, and delivers their effects. False: more are held, and the time is over.
     pub(super) fn keep_held(&mut self, until: Option<Instant>) -> Result<bool, StoreError> {
-        while let Some(writes) = self.edge.held() {
-            let kept = self.store.commit(writes)?;
+        loop {
+            let place = self.edge.held_place();
+            let Some(writes) = self.edge.held() else { break };
+            // Effects of tasks that needed no turn may be held alone, and those have no place in a log.
+            let has_none = self.order.is_log() && place.is_none() && writes.is_empty();
+            let kept = if has_none { Vec::new() } else { commit(&mut self.store, writes, place.as_ref())? };
             let effects = self.edge.release(&self.state);
             self.deliver(effects, &kept);
             if until.is_some_and(|until| Instant::now() >= until) {
@@ -126,6 +136,7 @@ impl Hub {
         );
         self.edge.store_fails();
         self.failing = Some((why, Instant::now() + PROBE_EVERY));
+        self.shared.store_fails();
     }
 
     fn is_above_limit(&self) -> bool {
@@ -149,6 +160,7 @@ impl Hub {
         let slices = if self.is_urgent() { SLICES } else { 1 };
         let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
         let proposed = proposed.filter(|oldest| *oldest > self.state.oldest());
+        let proposed = proposed.filter(|_| self.drives());
         self.retains = self.retains.max(proposed);
         Ok(is_more || proposed.is_some())
     }

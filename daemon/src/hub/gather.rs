@@ -10,6 +10,8 @@ use super::{Control, Entry, HELD, Hub, Outbox};
 use crate::edge::Ask;
 use crate::edge::{Command, Now};
 use crate::log;
+use crate::order::Readiness;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_state::{ConnectionId, IdMap, Intent};
@@ -56,6 +58,8 @@ pub(super) struct Taken {
     pub(super) steps: usize,
     /// More sessions have expired than this turn ends.
     pub(super) is_more_overdue: bool,
+    /// It has slow work, or other work that no client has asked for.
+    pub(super) has_work: bool,
 }
 
 impl Taken {
@@ -92,12 +96,15 @@ impl Taken {
 }
 
 impl Hub {
-    /// Gathers a turn: the edge admits what it takes.
-    pub(super) fn gather(&mut self, now: Now, waiting: &mut Waiting) -> Taken {
+    /// Gathers a turn: the edge admits what it takes. Of an order that is busy only what does not need it.
+    pub(super) fn gather(&mut self, now: Now, waiting: &mut Waiting, readiness: Readiness) -> Taken {
         self.edge.begin(now);
-        if let Some(oldest) = self.retains.take() {
+        let retains = if self.may_work(readiness) { self.retains.take() } else { None };
+        if let Some(oldest) = retains {
             self.edge.propose(Intent::Retain(oldest));
         }
+        let is_busy = readiness == Readiness::Busy;
+        let aside = if is_busy { self.set_aside(waiting) } else { VecDeque::new() };
         self.rewrites = Rewrites::default();
         // A command that found no room in the last turn has it now, but not in two turns in a row: what comes first would
         // wait for a queue of long commands.
@@ -106,7 +113,7 @@ impl Hub {
         let needed = if self.has_given_room { needed } else { 0 };
         let room = FIRST_BYTES.min(ENCODED_BYTES.saturating_sub(needed));
         let encoded = most_bytes_of_intents(self.edge.intents());
-        let mut taken = Taken { encoded, room, ..Taken::default() };
+        let mut taken = Taken { encoded, room, has_work: retains.is_some(), ..Taken::default() };
         while !taken.is_full() {
             let Some((entry, is_all)) = waiting.next_first(|command| taken.takes(command)) else { break };
             match entry {
@@ -130,10 +137,15 @@ impl Hub {
             }
             taken.bytes += self.rewrites.take_bytes();
         }
+        if is_busy {
+            waiting.put_back(aside);
+        }
         taken.heavy_at = self.edge.proposed();
-        self.gather_steps(waiting, &mut taken);
+        self.gather_steps(waiting, &mut taken, is_busy);
         taken.slow_at = self.edge.proposed();
-        self.gather_work(now, &mut taken);
+        if self.may_work(readiness) {
+            self.gather_work(now, &mut taken);
+        }
         taken
     }
 
@@ -145,8 +157,17 @@ impl Hub {
         self.edge.admit(&self.state, connection, command, past);
     }
 
+    /// Takes the entries out that wait for a busy order.
+    fn set_aside(&self, waiting: &mut Waiting) -> VecDeque<Entry> {
+        waiting.set_aside(|entry| match entry {
+            Entry::Open(..) => false,
+            Entry::Commands(c, list) => list.iter().any(|command| self.edge.needs_order(*c, command)),
+            Entry::Control(control) => control.needs_order(),
+        })
+    }
+
     /// Takes requests other than messages: some of them in every turn, also beside messages that fill it.
-    fn gather_steps(&mut self, waiting: &mut Waiting, taken: &mut Taken) {
+    fn gather_steps(&mut self, waiting: &mut Waiting, taken: &mut Taken, is_busy: bool) {
         let began = std::time::Instant::now();
         // Beside messages that fill the turn: one long message, or as many other requests as the time allows.
         let enough = TURN_BYTES.max(taken.bytes + LIGHT_BYTES);
@@ -159,7 +180,9 @@ impl Hub {
         }
         while let Some(step) = waiting.next_step(
             |c| is_full(&self.outboxes, c),
-            |c, command| self.edge.must_wait(&self.state, c, command),
+            |c, command| {
+                (is_busy && self.edge.needs_order(c, command)) || self.edge.must_wait(&self.state, c, command)
+            },
             |command| taken.fits(command),
         ) {
             if step.ends_batch {
@@ -182,23 +205,28 @@ impl Hub {
     /// The slow work of the turn. The hub proposes which sessions end and the number of steps before the turn is
     /// applied, so that every state that applies the turn does the same.
     fn gather_work(&mut self, now: Now, taken: &mut Taken) {
-        taken.steps = match self.edge.has_pending_presence() {
+        let steps = match self.edge.has_pending_presence() {
             // Presence lines come first.
             true => Pace::LEAST,
             false => self.pace.steps(self.turn_time.saturating_sub(self.heavy_pace.time(taken.weight))),
         };
+        // A log gets no turn for steps that nobody has to do.
+        taken.steps =
+            if !self.order.is_log() || (self.drives() && self.state.is_sweeping()) { steps } else { 0 };
         let mut overdue = self.edge.overdue(now.mono);
-        let ending: Vec<_> = overdue.by_ref().take(taken.steps).collect();
+        let ending: Vec<_> = overdue.by_ref().take(steps).collect();
         taken.is_more_overdue = overdue.next().is_some();
         drop(overdue);
         if !ending.is_empty() {
             self.edge.propose(Intent::Expire(ending));
+            taken.has_work = true;
         }
+        taken.has_work |= taken.steps > 0;
         self.gather_erasure(taken);
     }
 
     /// One step of an erasure in each turn, while the store works and the disk has room beside what the turn has taken.
-    fn gather_erasure(&mut self, taken: &Taken) {
+    fn gather_erasure(&mut self, taken: &mut Taken) {
         if !self.erases() {
             return;
         }
@@ -209,6 +237,7 @@ impl Hub {
             Ok(Some(step)) => {
                 self.erasure_waits = false;
                 self.edge.propose(Intent::Erase(step));
+                taken.has_work = true;
             }
             Ok(None) => {
                 self.erase_at = Instant::now() + ERASE_AGAIN;
@@ -234,6 +263,9 @@ impl Hub {
 
     /// Is there a step of an erasure to be done now?
     pub(super) fn erases(&self) -> bool {
-        self.state.erasure().is_some() && self.failing.is_none() && Instant::now() >= self.erase_at
+        self.state.erasure().is_some()
+            && self.failing.is_none()
+            && self.drives()
+            && Instant::now() >= self.erase_at
     }
 }

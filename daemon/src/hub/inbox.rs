@@ -55,6 +55,13 @@ pub enum Control {
     Rules(Box<Rules>, oneshot::Sender<Vec<RoomTwin>>),
 }
 
+impl Control {
+    /// Does it become part of a turn?
+    pub(super) fn needs_order(&self) -> bool {
+        matches!(self, Self::Action(..) | Self::User(..) | Self::Rules(..))
+    }
+}
+
 /// The health of the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {

@@ -15,6 +15,7 @@ mod inbox;
 mod outbox;
 mod pace;
 mod past;
+mod shared;
 mod turn;
 mod waiting;
 
@@ -25,7 +26,7 @@ pub use outbox::{Closed, Item, Outbox, Taken};
 use crate::edge::{Edge, Now};
 use crate::log;
 use crate::metrics::Metrics;
-use crate::order::Local;
+use crate::order::{Order, Orders, Stopped};
 use crate::store::Store;
 use answers::{Answer, OperatorReply};
 use arc_swap::ArcSwap;
@@ -34,6 +35,7 @@ use clock::Clock;
 use gather::{TURN_COMMANDS, TURN_TIME};
 use pace::Pace;
 use past::Rewrites;
+use shared::Shared;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,12 +58,14 @@ pub enum Ended {
     Clean,
     /// Its inbox closed, and the store could not be written at the end.
     StoreFailing(String),
+    /// The order has ended.
+    Stopped(Stopped),
 }
 
 struct Hub {
     edge: Edge,
     state: State,
-    order: Local,
+    order: Orders,
     store: Store,
     outboxes: IdMap<ConnectionId, Arc<Outbox>>,
     /// Connections whose batches this turn has taken to their end.
@@ -108,6 +112,8 @@ struct Hub {
     heavy_pace: Pace,
     banned_addresses: BannedAddresses,
     directory: Directory,
+    /// What belongs to a log that several nodes share.
+    shared: Shared,
     metrics: Arc<Metrics>,
 }
 
@@ -120,6 +126,7 @@ pub type BannedAddresses = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 /// # Errors
 /// The thread or its runtime could not be created.
 pub fn spawn(
+    order: Orders,
     rules: Rules,
     store: Store,
     found: Snapshot,
@@ -130,7 +137,7 @@ pub fn spawn(
     let (sender, receiver) = oneshot::channel();
     // Before the first connection is accepted.
     let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.permissions.banned_ranges()));
-    let hub = Hub::new(rules, store, found, directory, banned_addresses.clone(), metrics);
+    let hub = Hub::new(order, rules, store, found, directory, banned_addresses.clone(), metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
@@ -140,6 +147,7 @@ pub fn spawn(
 
 impl Hub {
     fn new(
+        order: Orders,
         rules: Rules,
         mut store: Store,
         found: Snapshot,
@@ -151,13 +159,13 @@ impl Hub {
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
         let state = State::restore(rules, found, now.wall);
-        let mut edge = Edge::default();
+        let mut edge = if order.is_log() { Edge::of_log(order.node()) } else { Edge::default() };
         edge.start(&state, now);
         directory.publish(state.users());
         Self {
             edge,
             state,
-            order: Local::default(),
+            order,
             directory,
             store,
             outboxes: IdMap::default(),
@@ -186,6 +194,7 @@ impl Hub {
             pace: Pace::default(),
             heavy_pace: Pace::default(),
             banned_addresses,
+            shared: Shared::default(),
             metrics,
         }
     }
@@ -194,25 +203,36 @@ impl Hub {
         let mut taken = Vec::new();
         let mut waiting = Waiting::default();
         // The start of this process: its configured rooms exist before the first login.
-        self.turn(&mut waiting);
+        let mut goes_on = self.turn(&mut waiting);
         self.tell_twins();
-        loop {
-            // At the end, unfinished slow work stays in the store, and the next start continues it. The edge's
-            // proposals are stored nowhere else.
-            let is_end = entries.is_closed() && entries.is_empty() && !self.edge.has_proposals();
-            if waiting.is_empty() && (is_end || !self.has_work()) {
+        while self.shared.stopped().is_none() {
+            if self.rests(&entries, &waiting, goes_on) {
+                let due = self.next_due(&waiting);
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
-                    () = tokio::time::sleep_until(self.next_due(&waiting)) => {}
+                    // While the store fails, nothing is taken from the order, so its words would end this at once.
+                    () = std::future::poll_fn(|context| self.order.poll_word(context)), if self.failing.is_none() => {}
+                    () = tokio::time::sleep_until(due) => {}
                 }
-                taken.drain(..).for_each(|entry| waiting.add(entry));
+                taken.drain(..).for_each(|entry| self.add(&mut waiting, entry));
             }
-            take_more(&mut entries, &mut waiting);
-            self.turn(&mut waiting);
+            self.take_more(&mut entries, &mut waiting);
+            goes_on = self.turn(&mut waiting);
             self.chores();
         }
         self.finish()
+    }
+
+    /// Has the next turn nothing to do until something comes? `goes_on`: the result of the turn before.
+    fn rests(&self, entries: &mpsc::Receiver<Entry>, waiting: &Waiting, goes_on: bool) -> bool {
+        if self.order.is_log() {
+            return !goes_on;
+        }
+        // At the end, unfinished slow work stays in the store, and the next start continues it. The edge's proposals
+        // are stored nowhere else.
+        let is_end = entries.is_closed() && entries.is_empty() && !self.edge.has_proposals();
+        waiting.is_empty() && (is_end || !self.has_work())
     }
 
     /// Is slow work left?
@@ -230,12 +250,17 @@ impl Hub {
 
     /// The moment of the next work without a request.
     fn next_due(&self, waiting: &Waiting) -> Instant {
-        let ending = self.edge.next_ending().map(|at| self.began + Duration::from_millis(at));
+        // While a turn with such work is under way, its return is the next moment.
+        let may_work = self.may_work(self.readiness(self.began.elapsed()));
+        let ending = self.edge.next_ending().filter(|_| may_work);
+        let ending = ending.map(|at| self.began + Duration::from_millis(at));
         let probe = self.failing.as_ref().map(|(_, at)| *at);
         let deferred = (!self.deferred.is_empty()).then_some(self.deferred_at);
         let held = waiting.holds().then_some(self.held_at);
-        let erasing = self.state.erasure().filter(|_| self.failing.is_none()).map(|_| self.erase_at);
-        [ending, probe, deferred, held, erasing, self.next_answer()]
+        let erases = self.failing.is_none() && may_work && self.drives();
+        let erasing = self.state.erasure().filter(|_| erases).map(|_| self.erase_at);
+        let ordered = self.order.due().filter(|_| self.failing.is_none()).map(|at| self.began + at);
+        [ending, probe, deferred, held, erasing, ordered, self.next_answer()]
             .into_iter()
             .flatten()
             .fold(self.retention_at.min(self.check_at), Instant::min)
@@ -243,6 +268,7 @@ impl Hub {
 
     fn finish(mut self) -> Ended {
         log::tell_left_out();
+        self.order.leave(self.began.elapsed());
         self.store.wait_longer_for_locks();
         if self.failing.is_some() && self.store.check_files().and_then(|()| self.keep_held(None)).is_ok() {
             self.failing = None;
@@ -251,24 +277,32 @@ impl Hub {
         if let Err(why) = self.store.close() {
             failing.get_or_insert(why.to_string());
         }
-        failing.map_or(Ended::Clean, Ended::StoreFailing)
-    }
-}
-
-/// Yields to connections that are about to add an entry: a commit costs about the same for one message and for a
-/// hundred. Costs nothing if no connection is running.
-fn take_more(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
-    for _ in 0..YIELDS {
-        std::thread::yield_now();
-        let mut came = 0;
-        while came < TURN_COMMANDS
-            && let Ok(entry) = entries.try_recv()
-        {
-            came += 1;
-            waiting.add(entry);
+        match self.shared.stopped() {
+            Some(stopped) => Ended::Stopped(stopped.clone()),
+            None => failing.map_or(Ended::Clean, Ended::StoreFailing),
         }
-        if came == 0 {
-            return;
+    }
+
+    /// Adds an entry to those that wait for a turn.
+    fn add(&self, waiting: &mut Waiting, entry: Entry) {
+        waiting.add_unless(entry, |connection| self.order.is_log() && self.edge.waits_for_login(connection));
+    }
+
+    /// Yields to connections that are about to add an entry: a commit costs about the same for one message and for a
+    /// hundred. Costs nothing if no connection is running.
+    fn take_more(&self, entries: &mut mpsc::Receiver<Entry>, waiting: &mut Waiting) {
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            let mut came = 0;
+            while came < TURN_COMMANDS
+                && let Ok(entry) = entries.try_recv()
+            {
+                came += 1;
+                self.add(waiting, entry);
+            }
+            if came == 0 {
+                return;
+            }
         }
     }
 }

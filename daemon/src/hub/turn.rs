@@ -5,25 +5,39 @@ use super::gather::Taken;
 use super::waiting::Waiting;
 use super::{Hub, OperatorReply};
 use crate::edge::Outcome;
-use crate::order::{Next, Order, Ordered};
+use crate::order::{Next, Order, Ordered, Place, Readiness};
+use crate::store::{Kept, Store, StoreError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tcp_chat_state::{Stage, Turn};
+use tcp_chat_state::{Stage, Turn, Writes};
 
 impl Hub {
-    /// Does one turn.
-    pub(super) fn turn(&mut self, waiting: &mut Waiting) {
-        let now = self.now();
-        let taken = self.gather(now, waiting);
-        let proposed = self.edge.take_turn(now.wall, taken.steps);
-        let at = self.began.elapsed();
-        let _ = self.order.propose(proposed, at);
-        while let Some(Next::Turn(Ordered { turn, .. })) = self.order.next(at) {
-            let outcome = self.apply(turn, &taken);
-            self.commit_and_deliver(outcome);
+    /// Does one turn. With a log: what can be done now, see [`Hub::pass`]. True: the next one has something to do at once.
+    pub(super) fn turn(&mut self, waiting: &mut Waiting) -> bool {
+        if self.order.is_log() {
+            return self.pass(waiting);
         }
+        let now = self.now();
+        let taken = self.gather(now, waiting, Readiness::Ready);
+        let commands = taken.commands;
+        let proposed = self.edge.take_turn(now.wall, taken.steps);
+        let mut own = Own { taken, operators: std::mem::take(&mut self.operators) };
+        // It is not refused, and comes back at once.
+        let _ = self.order.propose(proposed, Duration::ZERO);
+        if let Some(Next::Turn(Ordered { turn, .. })) = self.order.next(Duration::ZERO) {
+            let outcome = self.apply(turn, Some(&mut own));
+            self.commit_and_deliver(outcome, None);
+        }
+        self.end_turn(commands);
+        !waiting.is_empty()
+    }
+
+    /// The work at the end of each turn.
+    pub(super) fn end_turn(&mut self, commands: usize) {
         self.directory.publish(self.state.users());
-        if taken.commands > 0 {
-            self.metrics.hub.turn(taken.commands);
+        if commands > 0 {
+            self.metrics.hub.turn(commands);
         }
         if let Some(counters) = self.edge.take_counters() {
             self.metrics.add(&counters);
@@ -31,11 +45,14 @@ impl Hub {
         self.answer();
     }
 
-    /// Applies a turn: the state changes, and the edge answers the requests. Measures the time of each part, to set the size
-    /// of the next turns.
-    fn apply(&mut self, turn: Turn, taken: &Taken) -> Outcome {
-        let Self { state, edge, operators, .. } = self;
+    /// Applies a turn: the state changes, and the edge answers the requests. Measures the time of each part of an own turn, to
+    /// set the size of the next turns.
+    pub(super) fn apply(&mut self, turn: Turn, own: Option<&mut Own>) -> Outcome {
+        let Self { state, edge, .. } = self;
         let mut done = Vec::new();
+        let mut other = Own::default();
+        let is_own = own.is_some();
+        let Own { taken, operators } = own.unwrap_or(&mut other);
         let mut laps = Laps::new(taken);
         let writes = state.apply(turn, |state, changes, stage| {
             let applied = match &stage {
@@ -58,7 +75,7 @@ impl Hub {
         if taken.weight > 0 {
             self.heavy_pace.took(taken.weight, heavy);
         }
-        if taken.is_more_overdue || self.state.is_sweeping() || self.edge.tells_more() {
+        if is_own && (taken.is_more_overdue || self.state.is_sweeping() || self.edge.tells_more()) {
             self.pace.took(taken.steps, began.elapsed());
         }
         done.into_iter()
@@ -66,11 +83,13 @@ impl Hub {
         Outcome { writes, effects: self.edge.finish() }
     }
 
-    /// Commits the writes of a turn, and delivers its effects. A turn that the store cannot keep is held.
-    fn commit_and_deliver(&mut self, outcome: Outcome) {
+    /// Commits the writes of a turn, or of several turns of a log, and delivers their effects. What the store cannot keep is
+    /// held. `place`: of the last of them in the log.
+    pub(super) fn commit_and_deliver(&mut self, outcome: Outcome, place: Option<Place>) {
         if self.failing.is_some() {
             // The edge has refused what it could; the held turns are written when the store works again.
             let effects = self.edge.hold(outcome);
+            self.edge.hold_place(place);
             return self.deliver(effects, &[]);
         }
         let Outcome { mut writes, effects } = outcome;
@@ -78,7 +97,7 @@ impl Hub {
             return self.deliver(effects, &[]);
         }
         let began = Instant::now();
-        match self.store.commit(&mut writes) {
+        match commit(&mut self.store, &mut writes, place.as_ref()) {
             Ok(kept) => {
                 self.metrics.hub.committed(began.elapsed());
                 // Before the delivery, so that a user can use a new password or certificate as soon as the reply arrives.
@@ -89,10 +108,28 @@ impl Hub {
                 self.metrics.hub.not_kept();
                 self.fail(&why);
                 let effects = self.edge.hold(Outcome { writes, effects });
+                self.edge.hold_place(place);
                 self.deliver(effects, &[]);
             }
         }
     }
+}
+
+/// What the hub keeps for an own turn until it has come back.
+#[derive(Default)]
+pub(super) struct Own {
+    pub(super) taken: Taken,
+    /// The commands of operators in the turn, each with its place.
+    pub(super) operators: VecDeque<(usize, OperatorReply)>,
+}
+
+/// Commits writes with their place in the log.
+pub(super) fn commit(
+    store: &mut Store,
+    writes: &mut Writes,
+    place: Option<&Place>,
+) -> Result<Vec<Arc<Kept>>, StoreError> {
+    store.commit_at(writes, place.map(|place| &place.0[..]))
 }
 
 /// The time of the parts of a turn.

@@ -7,7 +7,7 @@
 use super::Entry;
 use crate::edge::Ask;
 use crate::edge::Command;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::vec::IntoIter;
 use tcp_chat_state::{ConnectionId, IdMap};
 
@@ -49,13 +49,19 @@ pub(super) struct Step {
 }
 
 impl Waiting {
+    #[cfg(test)]
     pub(super) fn add(&mut self, entry: Entry) {
+        self.add_unless(entry, |_| false);
+    }
+
+    /// Adds an entry. All that a connection sends takes turns if it `waits` for its LOGIN, which is under way.
+    pub(super) fn add_unless(&mut self, entry: Entry, waits: impl Fn(ConnectionId) -> bool) {
         match entry {
             Entry::Commands(connection, list) => {
                 // A connection that takes turns keeps its order: later messages come after its earlier requests.
                 if let Some(batches) = self.rest.get_mut(&connection) {
                     batches.push_back(list.into_iter());
-                } else if list.iter().all(is_light) {
+                } else if list.iter().all(is_light) && !waits(connection) {
                     self.add_first(connection, Entry::Commands(connection, list));
                 } else {
                     self.rest.insert(connection, VecDeque::from([list.into_iter()]));
@@ -99,6 +105,29 @@ impl Waiting {
             self.count_taken(*connection);
         }
         Some((entry, true))
+    }
+
+    /// Takes the entries out of those that come first that must wait, with all later ones of their connections.
+    pub(super) fn set_aside(&mut self, must_wait: impl Fn(&Entry) -> bool) -> VecDeque<Entry> {
+        let mut waiting: HashSet<ConnectionId> = HashSet::new();
+        let (aside, first) = std::mem::take(&mut self.first).into_iter().partition(|entry| match entry {
+            Entry::Open(connection, ..) | Entry::Commands(connection, _) => {
+                let waits = waiting.contains(connection) || must_wait(entry);
+                if waits {
+                    waiting.insert(*connection);
+                }
+                waits
+            }
+            Entry::Control(_) => must_wait(entry),
+        });
+        self.first = first;
+        aside
+    }
+
+    /// The entries that were set aside come first again.
+    pub(super) fn put_back(&mut self, mut aside: VecDeque<Entry>) {
+        aside.append(&mut self.first);
+        self.first = aside;
     }
 
     /// Counts an entry that was taken out of `first`. After its last one, a connection with other requests gets into

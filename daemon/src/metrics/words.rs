@@ -131,7 +131,7 @@ impl Reason {
 }
 
 /// The labels for the end of a connection.
-pub(super) const ENDS: [&str; 15] = [
+pub(super) const ENDS: [&str; 16] = [
     "quit",
     "taken_over",
     "too_many_errors",
@@ -140,6 +140,7 @@ pub(super) const ENDS: [&str; 15] = [
     "server_full",
     "kicked",
     "shutdown",
+    "outcome_unknown",
     "closed_by_the_peer",
     "closed_by_the_peer_without_a_goodbye",
     "connection_lost",
@@ -177,8 +178,8 @@ mod tests {
 
     #[test]
     fn every_way_to_close_a_connection_has_its_label() {
-        use Closing::{AuthFailed, Errors, Full, Kicked, Late, Quit, Shutdown, TakenOver};
-        for closing in [Quit, TakenOver, Errors, AuthFailed, Late, Full, Kicked, Shutdown] {
+        use Closing::{AuthFailed, Errors, Full, Kicked, Late, Quit, Shutdown, TakenOver, Unanswered};
+        for closing in [Quit, TakenOver, Errors, AuthFailed, Late, Full, Kicked, Shutdown, Unanswered] {
             assert_ne!(end(closing.as_str()), "other", "{closing:?}");
         }
         assert_eq!(end("closed by the peer without a goodbye"), "closed_by_the_peer_without_a_goodbye");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tcp_chat_state::{Turn, Writes};
+use tcp_chat_state::{NodeId, Turn, Writes};
 use tokio::sync::mpsc;
 
 /// How many words to the order may wait.
@@ -102,12 +102,6 @@ impl Linked {
         &self.order
     }
 
-    /// Closes this node's epoch, before its process ends.
-    pub fn leave(&mut self, now: Duration) {
-        self.order.leave(now);
-        self.tell();
-    }
-
     /// As [`Order::applied`], with the digest of the writes.
     pub fn applied_as(&mut self, outcome: &[u8; 32]) -> Option<Place> {
         self.order.applied(outcome)
@@ -129,6 +123,10 @@ impl Linked {
 }
 
 impl Order for Linked {
+    fn node(&self) -> NodeId {
+        self.order.node()
+    }
+
     fn readiness(&self, now: Duration) -> Readiness {
         self.order.readiness(now)
     }
@@ -170,5 +168,14 @@ impl Order for Linked {
 
     fn running(&self, now: Duration) -> Duration {
         self.order.running(now)
+    }
+
+    fn hold(&self) -> Option<Duration> {
+        Some(self.order.hold_time())
+    }
+
+    fn leave(&mut self, now: Duration) {
+        self.order.leave(now);
+        self.tell();
     }
 }

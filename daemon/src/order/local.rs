@@ -4,7 +4,7 @@
 use super::{Next, NotTaken, Order, Ordered, Place, Readiness};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tcp_chat_state::{Turn, Writes};
+use tcp_chat_state::{NodeId, Turn, Writes};
 
 /// The order of a daemon without a cluster.
 #[derive(Debug, Default)]
@@ -15,6 +15,10 @@ pub struct Local {
 }
 
 impl Order for Local {
+    fn node(&self) -> NodeId {
+        NodeId::LOCAL
+    }
+
     fn readiness(&self, _: Duration) -> Readiness {
         if self.turn.is_none() { Readiness::Ready } else { Readiness::Busy }
     }
@@ -47,6 +51,12 @@ impl Order for Local {
     fn running(&self, now: Duration) -> Duration {
         now
     }
+
+    fn hold(&self) -> Option<Duration> {
+        None
+    }
+
+    fn leave(&mut self, _: Duration) {}
 }
 
 #[cfg(test)]

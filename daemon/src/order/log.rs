@@ -169,6 +169,12 @@ impl LogOrder {
         })
     }
 
+    /// The setting `hold`.
+    #[must_use]
+    pub fn hold_time(&self) -> Duration {
+        self.patience.hold
+    }
+
     /// The number of this node.
     #[must_use]
     pub fn node(&self) -> NodeId {

@@ -1,14 +1,17 @@
 //! Owns the order of turns: a node proposes a turn, and later gets back the turns that all nodes apply next, its own and
 //! those of others. Called by the hub. Never reads or applies a turn, and never waits.
 //!
-//! [`Local`] is the order of a daemon that is alone, [`LogOrder`] that of a cluster's node. [`stream`] has the words between
-//! the latter and the task that talks with the stream, and [`Linked`] moves them.
+//! [`Local`] is the order of a daemon that is alone, `LogOrder` that of a cluster's node. `stream` has the words between
+//! the latter and the task that talks with the stream, and `Linked` moves them. The hub has one of them, as [`Orders`].
 
 #[cfg(feature = "cluster")]
 mod linked;
 mod local;
 #[cfg(feature = "cluster")]
 mod log;
+mod orders;
+#[cfg(test)]
+pub mod slow;
 #[cfg(feature = "cluster")]
 pub mod stream;
 
@@ -17,6 +20,7 @@ pub use linked::{Linked, OrderGone, TaskEnd, ToOrder};
 pub use local::Local;
 #[cfg(feature = "cluster")]
 pub use log::{Begin, Identity, LogOrder, Patience, Process, node_id};
+pub use orders::Orders;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -105,6 +109,9 @@ pub struct Place(pub Vec<u8>);
 
 /// Puts turns into one order. `now` is the time since the process started, on a clock that only goes forward.
 pub trait Order {
+    /// This node.
+    fn node(&self) -> NodeId;
+
     /// Can a turn be proposed now?
     fn readiness(&self, now: Duration) -> Readiness;
 
@@ -132,4 +139,12 @@ pub trait Order {
     /// The time for which the order has gone on, by a clock that stands still while nothing comes back. The time that a
     /// session is away is measured with it: nobody expires because nothing can be ordered.
     fn running(&self, now: Duration) -> Duration;
+
+    /// The setting `hold`: after this time with a store that cannot be written, a node hands over its connections. `None`: it
+    /// is the only node, and keeps them.
+    fn hold(&self) -> Option<Duration>;
+
+    /// The process ends: the epoch of this node is closed, as far as that is possible at once, so that the others need not wait
+    /// until they miss it.
+    fn leave(&mut self, now: Duration);
 }

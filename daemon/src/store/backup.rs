@@ -144,7 +144,7 @@ fn copy_pages(
     if copied? {
         // The stored limit was measured for the disk of this store.
         copy.execute("UPDATE totals SET max_bytes = NULL", []).map_err(&error)?;
-        log_id::clear(&copy).map_err(&error)?;
+        log_id::clear_in_copy(&copy).map_err(&error)?;
         copy.close().map_err(|(_, e)| error(e))?;
         return Ok(true);
     }

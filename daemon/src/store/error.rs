@@ -78,6 +78,45 @@ pub enum StoreError {
         /// The write-ahead log.
         wal: PathBuf,
     },
+    /// The store is that of a node, and the daemon belongs to no cluster.
+    #[error(
+        "{store} is the store of the node {node:?} of a cluster, and the configuration has no `[cluster]`: restore that \
+         section, or run `tcp-chatd cluster leave` to go on alone"
+    )]
+    OfCluster {
+        /// The store.
+        store: String,
+        /// The name of the node.
+        node: Box<str>,
+    },
+    /// The store is that of another node.
+    #[error(
+        "{store} is the store of the node {node:?}, and `cluster.name` is {wanted:?}: correct the name, or move the store \
+         away: this node then joins with an empty one"
+    )]
+    OfOtherNode {
+        /// The store.
+        store: String,
+        /// The name of its node.
+        node: Box<str>,
+        /// The name in the configuration.
+        wanted: Box<str>,
+    },
+    /// The store is that of a lone daemon, and a node's is needed.
+    #[error("{store} belongs to no cluster")]
+    NoNode {
+        /// The store.
+        store: String,
+    },
+    /// The store has a history of its own, and the daemon belongs to a cluster.
+    #[error(
+        "{store} belongs to no cluster, and is not empty: run `tcp-chatd cluster init` to make it the first store of a \
+         cluster, or move it away: this node then joins with an empty one"
+    )]
+    OfNoCluster {
+        /// The store.
+        store: String,
+    },
     /// The disk or the quota is full.
     #[error("the disk of {store} is full: free some space, or shorten `history.retain`")]
     Full {

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
+//! | `cluster`, `membership` | the node of a cluster whose store it is, and its place in the log |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
 //! | `export` | reads of operators, from another process |
 //! | `retention`, `message_age`, `history_size`, `removal`, `removal_slice` | what is removed, and its removal |
@@ -20,6 +21,7 @@
 
 mod backup;
 mod checkpoint;
+mod cluster;
 mod disk_space;
 mod erased_rows;
 mod erasures;
@@ -37,6 +39,7 @@ mod indexing;
 mod location;
 mod log_id;
 mod marks;
+mod membership;
 mod message_age;
 mod open_files;
 mod permissions;
@@ -62,6 +65,7 @@ mod users;
 mod writer;
 
 pub use backup::bytes_written as backup_bytes;
+pub use cluster::StoredNode;
 pub use error::StoreError;
 pub use export::{Export, ExportError, ExportFilter};
 pub(crate) use location::{free_bytes, resolve_links};
@@ -112,6 +116,8 @@ pub struct Checked {
     pub newest: Option<Timestamp>,
     /// The existing rooms.
     pub rooms: Vec<Name>,
+    /// The name of the node of a cluster whose store it is. `None`: it belongs to no cluster.
+    pub node: Option<Box<str>>,
 }
 
 /// A part of a gap, as it was read from the store.

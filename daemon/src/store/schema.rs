@@ -4,7 +4,7 @@
 use super::error::StoreError;
 use super::location::Location;
 use super::redactions;
-use super::{Checked, snapshot};
+use super::{Checked, cluster, snapshot};
 use crate::settings::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -35,6 +35,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/origins.sql"),
     include_str!("schema/redactions.sql"),
     include_str!("schema/erasures.sql"),
+    include_str!("schema/cluster.sql"),
 ];
 
 /// What a new store has in another form than a migrated one. It must mean the same.
@@ -126,12 +127,22 @@ pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreErr
     Ok(Checked {
         newest: snapshot::read_newest_timestamp(&log).map_err(error)?,
         rooms: snapshot::read_rooms(&log).map_err(error)?,
+        node: if found < STEPS.len() {
+            None
+        } else {
+            cluster::read(&log).map_err(error)?.map(|node| node.name)
+        },
     })
 }
 
 /// Whether a file that is only read has no tables yet.
 pub(super) fn is_empty(log: &Connection, place: &Location) -> Result<bool, StoreError> {
     check_version(log, place, STEPS.len()).map(|version| version == 0)
+}
+
+/// Whether a file has the tables of this version.
+pub(super) fn is_newest(log: &Connection, place: &Location) -> Result<bool, StoreError> {
+    check_version(log, place, STEPS.len()).map(|version| version == STEPS.len())
 }
 
 fn connect(place: &Location, access: OpenFlags) -> Result<Connection, StoreError> {

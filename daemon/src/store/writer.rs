@@ -13,8 +13,8 @@ use super::request_ids::RequestIds;
 use super::shared::{AtStart, Shared};
 use super::totals::{self, Totals};
 use super::{
-    Checked, Kept, Readers, StoreError, backup, file_checks, history_size, log_id, marks, redactions,
-    retention, rows, schema, search, snapshot, store_record,
+    Checked, Kept, Readers, StoreError, StoredNode, backup, cluster, file_checks, history_size, log_id,
+    marks, membership, redactions, retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -43,6 +43,8 @@ pub struct Store {
     pub(super) age_scan: AgeScan,
     /// The messages that erasures have found, by their numbers.
     pub(super) erased: BTreeMap<i64, u64>,
+    /// The node whose store it is, with the place of the last committed turn. `None`: a lone daemon's.
+    pub(super) node: Option<StoredNode>,
     /// The bytes of the history, as last measured.
     pub(super) history_bytes: u64,
     /// The bytes of messages that were added since then.
@@ -58,19 +60,32 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the store, migrates it, and reads the state. The time depends on the number of
+    /// Opens or creates the store of a lone daemon, migrates it, and reads the state. The time depends on the number of
     /// conversations and sessions, not on the number of messages.
     ///
     /// # Errors
-    /// The store cannot be used. The message names the file and the next step.
+    /// The store cannot be used, or is that of a node of a cluster. The message names the file and the next step.
     pub fn open(history: &History) -> Result<(Self, Readers, Snapshot), StoreError> {
+        Self::open_as(history, None)
+    }
+
+    /// The same for a node of a cluster, with its name. If the store was never used, it begins empty, without the rooms that
+    /// a lone daemon has opened, and [`Store::node`] is `None` until [`Store::enter_cluster`]. `None`: a lone daemon.
+    ///
+    /// # Errors
+    /// The store cannot be used, or is not that of this node. The message names the file and the next step.
+    pub fn open_as(history: &History, node: Option<&str>) -> Result<(Self, Readers, Snapshot), StoreError> {
         let place = Location::of(history);
         place.create_folder()?;
         let lock = place.lock()?;
         store_record::set_aside_foreign(&place)?;
+        if node.is_some() {
+            membership::empty_if_unused(&place)?;
+        }
         let had_log_id = store_record::has_log_id(&place) == Some(true);
         let log = schema::open_writer(&place, history.durability)?;
         let error = |e: rusqlite::Error| StoreError::sqlite("read", &place, &e);
+        let node = cluster::check(&log, &place, node)?;
         history_size::count_if_unknown(&log).map_err(error)?;
         let has_log_id = log_id::assign_if_missing(&log) || had_log_id;
         let (found, totals) = snapshot::read(&log).map_err(error)?;
@@ -108,6 +123,7 @@ impl Store {
             halvings: 0,
             age_scan: AgeScan::default(),
             erased: BTreeMap::new(),
+            node,
             history_bytes: 0,
             bytes_added: 0,
             has_committed: false,
@@ -155,9 +171,25 @@ impl Store {
     /// # Errors
     /// Nothing was stored, and `writes` has all that the next call needs to try again.
     pub fn commit(&mut self, writes: &mut Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
+        self.commit_at(writes, None)
+    }
+
+    /// The same for turns of a log: `place` is that of the last one, as the order has encoded it, and is stored in the same
+    /// transaction. `None`: a lone daemon.
+    ///
+    /// # Errors
+    /// Nothing was stored, and `writes` has all that the next call needs to try again.
+    pub fn commit_at(
+        &mut self,
+        writes: &mut Writes,
+        place: Option<&[u8]>,
+    ) -> Result<Vec<Arc<Kept>>, StoreError> {
+        if place.is_some() != self.node.is_some() {
+            return Err(StoreError::Bug("only the turns of a node have a place".to_owned()));
+        }
         // The removal has stored this number already.
         let is_written = writes.oldest.take_if(|oldest| *oldest <= self.totals.oldest).is_some();
-        if is_written && writes.is_empty() {
+        if is_written && writes.is_empty() && place.is_none() {
             return Ok(Vec::new());
         }
         rows::check_chunks(writes, self.totals.head)?;
@@ -168,20 +200,24 @@ impl Store {
         let mut share =
             self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));
         totals.sent_as_to = self.ids.written_to(share, totals.sent_as_to);
-        let mut kept = self.commit_once(writes, totals, share, Headroom::Reserve);
+        let mut kept = self.commit_once(writes, place, totals, share, Headroom::Reserve);
         if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
             // Ids can wait, and are read at the next start. New messages cannot wait.
             (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
-            kept = self.commit_once(writes, totals, share, Headroom::Reserve);
+            kept = self.commit_once(writes, place, totals, share, Headroom::Reserve);
         }
         if !writes.erased.is_empty() && matches!(kept, Err(StoreError::Full { .. })) {
             // There was room for the step when it was proposed. Messages must not wait for it.
-            kept = self.commit_once(writes, totals, share, Headroom::Checkpoint);
+            kept = self.commit_once(writes, place, totals, share, Headroom::Checkpoint);
         }
         if matches!(kept, Err(StoreError::Full { .. })) {
             self.set_index_gives_room(true);
         }
         totals = kept?;
+        if let (Some(node), Some(place)) = (&mut self.node, place) {
+            node.place.clear();
+            node.place.extend_from_slice(place);
+        }
         let erases = !writes.erasures.is_empty();
         if erases || !writes.redactions.is_empty() {
             // The text is in the write-ahead log until that is truncated.
@@ -210,6 +246,7 @@ impl Store {
     fn commit_once(
         &mut self,
         writes: &Writes,
+        place: Option<&[u8]>,
         totals: Totals,
         share: usize,
         headroom: Headroom,
@@ -222,6 +259,9 @@ impl Store {
             let written = rows::write_turn(log, writes)?;
             after = Totals { bytes: totals.bytes.saturating_add_signed(written.grown), ..totals };
             totals::write(log, &before, &after)?;
+            if let Some(place) = place {
+                cluster::write_place(log, place)?;
+            }
             let rows = share + writes.chunks.len() + writes.redactions.len();
             Ok(rows as u64 + written.pages)
         })?;
@@ -327,8 +367,7 @@ impl Store {
                 if let Some(files) = &self.shared.files {
                     files.stop_watching_head();
                 }
-                self.totals = rows::remove_after(&log, &self.totals)
-                    .and_then(|bytes| totals::undo(&log, &self.totals, bytes))
+                self.totals = cluster::undo(&log, &self.totals, self.node.as_ref())
                     .map_err(|e| StoreError::sqlite("write", place, &e))?;
                 if let Some(files) = &self.shared.files {
                     file_checks::watch_head_again(files, &log, self.totals.head);

@@ -167,6 +167,7 @@ fn every_error_kind_and_op_is_explained() {
         "RATE_LIMITED",
         "SERVER_FULL",
         "TIMEOUT",
+        "UNAVAILABLE",
         "INTERNAL",
         "LOGIN",
         "JOIN",

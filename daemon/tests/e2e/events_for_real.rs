@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 13] = [
+const NOT_HERE: [(&str, &str); 17] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
@@ -28,6 +28,10 @@ const NOT_HERE: [(&str, &str); 13] = [
     ("erasure_waits", "needs room for the command and not for its steps: src/store/tests/erasures.rs"),
     ("tidy_failed", "needs a store that can be written for messages and not for removals"),
     ("certificate_kept", "is seen at the second look at the files, after a minute: src/tls/tests/renewal.rs"),
+    ("fenced", "needs a cluster: src/hub/shared/tests/events.rs"),
+    ("handed_over", "needs a cluster: src/hub/shared/tests/events.rs"),
+    ("order_ended", "needs a cluster: src/hub/shared/tests/events.rs"),
+    ("turn_not_taken", "needs a cluster whose entries are too short for a turn"),
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
     ("nats_connected", NATS),
     ("nats_lost", NATS),

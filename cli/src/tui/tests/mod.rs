@@ -50,6 +50,7 @@ fn login_reply(rooms: &[&str], head: Seq) -> LoginReply {
         log: Some("a".into()),
         log_from: Some(0),
         marks: None,
+        servers: None,
         server: ServerInfo { name: "tcp-chatd".into(), version: "0.1.0".into(), protocol: 1 },
         limits: LimitsInfo { line_bytes: 65536, msg_bytes: 8192 },
     }

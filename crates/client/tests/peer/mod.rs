@@ -92,6 +92,16 @@ impl Server {
         Self { ca, listener, tls: TlsAcceptor::from(Arc::new(config)) }
     }
 
+    /// Another node of the same chat: its certificate is of the same CA.
+    pub(crate) async fn twin(&self) -> Self {
+        Self::with(Ca::new(), self.ca.leaf(&["localhost"], (2020, 2090))).await
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("localhost:{}", self.port())
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }
@@ -129,6 +139,19 @@ impl Server {
             }
         })
         .await
+    }
+
+    /// Accepts connections whose handshake must fail. A line on one of them fails the test.
+    pub(crate) async fn turned_away(&self) -> std::convert::Infallible {
+        loop {
+            let (tcp, _) = self.listener.accept().await.unwrap();
+            if let Ok(mut tls) = self.tls.accept(tcp).await {
+                use tokio::io::AsyncReadExt;
+                // With TLS 1.3 the server's handshake is done before the client refuses the certificate.
+                let mut byte = [0];
+                assert!(!matches!(tls.read(&mut byte).await, Ok(1..)), "it was sent something");
+            }
+        }
     }
 
     /// A client that is logged in at a server with the newest message `head`, and the server's side.
@@ -216,6 +239,16 @@ impl Peer {
         if let Some((log, from)) = log {
             (data["log"], data["log_from"]) = (log.into(), from.into());
         }
+        self.reply(request, data).await;
+    }
+
+    /// As [`Peer::login`], with the addresses of servers.
+    pub(crate) async fn login_naming(&mut self, request: &Value, head: u64, servers: &[String]) {
+        let data = json!({
+            "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
+            "servers": servers, "server": {"name": "scripted", "version": "0", "protocol": 1},
+            "limits": {"line_bytes": 65536, "msg_bytes": 8192},
+        });
         self.reply(request, data).await;
     }
 

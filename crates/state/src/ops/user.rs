@@ -97,6 +97,9 @@ pub enum UserCommandError {
     /// Nothing was done, because it could not be kept.
     #[error("nothing was done: the store cannot be written (`tcp-chatd status` says why); try again later")]
     StoreFails,
+    /// Nothing was done, because nothing can be ordered.
+    #[error("nothing was done: nothing can be ordered now (`tcp-chatd status` says why); try again later")]
+    Unavailable,
     /// It is done, but the store does not have it yet.
     #[error(
         "it is done, but not kept yet: the store cannot be written ({0}). It is kept as soon as the store works, and lost \

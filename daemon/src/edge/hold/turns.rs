@@ -42,10 +42,7 @@ impl Hold {
         last.weight += weight;
         let before = last.chunks.len();
         last.chunks.extend(writes.chunks.iter().map(|chunk| (chunk.conversation, chunk.first)));
-        last.effects.extend(effects.into_iter().map(|effect| match effect {
-            Effect::Chunk { index, to, own } => Effect::Chunk { index: before + index, to, own },
-            other => other,
-        }));
+        last.effects.extend(effects.into_iter().map(|effect| effect.behind(before)));
         let puts = |change: &SessionChange| match change {
             SessionChange::Put(row) => Some(row.id),
             _ => None,

@@ -114,3 +114,26 @@ fn an_ended_session_is_shown_unchanged_until_its_node_starts() {
         (vec![None], &world.state.snapshot().ended_sessions)
     );
 }
+
+#[test]
+fn clients_are_told_the_living_nodes_and_a_lone_daemon_names_none() {
+    let mut world = World::new(|_| {});
+    let servers =
+        |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["data"]["servers"].clone();
+    let logs_in = |world: &mut World, name: &str| {
+        let conn = world.login(name);
+        (conn, servers(&world.lines(conn)[0]))
+    };
+    assert_eq!(logs_in(&mut world, "ana").1, serde_json::Value::Null);
+    let both = serde_json::json!(["a.example:3000", "b.example:3000"]);
+    world.edge.set_servers(["a.example:3000".to_owned(), "b.example:3000".to_owned()].into());
+    let (bo, told) = logs_in(&mut world, "bo");
+    assert_eq!(told, both);
+    world.edge.set_servers([].into());
+    assert_eq!(logs_in(&mut world, "cy").1, serde_json::Value::Null);
+    world.edge.set_servers(["a.example:3000".to_owned(), "b.example:3000".to_owned()].into());
+    world.shuts_down();
+    let is_shutdown = |line: &Vec<u8>| String::from_utf8_lossy(line).contains("SHUTDOWN");
+    let going = world.lines(bo).into_iter().find(is_shutdown).unwrap();
+    assert_eq!(servers(&going), both);
+}

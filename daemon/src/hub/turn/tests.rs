@@ -6,6 +6,7 @@ use crate::hub::gather::{ENCODED_BYTES, TURN_BYTES};
 use crate::hub::waiting::LIGHT_BYTES;
 use crate::hub::{BannedAddresses, Control, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
+use crate::order::{Local, Orders};
 use crate::settings::{Durability, History, MaxBytes, Settings};
 use crate::store::Store;
 use std::net::Ipv4Addr;
@@ -47,7 +48,15 @@ pub(in crate::hub) fn hub_with(history: &History, connections: u64) -> (Hub, Vec
     (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
     (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
     let (rules, metrics) = (Rules::from(&settings), Arc::new(Metrics::new().unwrap()));
-    let mut hub = Hub::new(rules, store, found, Directory::default(), BannedAddresses::default(), metrics);
+    let mut hub = Hub::new(
+        Orders::Local(Local::default()),
+        rules,
+        store,
+        found,
+        Directory::default(),
+        BannedAddresses::default(),
+        metrics,
+    );
     let mut waiting = Waiting::default();
     let mut outboxes = Vec::new();
     for n in 0..connections {
@@ -61,7 +70,7 @@ pub(in crate::hub) fn hub_with(history: &History, connections: u64) -> (Hub, Vec
     (hub, outboxes)
 }
 
-fn login(n: u64) -> Command {
+pub(in crate::hub) fn login(n: u64) -> Command {
     let line = format!(r#"{{"op":"LOGIN","data":{{"name":"user{n}x"}}}}"#);
     let Ok((None, Request::Login(login))) = parse(line.as_bytes(), &Bounds { msg_bytes: 1, rooms: 0 }) else {
         panic!("{line}");
@@ -149,7 +158,7 @@ fn a_gathered_turn_can_be_encoded() {
         }
         let (mut said, mut turns) = (0, 0);
         while !waiting.is_empty() {
-            hub.gather(hub.now(), &mut waiting);
+            hub.gather(hub.now(), &mut waiting, Readiness::Ready);
             let turn = hub.edge.take_turn(0, 0);
             said += turn.intents.iter().filter(|i| matches!(i, Intent::Request(_, _, Op::Say(..)))).count();
             assert!(turn.encode().is_ok_and(|bytes| bytes.len() > 1), "{bytes}: {:?}", turn.encode().err());
@@ -259,7 +268,8 @@ fn messages_do_not_wait_for_a_queue_of_messages_that_need_a_turn_each() {
     }
     hub.turn(&mut waiting);
     waiting.add(Entry::Commands(ConnectionId(3), vec![say(10)]));
-    (0..2).for_each(|_| hub.turn(&mut waiting));
+    hub.turn(&mut waiting);
+    hub.turn(&mut waiting);
     assert!(waiting.next_first(|_| true).is_none(), "it still waits");
     assert!(!waiting.is_empty(), "the long ones were all taken before");
 }
@@ -359,7 +369,7 @@ fn redactions_fill_a_turn_by_the_chunks_that_they_write() {
     waiting.add(Entry::Commands(ConnectionId(0), [1, head, 2, head - 1].map(redact).into()));
     let mut counts = Vec::new();
     while !waiting.is_empty() {
-        counts.push(hub.gather(hub.now(), &mut waiting).commands);
+        counts.push(hub.gather(hub.now(), &mut waiting, Readiness::Ready).commands);
         hub.edge.take_turn(0, 0);
     }
     assert_eq!(counts, [2, 2]);

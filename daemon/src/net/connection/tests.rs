@@ -4,6 +4,7 @@ use super::*;
 use crate::hub::{Directory, Outbox, inbox, spawn};
 use crate::metrics::Metrics;
 use crate::net::Identity;
+use crate::order::{Local, Orders};
 use crate::settings::{AuthMode, Durability, History, MaxBytes, Settings, Tls};
 use crate::store::Store;
 use std::time::SystemTime;
@@ -80,8 +81,16 @@ fn gate(change: impl FnOnce(&mut Settings)) -> Gate {
     let ((inbox, entries), directory) = (inbox(), Directory::default());
     let metrics = Arc::new(Metrics::new().unwrap());
     let rules = Rules::from(&settings);
-    let (_, banned_addresses) =
-        spawn(rules, store, found, entries, directory.clone(), metrics.clone()).unwrap();
+    let (_, banned_addresses) = spawn(
+        Orders::Local(Local::default()),
+        rules,
+        store,
+        found,
+        entries,
+        directory.clone(),
+        metrics.clone(),
+    )
+    .unwrap();
     Gate::new(&settings, tls, directory, inbox, banned_addresses, readers, metrics)
 }
 

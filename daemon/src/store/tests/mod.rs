@@ -3,6 +3,7 @@
 mod backups;
 mod behind;
 mod checkpoints;
+mod cluster;
 mod costly_searches;
 mod disk;
 mod erasures;
@@ -210,8 +211,14 @@ impl Store {
         rows::write_turn(self.log(), writes).unwrap();
     }
 
+    /// Makes the store what version 19 left: without clusters.
+    fn make_version_19(&mut self) {
+        self.log().execute_batch("DROP TABLE cluster; PRAGMA user_version = 19").unwrap();
+    }
+
     /// Makes the store what version 18 left: without erasures.
     fn make_version_18(&mut self) {
+        self.make_version_19();
         let older = "DROP TRIGGER audit_stays; DROP TABLE erasures; DROP TABLE erasing;
                      CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
                      BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;

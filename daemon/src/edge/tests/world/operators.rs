@@ -21,14 +21,14 @@ impl World {
     /// An operator sends a notice to all.
     pub(in crate::edge::tests) fn says_to_all(&mut self, msg: &str) {
         self.begin();
-        self.edge.say_to_all(msg);
+        self.edge.say_to_all(&self.state, msg);
         self.finish();
     }
 
     /// The daemon ends.
     pub(in crate::edge::tests) fn shuts_down(&mut self) {
         self.begin();
-        self.edge.shutdown();
+        self.edge.shutdown(&self.state);
         self.finish();
     }
 

@@ -1,0 +1,8 @@
+-- What a node of a cluster keeps of its own. No row: this is the store of a lone daemon.
+CREATE TABLE cluster (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    name     TEXT NOT NULL, -- the node's
+    place    BLOB NOT NULL, -- of the last committed turn in the log, as the order has encoded it
+    log      BLOB,          -- in a copy that was never opened: the id of the log, and the number from which on it has it
+    log_from INTEGER
+) STRICT;

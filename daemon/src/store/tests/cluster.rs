@@ -1,0 +1,182 @@
+//! Tests of the store of a node: its place in the log, which daemon may open it, and its copies.
+
+use super::*;
+use tcp_chat_state::LogId;
+
+/// Opens the store of a node.
+fn open_node(history: &History, name: &str) -> (Store, Readers, Snapshot) {
+    Store::open_as(history, Some(name)).unwrap()
+}
+
+fn refusal(history: &History, node: Option<&str>) -> String {
+    Store::open_as(history, node).unwrap_err().to_string()
+}
+
+/// A node with one message, at the place `one`.
+fn node(history: &History) -> (Store, Readers, Snapshot, Model) {
+    let (mut store, readers, found) = open_node(history, "chat1");
+    assert_eq!(store.node(), None);
+    store.enter_cluster("chat1", b"zero").unwrap();
+    let mut model = Model::default();
+    let mut writes = Model::open(1);
+    writes.append(model.say(&[(1, &[("ana", "a")])]));
+    store.commit_at(&mut writes, Some(b"one")).unwrap();
+    (store, readers, found, model)
+}
+
+#[test]
+fn a_place_is_stored_with_its_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, ..) = node(&history);
+    assert!(matches!(store.commit(&mut Writes::default()), Err(StoreError::Bug(_))), "each turn has a place");
+    // A turn without writes moves the place, too.
+    store.commit_at(&mut Writes::default(), Some(b"two")).unwrap();
+    drop(readers);
+    store.close().unwrap();
+    let (store, _, found) = open_node(&history, "chat1");
+    assert_eq!(store.node().unwrap().place, b"two");
+    assert_eq!(found.head, 1);
+}
+
+#[test]
+fn the_place_goes_back_with_the_messages_of_a_failed_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, _readers, _, mut model) = node(&history);
+    let failed = model.say(&[(1, &[("ana", "held")])]);
+    store.write_without_commit(&failed);
+    store.count("UPDATE totals SET head = head + 1, messages = messages + 1 RETURNING head");
+    store.count("UPDATE cluster SET place = CAST('two' AS BLOB) RETURNING 1");
+    store.lose_connection();
+    // The file is opened again, and then the process is killed.
+    assert!(store.newest_timestamp().unwrap().is_some());
+    drop((store, _readers));
+    let (mut store, _, found) = open_node(&history, "chat1");
+    assert_eq!((found.head, &store.node().unwrap().place[..]), (1, &b"one"[..]));
+    store.commit_at(&mut failed.clone(), Some(b"two")).unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM chunks"), 2);
+}
+
+#[test]
+fn only_its_own_node_opens_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let of_node = history(dir.path().join("node.db"));
+    node(&of_node).0.close().unwrap();
+    let alone = refusal(&of_node, None);
+    assert!(alone.contains("the node \"chat1\"") && alone.contains("tcp-chatd cluster leave"), "{alone}");
+    let other = refusal(&of_node, Some("chat2"));
+    assert!(other.contains("`cluster.name` is \"chat2\""), "{other}");
+    assert_eq!(Store::check(&of_node).unwrap().node.as_deref(), Some("chat1"));
+
+    let of_none = history(dir.path().join("alone.db"));
+    let (mut store, ..) = open(&of_none);
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    store.close().unwrap();
+    assert!(Store::is_unused(&of_none).unwrap(), "rooms of the settings do not count");
+    let (mut store, ..) = open(&of_none);
+    store.commit(&mut model.say(&[(1, &[("ana", "a")])])).unwrap();
+    store.close().unwrap();
+    assert!(!Store::is_unused(&of_none).unwrap());
+    let refused = refusal(&of_none, Some("chat1"));
+    assert!(refused.contains("tcp-chatd cluster init"), "{refused}");
+    // The first node has a history.
+    let (mut store, _, found) = open(&of_none);
+    store.enter_cluster("chat1", b"zero").unwrap();
+    store.close().unwrap();
+    assert_eq!(open_node(&of_none, "chat1").2, found);
+}
+
+#[test]
+fn a_store_without_a_history_begins_empty_in_a_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, ..) = open(&history);
+    store.commit(&mut Model::open(2)).unwrap();
+    store.close().unwrap();
+    let (mut store, _, found) = open_node(&history, "chat2");
+    assert_eq!(found, Snapshot { log: found.log.clone(), ..Snapshot::default() });
+    store.commit_at(&mut Writes::default(), Some(b"one")).unwrap_err();
+    store.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_of_a_node_is_of_the_same_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let of_node = history(dir.path().join("node.db"));
+    let (mut store, readers, found, _) = node(&of_node);
+    let [restored, joining, left] = ["restored", "joining", "left"].map(|name| dir.path().join(name));
+    for copy in [&restored, &joining, &left] {
+        readers.backup(copy).await.unwrap();
+    }
+    // What the cluster does after the copy.
+    store.commit_at(&mut Writes::default(), Some(b"two")).unwrap();
+
+    // Put back, it goes on from its place.
+    let copy = history(&restored);
+    let alone = refusal(&copy, None);
+    assert!(alone.contains("chat1"), "{alone}");
+    for _ in 0..2 {
+        let (store, _, again) = open_node(&copy, "chat1");
+        assert_eq!((&store.node().unwrap().place[..], again.head), (&b"one"[..], 1));
+        assert_eq!(again.log, found.log, "the numbers are those of the cluster");
+        store.close().unwrap();
+    }
+
+    // Another node takes it as its own.
+    let other = history(dir.path().join("other/chat.db"));
+    let (mut store, ..) = open(&other);
+    store.commit(&mut Model::open(3)).unwrap();
+    let in_use = Store::install(&other, &joining, "chat2").unwrap_err();
+    assert!(matches!(in_use, StoreError::InUse { .. }), "{in_use}");
+    store.close().unwrap();
+    Store::install(&other, &joining, "chat2").unwrap();
+    assert!(!joining.exists());
+    let (store, readers, again) = open_node(&other, "chat2");
+    assert_eq!(
+        (&store.node().unwrap().place[..], again.head, again.log),
+        (&b"one"[..], 1, found.log.clone())
+    );
+    assert_eq!(readers.read_stats().await.unwrap().messages, 1);
+    store.close().unwrap();
+    let again = Store::install(&other, &restored, "chat2").unwrap_err();
+    assert!(matches!(again, StoreError::OfNoCluster { .. }), "{again}");
+
+    // A lone daemon goes on with another log, of which clients know where it parts.
+    let copy = history(&left);
+    assert_eq!(&*Store::leave_cluster(&copy).unwrap(), "chat1");
+    assert!(matches!(Store::leave_cluster(&copy), Err(StoreError::NoNode { .. })));
+    let (_store, _, alone) = open(&copy);
+    assert_ne!(alone.log.id, found.log.id);
+    let LogId { from, before, .. } = alone.log;
+    assert_eq!((from, before), (1, vec![(found.log.id, 1)]));
+}
+
+#[test]
+fn only_the_copy_of_a_node_is_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let [to, copy] = ["chat.db", "copy.db"].map(|name| dir.path().join(name));
+    let (mut store, ..) = open(&history(&copy));
+    store.commit(&mut Model::open(1)).unwrap();
+    store.close().unwrap();
+    let refused = Store::install(&history(&to), &copy, "chat2").unwrap_err();
+    assert!(matches!(refused, StoreError::NoNode { .. }), "{refused}");
+    std::fs::write(&copy, vec![b'x'; 8_192]).unwrap();
+    let refused = Store::install(&history(&to), &copy, "chat2").unwrap_err();
+    assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
+    assert!(copy.exists());
+}
+
+#[test]
+fn a_store_of_version_19_belongs_to_no_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, ..) = open(&history);
+    store.commit(&mut Model::open(1)).unwrap();
+    store.make_version_19();
+    store.close().unwrap();
+    assert_eq!(Store::check(&history).unwrap().node, None);
+    let (store, _, found) = open(&history);
+    assert_eq!((store.node(), found.conversations.len()), (None, 1));
+}
