@@ -1,8 +1,8 @@
 //! Owns the requests to JetStream, as JSON over core NATS. Called by `session` and `stream`. Never decides what an answer
 //! means.
 
-use super::connect::StreamName;
 use super::stream::Config;
+use crate::settings::StreamName;
 use async_nats::{Client, HeaderMap, Message, RequestErrorKind};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,13 +1,12 @@
 //! Owns a connection to NATS: servers, TLS, login, and the oldest version that is accepted. Called by the task and by the
 //! commands. Never connects again: each connection is a new client, so nothing of an earlier one can arrive in it.
 
+use crate::settings::{ClusterNode, NatsLogin, StreamName};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use zeroize::Zeroizing;
 
 /// The oldest version whose streams keep what they acknowledged when all servers are killed at once. 2.9.10 does not.
 const OLDEST: (u64, u64) = (2, 11);
@@ -18,91 +17,45 @@ const PING: Duration = Duration::from_secs(1);
 /// How many messages may wait in the client. Records beyond are dropped, and asked for again.
 const SUBSCRIPTION: usize = 8192;
 
-/// The name of a stream. It is a part of subjects, so it has only letters, digits, `-` and `_`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamName(String);
-
-/// Why a text is not the name of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a stream has 1 to 64 letters, digits, \"-\" and \"_\"")]
-pub struct StreamNameError;
-
-impl StreamName {
-    /// The name as a text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
+/// The subjects of a stream.
+pub(super) trait Subjects {
     /// Where entries are published: the stream stores this subject.
-    pub(super) fn log(&self) -> String {
-        format!("{}.log", self.0)
-    }
-
+    fn log(&self) -> String;
     /// Where the stream publishes each record that it has stored.
-    pub(super) fn read(&self) -> String {
-        format!("{}.read", self.0)
-    }
-
+    fn read(&self) -> String;
     /// Where the nodes tell each other that they live. Nothing stores it.
-    pub(super) fn beat(&self) -> String {
-        format!("{}.beat", self.0)
-    }
-
+    fn beat(&self) -> String;
     /// Where a node that joins asks for a copy of a store: one of the others answers.
-    pub(super) fn copy(&self) -> String {
-        format!("{}.copy", self.0)
-    }
-
+    fn copy(&self) -> String;
     /// Where the pieces of the copies of this holder are asked for.
-    pub(super) fn pieces(&self, holder: u64) -> String {
-        format!("{}.copy.{holder:016x}", self.0)
-    }
-
+    fn pieces(&self, holder: u64) -> String;
     /// The prefix of the subjects of answers.
+    fn inbox(&self) -> String;
+}
+
+impl Subjects for StreamName {
+    fn log(&self) -> String {
+        format!("{self}.log")
+    }
+
+    fn read(&self) -> String {
+        format!("{self}.read")
+    }
+
+    fn copy(&self) -> String {
+        format!("{self}.copy")
+    }
+
+    fn pieces(&self, holder: u64) -> String {
+        format!("{self}.copy.{holder:016x}")
+    }
+
+    fn beat(&self) -> String {
+        format!("{self}.beat")
+    }
+
     fn inbox(&self) -> String {
-        format!("_INBOX_{}", self.0)
-    }
-}
-
-impl std::str::FromStr for StreamName {
-    type Err = StreamNameError;
-
-    fn from_str(text: &str) -> Result<Self, StreamNameError> {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let is_name = (1..=64).contains(&text.len()) && text.bytes().all(is_allowed);
-        if is_name { Ok(Self(text.to_owned())) } else { Err(StreamNameError) }
-    }
-}
-
-impl fmt::Display for StreamName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// How this daemon proves to NATS who it is.
-#[derive(Clone)]
-pub enum Login {
-    /// Not at all: NATS accepts everyone.
-    Open,
-    /// A file with a JWT and the seed of a key.
-    Credentials(PathBuf),
-    /// A user and a password.
-    Password(String, Zeroizing<String>),
-    /// A certificate and its key, in PEM.
-    Certificate(PathBuf, PathBuf),
-}
-
-impl fmt::Debug for Login {
-    /// Leaves out the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Open => "Open",
-            Self::Credentials(_) => "Credentials",
-            Self::Password(..) => "Password",
-            Self::Certificate(..) => "Certificate",
-        })
+        format!("_INBOX_{self}")
     }
 }
 
@@ -112,7 +65,7 @@ pub struct Nats {
     /// The servers, as `tls://host:port`, or `nats://` on the loopback address.
     pub servers: Vec<String>,
     /// The login.
-    pub login: Login,
+    pub login: NatsLogin,
     /// The CA that signed the servers' certificates, in PEM. `None`: the system's.
     pub ca: Option<PathBuf>,
     /// The stream.
@@ -158,6 +111,13 @@ pub enum ConnectFailed {
         /// The longest entry.
         needed: usize,
     },
+}
+
+impl From<&ClusterNode> for Nats {
+    fn from(node: &ClusterNode) -> Self {
+        let ClusterNode { servers, login, ca, stream, name, .. } = node.clone();
+        Self { servers, login, ca, stream, node: name }
+    }
 }
 
 impl Nats {
@@ -211,15 +171,15 @@ impl Nats {
             options = options.add_root_certificates(ca.clone());
         }
         match &self.login {
-            Login::Open => {}
-            Login::Credentials(file) => {
+            NatsLogin::Open => {}
+            NatsLogin::Credentials(file) => {
                 let failed = |error| ConnectFailed::Credentials(file.clone(), error);
                 options = options.credentials_file(file).await.map_err(failed)?;
             }
-            Login::Password(user, password) => {
+            NatsLogin::Password(user, password) => {
                 options = options.user_and_password(user.clone(), password.as_str().to_owned());
             }
-            Login::Certificate(certificate, key) => {
+            NatsLogin::Certificate(certificate, key) => {
                 options = options.add_client_certificate(certificate.clone(), key.clone());
             }
         }
@@ -261,13 +221,5 @@ mod tests {
         for new in ["2.11.0", "2.15.1", "2.12.0-RC.1", "3.0.0"] {
             assert!(!is_old(new), "{new}");
         }
-    }
-
-    #[test]
-    fn a_stream_name_is_a_part_of_a_subject() {
-        for wrong in ["", "A.B", "A B", "*", ">", "Ä", &"x".repeat(65)] {
-            assert_eq!(wrong.parse::<StreamName>(), Err(StreamNameError), "{wrong}");
-        }
-        assert_eq!("TCPCHAT".parse::<StreamName>().map(|name| name.log()), Ok("TCPCHAT.log".to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 //! it out in sealed pieces, and removes it. A task of the daemon's runtime with a connection of its own, so that a large copy
 //! never delays the log. Never gives a copy to anyone without the key of the cluster.
 
-use super::connect::Nats;
+use super::connect::{Nats, Subjects};
 use super::copy::{Answer, PIECE_BYTES, Question, Wants};
 use crate::store::Readers;
 use async_nats::{Client, Message};

@@ -1,7 +1,7 @@
 //! Owns the way of a copy of another node's store to this node, which joins. Called by a start with an unused store, and by
 //! `cluster join`. Never opens the copy: the store installs it.
 
-use super::connect::{ConnectFailed, Nats};
+use super::connect::{ConnectFailed, Nats, Subjects};
 use super::copy::{Answer, Question, Wants};
 use async_nats::{Client, RequestErrorKind};
 use std::fs::File;

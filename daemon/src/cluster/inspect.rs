@@ -2,6 +2,7 @@
 //! Changes nothing, except that [`Admin::create_or_end`] makes a stream that does not exist.
 
 use super::api::ApiError;
+use super::connect::Subjects;
 use super::stream::{Admin, Kept, StreamError};
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};

@@ -27,7 +27,7 @@ mod stream;
 mod task;
 
 pub use api::ApiError;
-pub use connect::{ConnectFailed, Login, Nats, StreamName, StreamNameError};
+pub use connect::{ConnectFailed, Nats};
 pub use copies::Copies;
 pub use fetch::{FetchError, fetch};
 pub use inspect::StreamNow;

@@ -2,13 +2,10 @@
 //! fetches a copy of another node's store if its own was never used, and makes the order. Called by the daemon at its start,
 //! and by the commands. Never serves a client, and never begins a log.
 
-use super::{
-    ConnectFailed, FetchError, Kept, KeyFileError, Login, Nats, StreamError, StreamNameError, fetch, read_key,
-};
+use super::{ConnectFailed, FetchError, Kept, KeyFileError, Nats, StreamError, fetch, read_key};
 use crate::order::{Begin, Identity, Linked, LogOrder, Patience, Place, Process, TaskEnd};
-use crate::settings::{History, Settings};
+use crate::settings::{ClusterNode, History};
 use crate::store::{Readers, Store, StoreError};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tcp_chat_state::Snapshot;
@@ -63,12 +60,6 @@ pub enum NodeError {
     /// The system gave no random bits.
     #[error(transparent)]
     Random(#[from] SealError),
-    /// The name of the stream.
-    #[error("cluster.stream: {0}")]
-    StreamName(#[from] StreamNameError),
-    /// The host has no usable name.
-    #[error("cluster.name: the host has no name that can be used: give this node one")]
-    NoName,
     /// The store is in memory.
     #[error("history.path: a node of a cluster needs a store on the disk, not \":memory:\"")]
     Memory,
@@ -91,41 +82,20 @@ pub struct Opened {
     pub key: Key,
 }
 
-impl Node {
-    /// This node. `settings` have a cluster.
-    ///
-    /// # Errors
-    /// The name of the stream or of the node cannot be used.
-    pub fn of(settings: &Settings) -> Result<Self, NodeError> {
-        let cluster = &settings.cluster;
-        let name = cluster.own_name().ok_or(NodeError::NoName)?;
-        let login = match (&cluster.credentials, &cluster.user, &cluster.certificate, &cluster.key) {
-            (Some(file), ..) => Login::Credentials(file.clone()),
-            (_, Some(user), ..) => {
-                let password = cluster.password_file.as_ref().and_then(|secret| secret.content.clone());
-                Login::Password(user.clone(), password.unwrap_or_default().into())
-            }
-            (_, _, Some(certificate), Some(key)) => Login::Certificate(certificate.clone(), key.clone()),
-            _ => Login::Open,
-        };
-        let nats = Nats {
-            servers: cluster.nats.clone(),
-            login,
-            ca: cluster.ca.clone(),
-            stream: cluster.stream.parse()?,
-            node: name.clone(),
-        };
-        let port = settings.listen.address.first().map_or(tcp_chat_protocol::DEFAULT_PORT, SocketAddr::port);
-        Ok(Self {
-            nats,
-            name: name.into(),
-            address: cluster.own_address(port).into(),
-            patience: Patience { hold: cluster.hold, gone_after: cluster.gone_after },
-            kept: Kept { age: cluster.log_keep, bytes: cluster.log_bytes as u64 },
-            key_file: cluster.key_file.clone(),
-        })
+impl From<&ClusterNode> for Node {
+    fn from(node: &ClusterNode) -> Self {
+        Self {
+            nats: Nats::from(node),
+            name: node.name.as_str().into(),
+            address: node.advertise.as_str().into(),
+            patience: Patience { hold: node.hold, gone_after: node.gone_after },
+            kept: Kept { age: node.log_keep, bytes: node.log_bytes },
+            key_file: node.key_file.clone(),
+        }
     }
+}
 
+impl Node {
     /// The key of the cluster.
     ///
     /// # Errors

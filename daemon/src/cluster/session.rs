@@ -2,6 +2,7 @@
 //! the task. Never waits for an acknowledgement, and never keeps anything for the next connection.
 
 use super::api::{self, Api, ApiError};
+use super::connect::Subjects;
 use super::task::Trouble;
 use crate::order::stream::{Check, Checked, FromStream, ToStream};
 use crate::order::{OrderGone, Stopped, TaskEnd};

@@ -3,7 +3,8 @@
 //! be an empty chat.
 
 use super::api::{Api, ApiError, Info};
-use super::connect::{ConnectFailed, Nats, StreamName};
+use super::connect::{ConnectFailed, Nats, Subjects};
+use crate::settings::{ClusterNode, StreamName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_turn_log::ENTRY_BYTES;
@@ -82,6 +83,12 @@ pub enum StreamError {
     /// The stream exists, and is made in another way.
     #[error("stream {0} exists already, but {1}")]
     Other(StreamName, String),
+}
+
+impl From<&ClusterNode> for Kept {
+    fn from(node: &ClusterNode) -> Self {
+        Self { age: node.log_keep, bytes: node.log_bytes }
+    }
 }
 
 impl Config {

@@ -2,11 +2,12 @@
 //! by the daemon on its runtime. Ends only with the order.
 
 use super::api::{Api, ApiError};
-use super::connect::{ConnectFailed, Nats, StreamName};
+use super::connect::{ConnectFailed, Nats};
 use super::session::{End, Session, pause, unusable};
 use crate::order::Stopped;
 use crate::order::TaskEnd;
 use crate::order::stream::{FromStream, ToStream};
+use crate::settings::StreamName;
 use tracing::{info, warn};
 
 /// Why the leader of the stream gave no usable answer.

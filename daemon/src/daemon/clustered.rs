@@ -3,7 +3,7 @@
 
 use super::Fatal;
 use crate::order::{Local, Orders};
-use crate::settings::{Loaded, Settings};
+use crate::settings::{ClusterNode, Loaded, Settings};
 use crate::store::{Readers, Store};
 use std::path::PathBuf;
 use tcp_chat_state::{Rules, Snapshot};
@@ -24,8 +24,8 @@ pub(super) struct Opened {
 /// Opens the store.
 pub(super) fn open(loaded: &Loaded) -> Result<Opened, Fatal> {
     let settings = &loaded.settings;
-    if settings.is_node() {
-        return node::open(settings);
+    if let Some(node) = settings.cluster.node() {
+        return node::open(&node, settings);
     }
     let (store, readers, found) = Store::open(&settings.history).map_err(Fatal::Store)?;
     let rules = Rules::from(settings);
@@ -41,7 +41,9 @@ pub(super) fn open(loaded: &Loaded) -> Result<Opened, Fatal> {
 
 #[cfg(feature = "cluster")]
 mod node {
-    use super::{CancellationToken, Fatal, JoinSet, Opened, Orders, PathBuf, Readers, Rules, Settings};
+    use super::{
+        CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, PathBuf, Readers, Rules, Settings,
+    };
     use crate::cluster::{self, Copies, Nats, Node, NodeError};
     use crate::order::TaskEnd;
     use crate::systemd;
@@ -82,8 +84,8 @@ mod node {
         }
     }
 
-    pub(super) fn open(settings: &Settings) -> Result<Opened, Fatal> {
-        let node = Node::of(settings).map_err(fatal)?;
+    pub(super) fn open(node: &ClusterNode, settings: &Settings) -> Result<Opened, Fatal> {
+        let node = Node::from(node);
         join(&node, settings)?;
         let cluster::Opened { store, readers, found, order, ends, key } =
             node.open(&settings.history).map_err(fatal)?;
@@ -139,7 +141,7 @@ mod node {
 /// A build without the feature has no cluster: the settings refuse it before.
 #[cfg(not(feature = "cluster"))]
 mod node {
-    use super::{CancellationToken, Fatal, JoinSet, Opened, Readers, Settings};
+    use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Readers, Settings};
 
     #[derive(Default)]
     pub(in super::super) struct Tasks;
@@ -148,7 +150,7 @@ mod node {
         pub(in super::super) fn start(self, _: Readers, _: &CancellationToken, _: &mut JoinSet<()>) {}
     }
 
-    pub(super) fn open(_: &Settings) -> Result<Opened, Fatal> {
+    pub(super) fn open(_: &ClusterNode, _: &Settings) -> Result<Opened, Fatal> {
         Err(Fatal::Node("cluster.nats: this build has no cluster".to_owned(), 78))
     }
 }

@@ -39,9 +39,9 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
 }
 
 /// The modules of this crate that log.
-const PARTS: [&str; 19] = [
-    "admin", "auth", "clock", "commands", "daemon", "edge", "http", "hub", "log", "metrics", "net", "order",
-    "places", "rate", "settings", "store", "systemd", "tls", "web",
+const PARTS: [&str; 20] = [
+    "admin", "auth", "clock", "cluster", "commands", "daemon", "edge", "http", "hub", "log", "metrics",
+    "net", "order", "places", "rate", "settings", "store", "systemd", "tls", "web",
 ];
 /// The libraries that may log.
 const LIBRARIES: [&str; 5] = ["hyper", "hyper_util", "mio", "rustls", "tokio"];

@@ -111,7 +111,7 @@ section! {
 
 /// The longest text of a message in a cluster, in bytes: in JSON it may be six times as long, and one entry of the log
 /// (512 KiB) takes it with the rest of its turn.
-pub const CLUSTER_MSG_BYTES: usize = 72 * KIB;
+pub(super) const CLUSTER_MSG_BYTES: usize = 72 * KIB;
 
 impl Limits {
     /// Checks the limits that a cluster has and a lone daemon has not.
@@ -123,7 +123,7 @@ impl Limits {
             return Ok(());
         }
         Err(format!(
-            "limits.msg_bytes: a text of {} bytes may not fit an entry of the cluster's log; set it to 72 KiB or less",
+            "a text of {} bytes may not fit an entry of the cluster's log; set it to 72 KiB or less",
             self.msg_bytes
         ))
     }

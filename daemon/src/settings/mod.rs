@@ -29,16 +29,18 @@ mod units;
 mod tests;
 
 pub use crate::auth::AuthMode;
-pub use cluster::Cluster;
+pub use cluster::{ClusterNode, NatsLogin, StreamName, StreamNameError};
 pub(crate) use key::needs_restart;
 pub use key::{reference, table};
 pub use layers::Environment;
 pub use level::{LevelError, parse_level, unknown_targets};
-pub use limits::{CLUSTER_MSG_BYTES, Limits};
+pub use limits::Limits;
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub use secrets::Secret;
-pub use sections::{Admin, Auth, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls, Web};
+pub use sections::{
+    Admin, Auth, Cluster, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls, Web,
+};
 pub(crate) use texts::certificate_name;
 
 use key::{Key, Section};
@@ -84,8 +86,8 @@ settings! {
     metrics: Metrics,
     http: Http,
     web: Web,
-    shutdown: Shutdown,
     cluster: Cluster,
+    shutdown: Shutdown,
 }
 
 /// Open files beyond `limits.connections`: the store, its readers, the log, the sockets.

@@ -49,6 +49,17 @@ impl SettingsReader<'_> {
         });
     }
 
+    /// Reads the password for NATS from its file.
+    pub(super) fn read_nats_password(&mut self, secret: &mut Secret<Zeroizing<String>>) {
+        self.read_secret("cluster.password_file", secret, |text, shown| {
+            let password = text.trim_end_matches(['\r', '\n']);
+            let is_one = !password.is_empty() && !password.contains(['\r', '\n']);
+            is_one
+                .then(|| Zeroizing::new(password.to_owned()))
+                .ok_or_else(|| format!("{shown} holds no password: a password is one line that is not empty"))
+        });
+    }
+
     /// Reads the token from its file.
     pub(super) fn read_token(&mut self, secret: &mut Secret<Digest>) {
         self.read_secret("http.token_file", secret, |text, shown| {
@@ -61,14 +72,6 @@ impl SettingsReader<'_> {
                      32` prints them"
                 )
             })
-        });
-    }
-
-    /// Reads the password of the user of NATS from its file.
-    pub(super) fn read_nats_password(&mut self, secret: &mut Secret<String>) {
-        self.read_secret("cluster.password_file", secret, |text, shown| {
-            let password = text.trim_end_matches(['\r', '\n']);
-            (!password.is_empty()).then(|| password.to_owned()).ok_or_else(|| format!("{shown} is empty"))
         });
     }
 

@@ -1,9 +1,10 @@
 //! Owns every setting but the limits: one description each, from which all else is made (`key` says what). To add
 //! a setting, add its description here. What settings mean together is in `checks`. Reads no file.
 
+use super::cluster::StreamName;
 use super::key::{Key, Section, section};
 use super::kinds::MayShow::{IfPath, IfWrittenAsPath, Never};
-use super::kinds::{Flag, Kind, Maybe, Number, OneOf, Span, ZeroIsOff};
+use super::kinds::{Flag, Kind, Maybe, Number, OneOf, Size, Span, ZeroIsOff};
 use super::limits::{DAY, HOUR, MANY, SECOND};
 use super::reader::SettingsReader;
 use super::texts::{self, FilePath, StoreBytes, StorePath};
@@ -13,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_protocol::{DEFAULT_PORT, Name};
+use zeroize::Zeroizing;
 
 section! {
     /// Where the daemon listens.
@@ -210,6 +212,65 @@ section! {
         /// port, if it is not the port of address: "chat.example.org:443" behind a proxy. Write an IPv6 address
         /// in brackets. Without this setting the names are those of tls.names, or else those of the certificate.
         names: Vec<String> = Vec::new() => texts::WEB_NAMES;
+    }
+}
+
+section! {
+    /// Several daemons, one chat.
+    ["cluster"] Cluster {
+        /// The NATS servers whose stream this daemon shares with others: "tls://nats1.example.org:4222", or a list.
+        /// "nats://", without TLS, only on this host. Without a server this daemon is alone, and no other setting of
+        /// this section has an effect. docs/CLUSTER.md says how to make a cluster.
+        nats: Vec<String> = Vec::new() => texts::NATS, restart();
+
+        /// The name of this daemon in the cluster. No two daemons have the same.
+        name: Option<String> = None => Maybe(texts::NODE), restart(), example("chat1"), without("the host's name");
+
+        /// The address of this daemon that clients are told: a host and a port. A cluster needs it.
+        advertise: Option<String> = None => Maybe(texts::CLIENT_ADDRESS),
+            restart(), example("chat1.example.org:3000");
+
+        /// The stream. `tcp-chatd cluster init` makes it; a start never does, because an empty NATS is no empty chat.
+        stream: StreamName = StreamName::default() => texts::STREAM, restart();
+
+        /// The login at NATS: a file with a JWT and a seed.
+        credentials: Option<PathBuf> = None => Maybe(FilePath(IfPath)),
+            restart(), example("/etc/tcp-chatd/nats.creds");
+
+        /// Or a user. It needs `password_file`.
+        user: Option<String> = None => Maybe(texts::NATS_USER), restart(), example("chat");
+
+        /// The file with the password of that user.
+        password_file: Option<Secret<Zeroizing<String>>> = None => Maybe(FilePath(Never)),
+            restart(), example("/etc/tcp-chatd/nats.password");
+
+        /// Or a client certificate, in PEM. It needs `key`.
+        certificate: Option<PathBuf> = None => Maybe(FilePath(IfPath)),
+            restart(), example("/etc/tcp-chatd/nats.pem");
+
+        /// The key of that certificate, in PEM, without a password.
+        key: Option<PathBuf> = None => Maybe(FilePath(IfWrittenAsPath)),
+            restart(), example("/etc/tcp-chatd/nats.key");
+
+        /// The CA that signed the certificates of the NATS servers, in PEM.
+        ca: Option<PathBuf> = None => Maybe(FilePath(IfPath)),
+            restart(), example("/etc/tcp-chatd/nats-ca.pem"), without("the CAs of the system");
+
+        /// The key of the cluster: 32 bytes, the same on all its daemons. `tcp-chatd cluster init` makes it. Without it
+        /// nobody can read or forge what is in the stream.
+        key_file: PathBuf = "cluster.key".into() => FilePath(IfWrittenAsPath), restart();
+
+        /// How long the stream keeps what was ordered: a daemon that was away for longer takes a copy of another one.
+        log_keep: Duration = DAY => Span(HOUR..=365 * DAY), restart();
+
+        /// How many bytes the stream keeps at most, on each NATS server.
+        log_bytes: usize = 8 << 30 => Size(64 << 20..=1 << 50), restart();
+
+        /// If nothing can be ordered for so long, the daemon refuses requests instead of letting them wait.
+        hold: Duration = 15 * SECOND => Span(SECOND..=600 * SECOND), restart();
+
+        /// After so long without a sign of life, the other daemons count one as gone.
+        gone_after: Duration = 6 * SECOND => Span(2 * SECOND..=600 * SECOND), restart();
     }
 }
 

@@ -2,6 +2,7 @@
 //! special words. Notes a problem and continues. Never checks rules between settings (`checks`), and reads no
 //! file.
 
+use super::cluster::{self, StreamName, StreamNameError};
 use super::kinds::{self, Kind, MayShow, Size};
 use super::reader::SettingsReader;
 use super::{MaxBytes, parse_level};
@@ -15,8 +16,8 @@ const MIB: usize = 1 << 20;
 
 /// A text that stands for a value.
 pub(super) struct Text<T> {
-    pub(super) parse: fn(&str) -> Result<T, String>,
-    pub(super) allowed: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+    allowed: &'static str,
 }
 
 impl<T: ToString> Kind<T> for Text<T> {
@@ -37,10 +38,10 @@ impl<T: ToString> Kind<T> for Text<T> {
 /// A list of texts that stand for values. An invalid text is refused, and the others are read.
 pub(super) struct List<T> {
     /// Reads a text; gets the values before it. `None`: the text adds no value.
-    pub(super) parse: fn(&str, &[T]) -> Result<Option<T>, String>,
+    parse: fn(&str, &[T]) -> Result<Option<T>, String>,
     /// Whether a single value is shown without the brackets of a list.
-    pub(super) is_single: bool,
-    pub(super) allowed: &'static str,
+    is_single: bool,
+    allowed: &'static str,
 }
 
 impl<T: ToString> Kind<Vec<T>> for List<T> {
@@ -150,6 +151,36 @@ pub(super) const WEB_NAMES: List<String> = List {
     },
     is_single: false,
     allowed: "a list of host names and IP addresses, with or without a port",
+};
+
+/// The servers of NATS, each once.
+pub(super) const NATS: List<String> = List {
+    parse: |text, others| {
+        let server = cluster::nats_server(text)?;
+        if others.contains(&server) { Err(format!("{text:?} is in it twice")) } else { Ok(Some(server)) }
+    },
+    is_single: true,
+    allowed: "`\"tls://host:port\"`, or a list of them; `\"nats://host:port\"` on this host",
+};
+
+/// The name of a node.
+pub(super) const NODE: Text<String> =
+    Text { parse: cluster::node_name, allowed: "letters, digits, `-`, `_` and `.`" };
+
+/// An address that clients are told.
+pub(super) const CLIENT_ADDRESS: Text<String> =
+    Text { parse: cluster::client_address, allowed: "a host with a port" };
+
+/// The name of a stream.
+pub(super) const STREAM: Text<StreamName> = Text {
+    parse: |text| text.parse().map_err(|why: StreamNameError| format!("{text:?}: {why}")),
+    allowed: "letters, digits, `-` and `_`",
+};
+
+/// A user of NATS.
+pub(super) const NATS_USER: Text<String> = Text {
+    parse: |text| if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) },
+    allowed: "a text",
 };
 
 /// A name or an address for a certificate, normalised for comparison.

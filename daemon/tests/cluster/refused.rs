@@ -6,7 +6,8 @@ use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
-use tcp_chatd::cluster::{Admin, Login, Nats};
+use tcp_chatd::cluster::{Admin, Nats};
+use tcp_chatd::settings::NatsLogin;
 use zeroize::Zeroizing;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -43,7 +44,7 @@ fn server_of_version(version: &str) -> String {
 async fn a_server_of_debian_12_is_refused() {
     let nats = Nats {
         servers: vec![server_of_version("2.9.10")],
-        login: Login::Open,
+        login: NatsLogin::Open,
         ca: None,
         stream: "TCPCHAT".parse().unwrap(),
         node: "chat0".into(),
@@ -107,7 +108,7 @@ authorization { users: [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_a_password_and_the_least_rights_are_enough() {
     let login =
-        |user: &str, password: &str| Login::Password(user.into(), Zeroizing::new(password.to_owned()));
+        |user: &str, password: &str| NatsLogin::Password(user.into(), Zeroizing::new(password.to_owned()));
     let started = Servers::start_with(1, RIGHTS, |folder| {
         certificates(folder.path());
         (login("init", "secret"), Some(folder.path().join("ca.pem")), "tls")

@@ -7,7 +7,8 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tcp_chatd::cluster::{Admin, Kept, Login, Nats};
+use tcp_chatd::cluster::{Admin, Kept, Nats};
+use tcp_chatd::settings::NatsLogin;
 use tempfile::TempDir;
 
 pub(crate) const KEPT: Kept = Kept { age: Duration::from_secs(3600), bytes: 1 << 30 };
@@ -47,21 +48,21 @@ pub(crate) struct Servers {
     servers: Vec<Server>,
     /// Removed after the servers have ended.
     _folder: TempDir,
-    pub(crate) login: Login,
+    pub(crate) login: NatsLogin,
     pub(crate) ca: Option<PathBuf>,
 }
 
 impl Servers {
     /// Starts so many servers. `None`: there is no program.
     pub(crate) fn start(count: usize) -> Option<Self> {
-        Self::start_with(count, "", |_| (Login::Open, None, "nats"))
+        Self::start_with(count, "", |_| (NatsLogin::Open, None, "nats"))
     }
 
     /// Starts servers with more lines of configuration. `prepare` makes what these lines name.
     pub(crate) fn start_with(
         count: usize,
         lines: &str,
-        prepare: impl FnOnce(&TempDir) -> (Login, Option<PathBuf>, &'static str),
+        prepare: impl FnOnce(&TempDir) -> (NatsLogin, Option<PathBuf>, &'static str),
     ) -> Option<Self> {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();

@@ -43,15 +43,12 @@ pub(super) fn run(command: &Cluster, settings: &Settings) -> Result<(), Failure>
 
 /// This node, if the settings have one.
 fn node(settings: &Settings) -> Result<Node, Failure> {
-    if !settings.is_node() {
+    let Some(node) = settings.cluster.node() else {
         let text = "cluster.nats is not set: this daemon is alone. Name the NATS servers in the section [cluster] of the \
                     configuration first";
         return Err(Failure::new(exit::CONFIG, text));
-    }
-    if settings.history.path.is_none() {
-        return Err(NodeError::Memory.into());
-    }
-    Ok(Node::of(settings)?)
+    };
+    Ok(Node::from(&node))
 }
 
 /// Makes a lone daemon's store that of the first node.

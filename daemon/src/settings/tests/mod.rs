@@ -52,6 +52,7 @@ fn defaults_in(base: &Path) -> Settings {
     let mut settings = Settings::default();
     settings.tls.dir = base.join(&settings.tls.dir);
     settings.history.path = settings.history.path.map(|path| base.join(path));
+    settings.cluster.key_file = base.join(&settings.cluster.key_file);
     settings
 }
 
@@ -136,11 +137,23 @@ fn all_sections_read() {
         certificate = "web.pem"
         key = "web.key"
         names = ["Chat.Example:443", "[::1]"]
+        [cluster]
+        nats = ["tls://nats1.example:4222", "tls://nats2.example:4222"]
+        name = "chat1"
+        advertise = "chat1.example:3000"
+        stream = "CHAT"
+        user = "chat"
+        password_file = "nats"
+        ca = "nats.pem"
+        log_keep = "2d"
+        log_bytes = "1 GiB"
+        hold = "20s"
         [shutdown]
         grace = "0s"
         "#,
     );
     std::fs::write(folder.path("token"), format!("{}\n", "a".repeat(32))).unwrap();
+    std::fs::write(folder.path("nats"), "secret\n").unwrap();
     let settings = folder.load(&[], &[]).unwrap().settings;
     let expected = Settings {
         listen: Listen { address: vec!["0.0.0.0:4000".parse().unwrap(), "[::1]:4001".parse().unwrap()] },
@@ -194,10 +207,41 @@ fn all_sections_read() {
             key: Some(folder.path("web.key")),
             names: vec!["chat.example:443".into(), "[::1]".into()],
         },
+        cluster: Cluster {
+            nats: vec!["tls://nats1.example:4222".into(), "tls://nats2.example:4222".into()],
+            name: Some("chat1".into()),
+            advertise: Some("chat1.example:3000".into()),
+            stream: "CHAT".parse().unwrap(),
+            user: Some("chat".into()),
+            password_file: Some(Secret {
+                file: folder.path("nats"),
+                content: Some(zeroize::Zeroizing::new("secret".into())),
+            }),
+            ca: Some(folder.path("nats.pem")),
+            key_file: folder.path("cluster.key"),
+            log_keep: Duration::from_secs(2 * 24 * 3600),
+            log_bytes: 1 << 30,
+            hold: Duration::from_secs(20),
+            ..Cluster::default()
+        },
         shutdown: Shutdown { grace: Duration::ZERO },
     };
     assert_eq!(settings, expected);
     assert_eq!(settings.control_socket(), Some(folder.path("x.sock")));
+}
+
+#[test]
+fn a_cluster_is_a_node_or_nothing() {
+    let alone = Folder::with("[cluster]\nname = \"chat1\"\nadvertise = \"chat1.example:3000\"\n");
+    assert_eq!(alone.load(&[], &[]).unwrap().settings.cluster.node(), None);
+    let folder = Folder::with(
+        "[cluster]\nnats = \"nats://127.0.0.1:4222\"\nadvertise = \"chat1.example:3000\"\ncredentials = \"a.creds\"\n",
+    );
+    let node = folder.load(&[], &[]).unwrap().settings.cluster.node().unwrap();
+    assert_eq!(node.servers, ["nats://127.0.0.1:4222"]);
+    assert_eq!(node.login, NatsLogin::Credentials(folder.path("a.creds")));
+    assert!(!node.name.is_empty(), "the host's name");
+    assert_eq!((node.hold, node.gone_after), (Duration::from_secs(15), Duration::from_secs(6)));
 }
 
 #[test]

@@ -71,6 +71,36 @@ const WRONG: &[(&str, &str)] = &[
         "2:17: auth.password_file: auth.mode is \"open\", so nobody would be asked for it; write mode = \"password\" \
          too, or remove this",
     ),
+    (
+        "[cluster]\nnats = \"nats://nats1.example:4222\"",
+        "2:8: cluster.nats: \"nats://nats1.example:4222\" is reachable without TLS; write \"tls://nats1.example:4222\", or an \
+         address of this host",
+    ),
+    (
+        "[cluster]\nnats = \"tls://nats1.example\"",
+        "2:8: cluster.nats: it needs cluster.advertise beside it: the address of this daemon for clients, as \
+         \"chat1.example.org:3000\"",
+    ),
+    (
+        "[cluster]\nnats = \"tls://a\"\nadvertise = \"b:1\"\nuser = \"c\"",
+        "4:8: cluster.user: it needs cluster.password_file beside it",
+    ),
+    (
+        "[cluster]\nnats = \"tls://a\"\nadvertise = \"b:1\"\ncredentials = \"c\"\ncertificate = \"d\"\nkey = \"./e\"",
+        "5:15: cluster.certificate: cluster.credentials is a login, too: remove one of the two",
+    ),
+    (
+        "[cluster]\nnats = \"tls://a\"\nadvertise = \"b:1\"\n[history]\npath = \":memory:\"",
+        "5:8: history.path: a daemon of a cluster needs a store on the disk",
+    ),
+    (
+        "[cluster]\nstream = \"a.b\"",
+        "2:10: cluster.stream: \"a.b\": the name of a stream has 1 to 64 letters, digits, \"-\" and \"_\"",
+    ),
+    (
+        "[cluster]\nadvertise = \"b\"",
+        "2:13: cluster.advertise: \"b\" is not a host with a port; write \"chat1.example.org:3000\"",
+    ),
     ("[limits]\nburst = 1.9", "2:9: limits.burst: 1.9 is not a whole number from 1 to 10000000"),
     ("[limits]\nburst = 2.0", "2:9: limits.burst: 2.0 is not a whole number from 1 to 10000000"),
     ("[limits]\nburst = \"7\"", "2:9: limits.burst: \"7\" is not a whole number from 1 to 10000000"),
