@@ -7,6 +7,7 @@
 //! The look ([`Name::looks`], by the confusables of Unicode, UTS 39) only decides whether a new name may be
 //! taken.
 
+mod compact;
 mod look;
 mod new;
 mod reserved;
@@ -224,7 +225,10 @@ impl std::str::FromStr for Name {
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.text)
+        match self.compact().filter(|_| !s.is_human_readable()) {
+            Some(form) => s.serialize_str(&form),
+            None => s.serialize_str(&self.text),
+        }
     }
 }
 
@@ -232,8 +236,9 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let is_text = d.is_human_readable();
         let s = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        // The compact form is the log of turns: its names were accepted before, some by an earlier version.
-        let name = if is_text { Self::parse(&s) } else { Self::parse_kept(&s).map(Self::prepared_once) };
+        // The compact form is the log of turns: its names were accepted before, some by another version.
+        let name =
+            if is_text { Self::parse(&s).map_err(|why| why.to_string()) } else { Self::from_compact(&s) };
         name.map_err(serde::de::Error::custom)
     }
 }

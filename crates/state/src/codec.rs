@@ -3,7 +3,8 @@
 //! only a member of the cluster can seal an entry of that log.
 //!
 //! The form is one byte, [`FORMAT`], then the turn as postcard writes it: the fields in their order, without names, and
-//! numbers of variable length. So a new field, a new variant before another one, or another type is another format. The
+//! numbers of variable length. A name that is not ASCII carries its keys ([`tcp_chat_protocol::Name::keys_text`]), because
+//! nodes may have other Unicode tables. So a new field, a new variant before another one, or another type is another format. The
 //! golden bytes in the tests fail then.
 //!
 //! A decoded turn has at most [`MOST_BYTES`] and [`MOST_INTENTS`]. Each name is a name, each text is one JSON string that is

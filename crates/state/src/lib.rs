@@ -26,7 +26,7 @@
 //! | `behaviour.rs` | the number of the behaviour, and the digest of what a turn writes, to compare nodes |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `erasures.rs` | users whose name and texts leave the server, a step in each turn |
-//! | `snapshot.rs`, `stored.rs`, `writes.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
+//! | `snapshot.rs`, `stored.rs`, `writes.rs`, `names.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
 //! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. No shipped program enables it.
@@ -48,6 +48,7 @@ mod listings;
 mod marks;
 mod membership;
 mod name_index;
+mod names;
 mod network;
 mod op;
 mod open_turn;

@@ -70,7 +70,8 @@ pub(super) fn remove(log: &Connection) -> rusqlite::Result<()> {
     log.execute_batch(
         "UPDATE totals SET log = (SELECT log FROM cluster), log_from = (SELECT log_from FROM cluster)
              WHERE log IS NULL;
-         DELETE FROM cluster",
+         DELETE FROM cluster;
+         DELETE FROM names",
     )?;
     super::log_id::clear(log)
 }

@@ -2,7 +2,7 @@
 //! commands of operators while no daemon has the store, and by a start that joins. Never asks another node anything.
 
 use super::location::Location;
-use super::{Store, StoreError, StoredNode, cluster, schema};
+use super::{Store, StoreError, StoredNode, cluster, names, schema, snapshot};
 use crate::settings::History;
 use rusqlite::OpenFlags;
 use std::fs::{self, File};
@@ -24,7 +24,11 @@ impl Store {
     pub fn enter_cluster(&mut self, name: &str, place: &[u8]) -> Result<(), StoreError> {
         let node = StoredNode { name: name.into(), place: place.to_vec() };
         self.transact("write", super::disk_space::Headroom::Reserve, |log, _| {
-            cluster::put(log, &node).map(|()| 1)
+            cluster::put(log, &node)?;
+            // A node that takes a copy of this store has the same keys.
+            let (mut found, _) = snapshot::read(log)?;
+            let keys = names::of_snapshot(&mut found);
+            names::write(log, &keys).map(|()| 1 + keys.len() as u64)
         })?;
         self.node = Some(node);
         Ok(())

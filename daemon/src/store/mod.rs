@@ -8,7 +8,7 @@
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy` | a turn as rows, in one transaction |
+//! | `writer`, `commit`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy`, `names` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `cluster`, `membership` | the node of a cluster whose store it is, and its place in the log |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
@@ -22,6 +22,7 @@
 mod backup;
 mod checkpoint;
 mod cluster;
+mod commit;
 mod disk_space;
 mod erased_rows;
 mod erasures;
@@ -41,6 +42,7 @@ mod log_id;
 mod marks;
 mod membership;
 mod message_age;
+mod names;
 mod open_files;
 mod permissions;
 mod policy;

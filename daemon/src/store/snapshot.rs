@@ -119,10 +119,10 @@ pub(super) fn origin(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Or
     Ok(Some(Origin { node: NodeId(node), connection: ConnectionId(number(row, column + 1)?) }))
 }
 
-/// Reads a name. Names that the rules of today refuse are accepted.
+/// Reads a name. Names that the rules of today refuse are accepted, and those of a node with newer Unicode tables.
 pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
     let wrong = |e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e));
-    Name::parse_kept(row.get_ref(column)?.as_str()?).map_err(wrong)
+    Name::parse_accepted(row.get_ref(column)?.as_str()?).map_err(wrong)
 }
 
 /// The names of all rooms.

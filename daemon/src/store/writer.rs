@@ -3,7 +3,7 @@
 //! state before it. Never runs on a thread that serves connections.
 
 use super::checkpoint::Checkpoints;
-use super::disk_space::{Headroom, SpaceBefore, max_ids_to_write};
+use super::disk_space::{Headroom, SpaceBefore};
 use super::file_content::TotalsPage;
 use super::index::Indexer;
 use super::location::{Location, Lock};
@@ -11,10 +11,10 @@ use super::message_age::AgeScan;
 use super::open_files::OpenFiles;
 use super::request_ids::RequestIds;
 use super::shared::{AtStart, Shared};
-use super::totals::{self, Totals};
+use super::totals::Totals;
 use super::{
-    Checked, Kept, Readers, StoreError, StoredNode, backup, cluster, file_checks, history_size, log_id,
-    marks, membership, redactions, retention, rows, schema, search, snapshot, store_record,
+    Checked, Readers, StoreError, StoredNode, backup, cluster, file_checks, history_size, log_id, marks,
+    membership, names, redactions, retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
 use rusqlite::{Connection, TransactionBehavior};
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tcp_chat_protocol::{RequestId, Seq, Timestamp};
-use tcp_chat_state::{ConversationId, SessionChange, SessionId, Snapshot, WINDOW, Writes};
+use tcp_chat_state::{ConversationId, SessionId, Snapshot, WINDOW};
 
 /// The writer. There is one for each process and file.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Store {
     /// The bytes of messages that were added since then.
     pub(super) bytes_added: u64,
     /// Whether a turn was committed since [`Store::free_cache_if_idle`] last asked.
-    has_committed: bool,
+    pub(super) has_committed: bool,
     pub(super) checkpoints: Checkpoints,
     /// The time of the last check of the store's path.
     pub(super) checked_at: Instant,
@@ -88,7 +88,10 @@ impl Store {
         let node = cluster::check(&log, &place, node)?;
         history_size::count_if_unknown(&log).map_err(error)?;
         let has_log_id = log_id::assign_if_missing(&log) || had_log_id;
-        let (found, totals) = snapshot::read(&log).map_err(error)?;
+        let (mut found, totals) = snapshot::read(&log).map_err(error)?;
+        if node.is_some() {
+            names::restore(&log, &mut found).map_err(error)?;
+        }
         let ids = RequestIds::read(&log, totals.sent_as_to).map_err(error)?;
         // On a full disk they stay until the next start.
         let _ = marks::remove_of_gone_conversations(&log);
@@ -163,109 +166,6 @@ impl Store {
     #[must_use]
     pub fn foreign_wal(history: &History) -> Option<PathBuf> {
         store_record::foreign_wal(&Location::of(history))
-    }
-
-    /// Commits what a turn wants stored, in one transaction. The result has the chunks in their order. They are
-    /// taken out of `writes`, and so are the ids.
-    ///
-    /// # Errors
-    /// Nothing was stored, and `writes` has all that the next call needs to try again.
-    pub fn commit(&mut self, writes: &mut Writes) -> Result<Vec<Arc<Kept>>, StoreError> {
-        self.commit_at(writes, None)
-    }
-
-    /// The same for turns of a log: `place` is that of the last one, as the order has encoded it, and is stored in the same
-    /// transaction. `None`: a lone daemon.
-    ///
-    /// # Errors
-    /// Nothing was stored, and `writes` has all that the next call needs to try again.
-    pub fn commit_at(
-        &mut self,
-        writes: &mut Writes,
-        place: Option<&[u8]>,
-    ) -> Result<Vec<Arc<Kept>>, StoreError> {
-        if place.is_some() != self.node.is_some() {
-            return Err(StoreError::Bug("only the turns of a node have a place".to_owned()));
-        }
-        // The removal has stored this number already.
-        let is_written = writes.oldest.take_if(|oldest| *oldest <= self.totals.oldest).is_some();
-        if is_written && writes.is_empty() && place.is_none() {
-            return Ok(Vec::new());
-        }
-        rows::check_chunks(writes, self.totals.head)?;
-        // After a commit that failed, it measures what stands in the file.
-        self.with_connection("open", |_, _| Ok(()))?;
-        self.note_erased(&writes.erasures)?;
-        let mut totals = self.totals.after_turn(writes);
-        let mut share =
-            self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));
-        totals.sent_as_to = self.ids.written_to(share, totals.sent_as_to);
-        let mut kept = self.commit_once(writes, place, totals, share, Headroom::Reserve);
-        if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
-            // Ids can wait, and are read at the next start. New messages cannot wait.
-            (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
-            kept = self.commit_once(writes, place, totals, share, Headroom::Reserve);
-        }
-        if !writes.erased.is_empty() && matches!(kept, Err(StoreError::Full { .. })) {
-            // There was room for the step when it was proposed. Messages must not wait for it.
-            kept = self.commit_once(writes, place, totals, share, Headroom::Checkpoint);
-        }
-        if matches!(kept, Err(StoreError::Full { .. })) {
-            self.set_index_gives_room(true);
-        }
-        totals = kept?;
-        if let (Some(node), Some(place)) = (&mut self.node, place) {
-            node.place.clear();
-            node.place.extend_from_slice(place);
-        }
-        let erases = !writes.erasures.is_empty();
-        if erases || !writes.redactions.is_empty() {
-            // The text is in the write-ahead log until that is truncated.
-            self.checkpoints.must_truncate();
-            self.shared.tell(|work| work.redactions += writes.redactions.len() as u64 + u64::from(erases));
-        }
-        self.has_committed = true;
-        self.bytes_added += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
-        self.totals = totals;
-        self.ids.after_commit(share, std::mem::take(&mut writes.sent), totals.head);
-        for change in &writes.sessions {
-            if let SessionChange::End(session) = change {
-                self.ids.remove_session(*session);
-            }
-        }
-        let removals = u64::from(!writes.gone.is_empty());
-        self.shared.grown(totals.head, removals);
-        if let Some(log) = &self.log {
-            self.checkpoints.after_turn(log);
-        }
-        let chunks = std::mem::take(&mut writes.chunks);
-        Ok(chunks.into_iter().map(|chunk| Arc::new(Kept { chunk })).collect())
-    }
-
-    /// Writes a turn, and a share of the waiting ids. Returns the totals as they are then.
-    fn commit_once(
-        &mut self,
-        writes: &Writes,
-        place: Option<&[u8]>,
-        totals: Totals,
-        share: usize,
-        headroom: Headroom,
-    ) -> Result<Totals, StoreError> {
-        let before = self.totals;
-        let mut after = totals;
-        self.transact("write", headroom, |log, ids| {
-            // Before the turn's own rows, so that sessions that end in this turn mark their ids for removal.
-            ids.write_batch(log, share)?;
-            let written = rows::write_turn(log, writes)?;
-            after = Totals { bytes: totals.bytes.saturating_add_signed(written.grown), ..totals };
-            totals::write(log, &before, &after)?;
-            if let Some(place) = place {
-                cluster::write_place(log, place)?;
-            }
-            let rows = share + writes.chunks.len() + writes.redactions.len();
-            Ok(rows as u64 + written.pages)
-        })?;
-        Ok(after)
     }
 
     /// The place of the message that the session sent with `id`. `None`: there is none, or it was removed.

@@ -12,3 +12,9 @@ CREATE TABLE policy (
     id    INTEGER PRIMARY KEY CHECK (id = 1),
     rules BLOB NOT NULL
 ) STRICT;
+
+-- Of a node: the keys of names that are not ASCII, as they came with the turns.
+CREATE TABLE names (
+    name TEXT PRIMARY KEY,
+    keys TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

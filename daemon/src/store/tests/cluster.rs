@@ -180,3 +180,42 @@ fn a_store_of_version_19_belongs_to_no_cluster() {
     let (store, _, found) = open(&history);
     assert_eq!((store.node(), found.conversations.len()), (None, 1));
 }
+
+#[test]
+fn a_node_keeps_the_keys_that_came_with_a_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, ..) = open(&history);
+    // A lone daemon keeps none, and the first node of a cluster those of its tables.
+    let typed = name("Zo\u{eb}");
+    let room_of = |name: &Name| Writes {
+        conversations: vec![(room(1), ConversationKind::Room(name.clone()))],
+        ..Writes::default()
+    };
+    store.commit(&mut room_of(&typed)).unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM names"), 0);
+    store.enter_cluster("chat1", b"zero").unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM names"), 1);
+    // As a node with other tables has computed them.
+    let other = typed.with_keys("key\0a look\0another\0").unwrap();
+    let unknown = Name::parse_accepted("x\u{e1000}").unwrap().with_keys("x\0x\0x\0").unwrap();
+    let users = [other.clone(), unknown.clone(), name("ASCII")].into_iter().zip(1..).map(|(name, id)| {
+        tcp_chat_state::User { id: UserId(id), name, password: None, code: None, added: 1 }
+    });
+    let users = users.map(tcp_chat_state::UserChange::Put).collect();
+    store.commit_at(&mut Writes { users, ..Writes::default() }, Some(b"one")).unwrap();
+    assert_eq!(store.count("SELECT count(*) FROM names"), 2);
+    store.close().unwrap();
+    for _ in 0..2 {
+        let (store, _, found) = open_node(&history, "chat1");
+        let [a, b, _] = &found.users[..] else { panic!("{found:?}") };
+        assert_eq!([a.name.keys_text(), b.name.keys_text()], [other.keys_text(), unknown.keys_text()]);
+        store.close().unwrap();
+    }
+    // Of names that are gone none stay.
+    let (mut store, ..) = open_node(&history, "chat1");
+    let users = vec![tcp_chat_state::UserChange::Gone(UserId(2))];
+    store.commit_at(&mut Writes { users, ..Writes::default() }, Some(b"two")).unwrap();
+    store.close().unwrap();
+    assert_eq!(open_node(&history, "chat1").0.count("SELECT count(*) FROM names"), 1);
+}

@@ -213,7 +213,11 @@ impl Store {
 
     /// Makes the store what version 19 left: without clusters.
     fn make_version_19(&mut self) {
-        self.log().execute_batch("DROP TABLE cluster; DROP TABLE policy; PRAGMA user_version = 19").unwrap();
+        self.log()
+            .execute_batch(
+                "DROP TABLE cluster; DROP TABLE policy; DROP TABLE names; PRAGMA user_version = 19",
+            )
+            .unwrap();
     }
 
     /// Makes the store what version 18 left: without erasures.

@@ -72,7 +72,7 @@ pub(super) fn store() -> BTreeSet<String> {
                    ALTER TABLE sessions DROP COLUMN connection; DROP TABLE redacted; DROP TABLE marks;
                    ALTER TABLE chunks DROP COLUMN authors; ALTER TABLE totals DROP COLUMN redactions;
                    ALTER TABLE conversations DROP COLUMN topic; DROP TABLE erasures; DROP TABLE erasing;
-                   DROP TABLE cluster; DROP TABLE policy;
+                   DROP TABLE cluster; DROP TABLE policy; DROP TABLE names;
                    UPDATE chunks SET ts = ts - 864000000;
                    PRAGMA user_version = 1";
     old.execute_batch(younger).unwrap();
