@@ -4,7 +4,8 @@
 use crate::copy::check_copy;
 use crate::cursor::Seen;
 use crate::event::{Event, Mark, Message, Redaction};
-use crate::outstanding::{Entry, Purpose};
+use crate::outstanding::{Deferral, Entry, Purpose};
+use crate::scout::Found;
 use crate::task::Task;
 use crate::wire::Connection;
 use crate::{Closed, Error};
@@ -28,6 +29,8 @@ pub(crate) enum ConnectionEnd {
     Lost(Error),
     /// This side fell behind and has room again: reconnect and resume.
     Behind,
+    /// The session goes on at another node, over another connection.
+    Moved(Box<Found>),
     /// The session is over.
     Over(Error),
 }
@@ -64,6 +67,7 @@ impl Task {
             let wake = self.outstanding.wakes_at();
             let silence = self.silence_ends(heard);
             let half = self.events.max_capacity() / 2;
+            self.look_elsewhere();
             tokio::select! {
                 line = reader.next(), if reading => {
                     heard = Instant::now();
@@ -93,6 +97,11 @@ impl Task {
                 () = room(&self.events, half), if full => {
                     if behind && !self.events.is_closed() {
                         return ConnectionEnd::Behind;
+                    }
+                }
+                found = self.scout.result(), if self.scout.is_searching() => {
+                    if let Some(found) = found {
+                        return ConnectionEnd::Moved(found);
                     }
                 }
                 () = sleep_until(wake.unwrap_or(heard)), if wake.is_some() => {}
@@ -209,6 +218,7 @@ impl Task {
             entry.fail(Error::Protocol(what.clone()));
             return Err(what);
         }
+        self.scout.ordered();
         if let Purpose::Msg { reply, .. } = entry.what {
             // The caller may have stopped waiting.
             let _ = reply.send(Ok(event.clone()));
@@ -219,7 +229,10 @@ impl Task {
     fn refused(&mut self, id: &RequestId, error: ErrorData) -> Option<ConnectionEnd> {
         if matches!(error.kind, ErrorKind::RateLimited | ErrorKind::Unavailable) {
             let requested = error.retry_after_ms.map(Duration::from_millis);
-            self.outstanding.again(id, Instant::now(), requested);
+            let of_node = error.kind == ErrorKind::Unavailable;
+            if self.outstanding.again(id, Instant::now(), Deferral { requested, of_node }) && of_node {
+                self.scout.refused();
+            }
             return None;
         }
         let entry = self.outstanding.take(id)?;
@@ -247,6 +260,10 @@ impl Task {
     fn answered(&mut self, entry: Entry, data: Box<RawValue>) -> Option<ConnectionEnd> {
         match entry.what {
             Purpose::Op(reply) => {
+                // A node answers the others from what it has, also while it can order nothing.
+                if !["WHO", "ROOMS", "HISTORY", "SEARCH", "PING"].contains(&entry.request.op()) {
+                    self.scout.ordered();
+                }
                 self.note_rooms(entry.request.op(), data.get());
                 // The caller may have stopped waiting.
                 let _ = reply.send(Ok(data));

@@ -31,7 +31,8 @@
 //!   CA or pin, and by the name of its own address: one that cannot be verified is sent nothing.
 //! * **Sends until the message is kept.** [`Session::send`] returns when the daemon has the message in its store.
 //!   Until then it is resent after each reconnect with the same id, so it is kept once. Rate limits are waited for, and so
-//!   are times in which the nodes cannot order anything (`UNAVAILABLE`).
+//!   are times in which the nodes cannot order anything (`UNAVAILABLE`). If only this node cannot, the session goes to one
+//!   that can, and keeps the connection until it has found one.
 //! * **Proves** that no message was missed: each message names the previous one, and [`Event::ChainBroken`]
 //!   reports where that fails. [`Event::Gap`] reports messages that the daemon no longer has.
 //! * **Continues after a restore.** If the daemon's log was replaced by a backup, the cursor is invalid:
@@ -78,6 +79,7 @@ mod probe;
 mod reach;
 mod requests;
 mod saved;
+mod scout;
 mod servers;
 mod session;
 mod task;

@@ -13,6 +13,7 @@ use tcp_chat_protocol::{Colour, ErrorKind, Name, RequestId, Seq};
 use zeroize::Zeroizing;
 
 /// The credentials of a login.
+#[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) name: Option<String>,
     pub(crate) color: Option<Colour>,
@@ -27,6 +28,8 @@ pub(crate) struct Resume<'a> {
     pub(crate) name: &'a str,
     pub(crate) token: &'a str,
     pub(crate) after: Seq,
+    /// Whether a new session begins if the server no longer has this one.
+    pub(crate) or_new: bool,
 }
 
 impl Credentials {
@@ -87,7 +90,7 @@ pub(crate) async fn log_in(
                     check_head(login.head).map_err(Error::Protocol)?;
                     return Ok((login, !fresh));
                 }
-                Err((ErrorKind::SessionExpired, ..)) if !fresh => resume = None,
+                Err((ErrorKind::SessionExpired, ..)) if resume.is_some_and(|r| r.or_new) => resume = None,
                 Err((ErrorKind::RateLimited, _, requested @ Some(_))) => {
                     tokio::time::sleep(before_resend(requested, limited)).await;
                     limited += 1;

@@ -49,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) rewritten: bool,
     /// The earliest time to write it (`RATE_LIMITED`, `UNAVAILABLE`).
     not_before: Option<Instant>,
+    /// Whether that time is of one node (`UNAVAILABLE`), and not of the user.
+    waits_for_node: bool,
     /// How often it was not taken.
     deferred: u32,
 }
@@ -56,7 +58,17 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(id: RequestId, request: Request<'static>, what: Purpose) -> Self {
         let (written, ever_written, rewritten) = (false, false, false);
-        Self { id, request, what, written, ever_written, rewritten, not_before: None, deferred: 0 }
+        Self {
+            id,
+            request,
+            what,
+            written,
+            ever_written,
+            rewritten,
+            not_before: None,
+            waits_for_node: false,
+            deferred: 0,
+        }
     }
 
     fn is_msg(&self) -> bool {
@@ -75,6 +87,22 @@ impl Entry {
             Purpose::Op(reply) => drop(reply.send(Err(error))),
             Purpose::CatchUp | Purpose::KeepAlive | Purpose::Quit => {}
         }
+    }
+}
+
+/// Why a request is sent again later.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Deferral {
+    /// The wait that the server requests.
+    pub(crate) requested: Option<Duration>,
+    /// Whether only this node cannot take it now.
+    pub(crate) of_node: bool,
+}
+
+impl Deferral {
+    #[cfg(test)]
+    fn limit(requested: Duration) -> Self {
+        Self { requested: Some(requested), of_node: false }
     }
 }
 
@@ -149,13 +177,14 @@ impl Outstanding {
     }
 
     /// Schedules a request again that the server did not take.
-    pub(crate) fn again(&mut self, id: &RequestId, now: Instant, requested: Option<Duration>) -> bool {
+    pub(crate) fn again(&mut self, id: &RequestId, now: Instant, why: Deferral) -> bool {
         let found = self.entries.iter_mut().find(|e| e.written && e.id == *id);
         if let Some(e) = found {
             e.written = false;
             // This copy had no effect. One on an earlier connection may have had one.
             e.ever_written = e.rewritten;
-            e.not_before = Some(now + before_resend(requested, e.deferred));
+            e.waits_for_node = why.of_node;
+            e.not_before = Some(now + before_resend(why.requested, e.deferred));
             e.deferred = e.deferred.saturating_add(1);
             return true;
         }
@@ -178,6 +207,8 @@ impl Outstanding {
         self.entries.retain(|e| !matches!(e.what, Purpose::CatchUp | Purpose::KeepAlive));
         for e in &mut self.entries {
             e.written = false;
+            // Another node may take it at once.
+            e.not_before = e.not_before.filter(|_| !e.waits_for_node);
         }
     }
 
@@ -261,7 +292,7 @@ mod tests {
         o.push(entry);
         let first = written(&mut o, now, false);
         assert_eq!(first, "{\"op\":\"MSG\",\"data\":\"x\",\"id\":1}\n{\"op\":\"ROOMS\",\"id\":3}\n");
-        assert!(o.again(&RequestId::Number(1), now, Some(Duration::from_secs(1))));
+        assert!(o.again(&RequestId::Number(1), now, Deferral::limit(Duration::from_secs(1))));
         assert_eq!(written(&mut o, now, false), "", "2 waits behind 1");
         assert_eq!(o.wakes_at(), Some(now + Duration::from_secs(1)));
         let again = written(&mut o, now + Duration::from_secs(1), false);
@@ -299,6 +330,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_wait_of_a_node_ends_with_its_connection_and_that_of_a_rate_limit_does_not() {
+        let now = Instant::now();
+        for of_node in [true, false] {
+            let mut o = Outstanding::default();
+            o.push(msg(1));
+            written(&mut o, now, false);
+            let requested = Some(Duration::from_secs(9));
+            assert!(o.again(&RequestId::Number(1), now, Deferral { requested, of_node }));
+            assert_eq!(written(&mut o, now, false), "");
+            o.connection_lost();
+            assert_eq!(written(&mut o, now, false).is_empty(), !of_node);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_message_that_may_be_kept_stays_so_although_its_copy_was_not_taken() {
         let now = Instant::now();
         let mut o = Outstanding::default();
@@ -309,7 +355,7 @@ mod tests {
         o.connection_lost();
         for wait in [1, 2] {
             assert!(written(&mut o, now + Duration::from_secs(wait), false).contains("\"id\":1"));
-            assert!(o.again(&RequestId::Number(1), now, None));
+            assert!(o.again(&RequestId::Number(1), now, Deferral::default()));
         }
         o.session_lost();
         assert!(matches!(answer.try_recv(), Ok(Err(Error::Unconfirmed))), "never sent in a new session");
@@ -323,7 +369,7 @@ mod tests {
             let mut o = Outstanding::default();
             o.push(msg(1));
             written(&mut o, now, false);
-            assert!(o.again(&RequestId::Number(1), now, Some(Duration::from_secs(1))));
+            assert!(o.again(&RequestId::Number(1), now, Deferral::limit(Duration::from_secs(1))));
             o
         };
         // Catching up after a resume.
@@ -348,7 +394,7 @@ mod tests {
         let waits = (0..4).map(|_| {
             let at = o.wakes_at().unwrap_or(now);
             assert!(written(&mut o, at, false).contains("\"id\":1"));
-            assert!(o.again(&RequestId::Number(1), at, Some(Duration::ZERO)));
+            assert!(o.again(&RequestId::Number(1), at, Deferral::limit(Duration::ZERO)));
             (o.wakes_at().unwrap_or(at) - at).as_millis()
         });
         assert_eq!(waits.collect::<Vec<_>>(), [25, 50, 100, 200]);

@@ -8,14 +8,16 @@ use crate::dial::{ServerTarget, dial};
 use crate::event::Event;
 use crate::login::{Credentials, LoginFailure, Resume, log_in};
 use crate::outstanding::Ids;
+use crate::scout::{Errand, Found};
 use crate::servers::{Servers, is_of_one_server, more_telling};
+use crate::session::lock;
 use crate::task::Task;
 use crate::wire::Connection;
 use crate::{Closed, Error};
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_protocol::ServerAddress;
 use tcp_chat_protocol::reply::LoginReply;
+use tcp_chat_protocol::{Seq, ServerAddress};
 use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -83,7 +85,6 @@ impl Task {
     /// Connects and logs in, with as many attempts as needed, at whichever server. Without a `why`, this side closed the
     /// connection: the first attempt follows at once at the same server, and without an event.
     pub(crate) async fn reconnect(&mut self, mut why: Option<Error>) -> Result<Connection, Error> {
-        let before = self.target.shown();
         let mut report = false;
         let mut requested = None;
         loop {
@@ -112,20 +113,10 @@ impl Task {
             self.credentials.rooms = Some(self.login.rooms.clone());
             self.credentials.name = Some(self.login.name.clone());
             let LoginReply { name, session, log, .. } = &self.login;
-            let resume = Some(Resume { name, token: session, after });
+            let resume = Some(Resume { name, token: session, after, or_new: true });
             match log_in(&mut connection, &self.credentials, resume, log.as_deref(), &mut self.ids).await {
                 Ok((login, resumed)) => {
-                    let old = std::mem::replace(&mut self.login, login);
-                    self.servers.connected();
-                    if let Some(named) = &self.login.servers {
-                        self.servers.named(named, chance());
-                    }
-                    self.publish();
-                    let server = self.target.shown();
-                    if server != before {
-                        self.emit(Event::Moved { server });
-                    }
-                    self.logged_in(after, old.log.as_deref(), resumed, report);
+                    self.enter(login, after, resumed, report);
                     return Ok(connection);
                 }
                 Err(LoginFailure { error, retry_after }) => {
@@ -134,6 +125,46 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Begins to look for another node, if this one has refused enough.
+    pub(crate) fn look_elsewhere(&mut self) {
+        let is_settled = self.catching_up.is_none() && self.quitting.is_none();
+        if is_settled && self.servers.len() > 1 && self.scout.is_wanted(Instant::now()) {
+            self.scout.begin(Errand {
+                addresses: self.servers.others(),
+                tls: Arc::clone(&self.target.tls),
+                credentials: self.credentials.clone(),
+                login: self.login.clone(),
+                after: self.cursor.seq(),
+                last_id: self.ids.last(),
+            });
+        }
+    }
+
+    /// Goes on at a node that was found while the connection to another one stood.
+    pub(crate) fn move_to(&mut self, found: Found) -> Connection {
+        let Found { connection, login, address, after } = found;
+        self.servers.go_to(&address);
+        self.target = target(&self.servers, &self.target.tls);
+        self.enter(login, after, true, true);
+        connection
+    }
+
+    /// The session goes on with this login at the current server.
+    fn enter(&mut self, login: LoginReply, after: Seq, resumed: bool, report: bool) {
+        let old = std::mem::replace(&mut self.login, login);
+        self.servers.connected();
+        if let Some(named) = &self.login.servers {
+            self.servers.named(named, chance());
+        }
+        let before = lock(&self.shared).servers.first().cloned();
+        self.publish();
+        let server = self.target.shown();
+        if before.as_ref() != Some(&server) {
+            self.emit(Event::Moved { server });
+        }
+        self.logged_in(after, old.log.as_deref(), resumed, report);
     }
 
     /// Returns an error after which another attempt can succeed: at this server or at another one.

@@ -78,6 +78,23 @@ impl Servers {
         &self.nodes[self.at].address
     }
 
+    /// The others that may be tried.
+    pub(crate) fn others(&self) -> Vec<ServerAddress> {
+        let (before, from) = self.nodes.split_at(self.at);
+        let others = from.iter().skip(1).chain(before);
+        others.filter(|node| !node.is_refused).map(|node| node.address.clone()).collect()
+    }
+
+    /// Goes to one of them.
+    pub(crate) fn go_to(&mut self, address: &ServerAddress) {
+        if let Some(at) = self.nodes.iter().position(|node| node.address == *address) {
+            self.at = at;
+        } else {
+            self.nodes.push(Node::new(address.clone()));
+            self.at = self.nodes.len() - 1;
+        }
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::login::{Credentials, Resume, common_seq};
 use crate::outstanding::{Entry, Ids, Outstanding, Purpose};
 use crate::reach::{First, target};
+use crate::scout::Scout;
 use crate::servers::Servers;
 use crate::session::{COMMANDS, Events, Session, Shared, TaskCommand, lock};
 use crate::wire::Connection;
@@ -48,6 +49,8 @@ pub(crate) struct Task {
     pub(crate) quit_confirmed: bool,
     /// The progress of catching up after a resume.
     pub(crate) catching_up: Option<CatchUp>,
+    /// The search for another node, while this one can order nothing.
+    pub(crate) scout: Scout,
 }
 
 pub(crate) struct CatchUp {
@@ -71,7 +74,8 @@ pub(crate) async fn begin(builder: Builder, tls: Arc<ClientConfig>) -> Result<(S
         timeout: builder.request_timeout,
     };
     let mut ids = Ids::after(last_id, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-    let resume = saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after });
+    let resume =
+        saved.as_ref().map(|s| Resume { name: &s.name, token: &s.token, after: s.after, or_new: true });
     let seen = saved.as_ref().map(|s| (s.after, s.log.clone())).or(seen);
     let log = seen.as_ref().and_then(|(_, log)| log.as_deref());
     let first = First { tls: &tls, credentials: &credentials, resume, log };
@@ -104,6 +108,7 @@ pub(crate) async fn begin(builder: Builder, tls: Arc<ClientConfig>) -> Result<(S
         quitting: None,
         quit_confirmed: false,
         catching_up: None,
+        scout: Scout::default(),
         login,
     };
     match seen {
@@ -128,10 +133,17 @@ impl Task {
             let end = self.run_connection(&mut connection).await;
             self.servers.lived(began.elapsed());
             connection.writer.close().await;
+            self.scout = Scout::default();
             let lost = match end {
                 ConnectionEnd::Over(error) => break error,
                 ConnectionEnd::Lost(why) => Some(why),
                 ConnectionEnd::Behind => None,
+                ConnectionEnd::Moved(found) => {
+                    self.outstanding.connection_lost();
+                    self.catching_up = None;
+                    connection = self.move_to(*found);
+                    continue;
+                }
             };
             drop(connection);
             self.outstanding.connection_lost();
@@ -276,6 +288,10 @@ impl Task {
 
     pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<ConnectionEnd> {
         match notice.kind {
+            // By this session itself, at another node.
+            NoticeKind::TakenOver if self.scout.is_searching() => {
+                return Some(ConnectionEnd::Lost(Error::Closed(Closed::TakenOver)));
+            }
             NoticeKind::TakenOver => return Some(ConnectionEnd::Over(Error::Closed(Closed::TakenOver))),
             NoticeKind::Kicked => {
                 return Some(ConnectionEnd::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));

@@ -94,6 +94,97 @@ async fn a_node_that_cannot_order_keeps_its_clients_and_their_order() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_cut_off_is_left_once_another_one_has_taken_the_session() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let (session, mut events, mut peer) =
+        logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    let queued = session.queue(To::Default, "one").await.unwrap();
+    let msg = peer.expect("MSG").await;
+    peer.refuse(&msg, "UNAVAILABLE", Some(20)).await;
+    peer.expect("MSG").await;
+    peer.refuse(&msg, "UNAVAILABLE", Some(60_000)).await;
+    // The other node is asked while the connection stands, and what still comes over it is not lost.
+    let mut other = two.accept().await;
+    let login = other.expect("LOGIN").await;
+    assert_eq!((&login["data"]["session"], &login["data"]["after"]), (&json!("token"), &json!(10)));
+    peer.say(11, 10, "meanwhile").await;
+    assert_eq!(next_message(&mut events).await.0, 11);
+    other.login(&login, 11).await;
+    other.say(11, 10, "meanwhile").await;
+    other.say(12, 11, "there").await;
+    other.all_is_here().await;
+    assert_eq!(other.expect("MSG").await, msg, "under the same id, and without the wait of the first node");
+    other.keep(&msg, 13, 12).await;
+    assert_eq!(within(queued.kept()).await.unwrap().seq, 13);
+    assert!(matches!(next(&mut events).await, Event::Moved { server } if server == two.address()));
+    assert_eq!(next_message(&mut events).await.0, 12, "each once");
+    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
+    assert!(peer.request().await.is_none(), "the first connection is closed");
+}
+
+#[tokio::test]
+async fn while_no_node_can_order_the_connection_stays() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let (session, _events, mut peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    let queued = session.queue(To::Default, "one").await.unwrap();
+    let msg = peer.expect("MSG").await;
+    for _ in 0..2 {
+        peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
+        assert_eq!(peer.expect("MSG").await, msg);
+    }
+    let mut other = two.accept().await;
+    let login = other.expect("LOGIN").await;
+    other.refuse(&login, "UNAVAILABLE", Some(2_000)).await;
+    assert!(other.request().await.is_none(), "no second login there");
+    peer.keep(&msg, 11, 10).await;
+    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
+}
+
+#[tokio::test]
+async fn the_search_for_another_node_begins_no_new_session() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let (session, _events, mut peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    let queued = session.queue(To::Default, "one").await.unwrap();
+    let msg = peer.expect("MSG").await;
+    for _ in 0..2 {
+        peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
+        peer.expect("MSG").await;
+    }
+    let mut other = two.accept().await;
+    let login = other.expect("LOGIN").await;
+    other.refuse(&login, "SESSION_EXPIRED", None).await;
+    assert!(other.request().await.is_none());
+    peer.keep(&msg, 11, 10).await;
+    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
+}
+
+#[tokio::test]
+async fn the_takeover_by_the_own_search_ends_no_session() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let (session, mut events, mut peer) =
+        logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    let queued = session.queue(To::Default, "one").await.unwrap();
+    let msg = peer.expect("MSG").await;
+    peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
+    peer.expect("MSG").await;
+    peer.refuse(&msg, "UNAVAILABLE", Some(60_000)).await;
+    let mut other = two.accept().await;
+    other.expect("LOGIN").await;
+    // The resume is ordered, and the first node hears of it before the answer comes.
+    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
+    let mut other = two.resumed(10).await;
+    other.all_is_here().await;
+    let again = other.expect("MSG").await;
+    other.keep(&again, 11, 10).await;
+    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
+    assert!(matches!(next(&mut events).await, Event::Moved { .. }));
+}
+
+#[tokio::test]
 async fn a_login_that_cannot_be_ordered_goes_to_the_next_node_and_then_waits() {
     let one = Server::start().await;
     let two = one.twin().await;
