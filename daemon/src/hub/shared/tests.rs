@@ -252,12 +252,12 @@ fn the_sessions_of_a_network_are_reserved_until_their_turns_have_come_back() {
 #[test]
 fn a_first_direct_message_is_paid_once_also_by_the_next_one_under_way() {
     let mut all = Nodes::new(1, |rules| {
-        rules.strangers_per_minute = 2;
+        rules.strangers_per_minute = 3;
         rules.rate.per_second = 1_000;
         rules.rate.burst = 1_000;
     });
     let node = &mut all.nodes[0];
-    for connection in 0..4 {
+    for connection in 0..5 {
         node.opens(connection);
         node.logs_in(connection, connection);
     }
@@ -265,16 +265,18 @@ fn a_first_direct_message_is_paid_once_also_by_the_next_one_under_way() {
     let node = &mut all.nodes[0];
     node.takes(0);
     let to = |id, user| ask("MSG", id, &format!(r#"{{"to":"user{user}x","msg":"hello"}}"#));
-    // Each in a turn of its own: two to one user, one to a second, one to a third.
-    for line in [to(1, 1), to(2, 1), to(3, 2), to(4, 3)] {
-        node.asks(0, &[line]);
-        node.works();
+    // Each in a turn of its own: two to one user, and then one each to three others.
+    for lines in [vec![to(1, 1), to(2, 1)], vec![to(3, 2), to(4, 3), to(5, 4)]] {
+        for line in lines {
+            all.nodes[0].asks(0, &[line]);
+            all.nodes[0].works();
+        }
+        all.settles();
     }
-    all.settles();
     let got = all.nodes[0].takes(0);
-    assert_eq!(ids(&got), [1, 2, 3, 4]);
+    assert_eq!(ids(&got), [1, 2, 3, 4, 5]);
     let refused: Vec<_> = got.iter().filter(|got| matches!(got, Got::Refused(..))).collect();
-    assert_eq!(refused, [&Got::Refused(Some(4), ErrorKind::RateLimited)]);
+    assert_eq!(refused, [&Got::Refused(Some(5), ErrorKind::RateLimited)]);
 }
 
 #[test]
