@@ -160,9 +160,10 @@ impl Hub {
         let slices = if self.is_urgent() { SLICES } else { 1 };
         let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
         let proposed = proposed.filter(|oldest| *oldest > self.state.oldest());
-        let proposed = proposed.filter(|_| self.drives());
         self.retains = self.retains.max(proposed);
-        Ok(is_more || proposed.is_some())
+        // With a log there is nothing more to remove until the proposal has come back. Every node proposes: the strictest
+        // limit of all of them counts.
+        Ok(is_more || (proposed.is_some() && !self.order.is_log()))
     }
 
     /// Must room be made at once?
