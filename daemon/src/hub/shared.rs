@@ -244,7 +244,7 @@ impl Hub {
                 self.shared.members = members.to_vec();
             }
             OrderEvent::Ended(stopped) => {
-                let (cause, reason) = (stopped.event, &*stopped.reason);
+                let (cause, reason) = (stopped.cause.as_str(), &*stopped.reason);
                 error!(
                     event = "order_ended",
                     cause, reason, "the daemon cannot go on in its cluster, and ends"

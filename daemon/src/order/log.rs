@@ -236,6 +236,12 @@ impl LogOrder {
         }
     }
 
+    /// Does this node order requests, or wait for no more than room?
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        !self.is_stopped && !self.is_blocked()
+    }
+
     /// Can no turn be proposed, whatever comes back of those in flight?
     fn is_blocked(&self) -> bool {
         !self.proposer.is_up() || self.halt.is_some() || self.is_suspect

@@ -4,6 +4,7 @@
 //! [`Local`] is the order of a daemon that is alone, `LogOrder` that of a cluster's node. `stream` has the words between
 //! the latter and the task that talks with the stream, and `Linked` moves them. The hub has one of them, as [`Orders`].
 
+mod cause;
 #[cfg(feature = "cluster")]
 mod linked;
 mod local;
@@ -16,8 +17,9 @@ pub mod slow;
 #[cfg(feature = "cluster")]
 pub mod stream;
 
+pub use cause::{Cause, Remedy, Stopped};
 #[cfg(feature = "cluster")]
-pub use linked::{Linked, OrderGone, TaskEnd, ToOrder};
+pub use linked::{Linked, OrderGone, Serves, TaskEnd, ToOrder};
 pub use local::Local;
 #[cfg(feature = "cluster")]
 pub use log::{Begin, Identity, LogOrder, Patience, Process, node_id};
@@ -78,15 +80,6 @@ pub struct MemberNow {
     pub name: Box<str>,
     /// Its address for clients, as `host:port`.
     pub address: Box<str>,
-}
-
-/// Why the process must end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
-    /// The name of the event in the log.
-    pub event: &'static str,
-    /// The sentence for the operator: what is wrong, and what to do.
-    pub reason: Box<str>,
 }
 
 /// What comes next in the order.

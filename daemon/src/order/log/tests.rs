@@ -3,6 +3,7 @@
 mod world;
 
 use super::*;
+use crate::order::Cause;
 use std::time::Duration;
 use world::{Disk, Node, World};
 
@@ -11,7 +12,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn event(world: &World, node: usize) -> Option<&'static str> {
-    world.nodes[node].stopped.as_ref().map(|stopped| stopped.event)
+    world.nodes[node].stopped.as_ref().map(|stopped| stopped.cause.as_str())
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn nodes_hold_after_the_stream_has_lost_its_end() {
     }
     world.pass(seconds(30));
     let is_held = |node: &Node| {
-        node.stopped.as_ref().is_some_and(|stopped| stopped.event == "log_forgot")
+        node.stopped.as_ref().is_some_and(|stopped| stopped.cause == Cause::LogForgot)
             || node.order.readiness(world.now) == Readiness::Unavailable
     };
     assert!(world.nodes.iter().all(is_held));
