@@ -2,7 +2,7 @@
 //! kept, or after a time limit if it cannot be kept. Called by the turn. Never waits for the caller.
 
 use super::{Control, Health, Hub};
-use crate::metrics::HubNow;
+use crate::metrics::{ClusterNow, HubNow};
 use crate::order::Order;
 use std::time::Duration;
 use tcp_chat_protocol::Refusal;
@@ -240,6 +240,14 @@ impl Hub {
             outbox_bytes: all,
             outbox_bytes_max: most,
             store_failing: self.failing.is_some(),
+            cluster: self.order.report(self.began.elapsed()).map(|report| ClusterNow {
+                state: report.state as u8,
+                members: report.members.len(),
+                in_flight: report.in_flight,
+                applied: report.applied,
+                end: report.end,
+                is_ready: report.why_not_ready().is_none(),
+            }),
         }
     }
 }
