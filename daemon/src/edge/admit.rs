@@ -49,13 +49,6 @@ impl Edge {
                     let origin = self.at(connection);
                     self.gathering.propose(Intent::Away(origin, session));
                 }
-                // It gets nothing more. A LOGIN under way then leaves its session away.
-                if self.flights.is_log {
-                    self.connections
-                        .get_mut(&connection)
-                        .into_iter()
-                        .for_each(|entry| entry.is_closing = true);
-                }
                 self.add_task(state, connection, Task::Forget(connection));
             }
             Command::Read(bytes) => self.charge_bytes(state, connection, bytes),

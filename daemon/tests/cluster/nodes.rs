@@ -40,7 +40,7 @@ pub(crate) struct Seen {
 pub(crate) struct Load {
     /// Between two turns. Zero: as many as the window takes.
     pub(crate) every: Duration,
-    /// How many empty bytes a turn carries, about.
+    /// How many intents a turn has.
     pub(crate) intents: usize,
 }
 
