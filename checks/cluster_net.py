@@ -84,7 +84,7 @@ class Net(Loopback):
     def server_settings(self):
         return f'tls {{ cert_file: "{self.pem}", key_file: "{self.key}" }}\n'
 
-    def node_settings(self):
+    def node_settings(self, _number):
         return f'ca = "{self.ca}"\n'
 
     def rule(self, name, rule):

@@ -77,7 +77,7 @@ class Loopback:
     def server_settings(self):
         return ""
 
-    def node_settings(self):
+    def node_settings(self, _number):
         return ""
 
 
@@ -103,6 +103,14 @@ class Process:
         if self.runs():
             self.child.kill()
             self.child.wait()
+
+    def stop(self, seconds=60):
+        """Ends it as a service manager does. Returns its exit code."""
+        self.child.terminate()
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise SystemExit(f"{self.name} does not end:\n{self.said()[-4000:]}")
 
     def pause(self):
         self.child.send_signal(signal.SIGSTOP)
@@ -163,7 +171,7 @@ class Cluster:
         mine = places.servers[first:] + places.servers[:first]
         nats = ", ".join(f'"{places.scheme}://{server}"' for server in mine)
         return SETTINGS.format(address=places.nodes[number], nats=nats, number=number, hold=hold, gone_after=gone_after,
-                               more=places.node_settings())
+                               more=places.node_settings(number))
 
     def add_node(self, hold="4s", gone_after="2s"):
         """The folder of one more node; it does not run yet."""

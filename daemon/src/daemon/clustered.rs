@@ -5,7 +5,6 @@ use super::Fatal;
 use crate::order::{Local, Orders};
 use crate::settings::{ClusterNode, Loaded, Settings};
 use crate::store::{Readers, Store};
-use std::path::PathBuf;
 use tcp_chat_state::{Rules, Snapshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,12 +40,11 @@ pub(super) fn open(loaded: &Loaded) -> Result<Opened, Fatal> {
 
 #[cfg(feature = "cluster")]
 mod node {
-    use super::{
-        CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, PathBuf, Readers, Rules, Settings,
-    };
+    use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, Readers, Rules, Settings};
     use crate::cluster::{self, Copies, Nats, Node, NodeError};
     use crate::order::TaskEnd;
     use crate::systemd;
+    use std::path::PathBuf;
     use std::time::{Duration, Instant};
     use tcp_chat_turn_log::Key;
     use tracing::{info, warn};
@@ -144,7 +142,7 @@ mod node {
     use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Readers, Settings};
 
     #[derive(Default)]
-    pub(in super::super) struct Tasks;
+    pub(in super::super) struct Tasks(());
 
     impl Tasks {
         pub(in super::super) fn start(self, _: Readers, _: &CancellationToken, _: &mut JoinSet<()>) {}
