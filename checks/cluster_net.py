@@ -110,7 +110,8 @@ class Net(Loopback):
     def heal(self):
         for name in HOSTS:
             run("ip", "netns", "exec", name, "nft", "flush", "ruleset")
-            subprocess.run(["ip", "netns", "exec", name, "tc", "qdisc", "del", "dev", "eth0", "root"], stderr=subprocess.DEVNULL)
+            subprocess.run(["ip", "netns", "exec", name, "tc", "qdisc", "del", "dev", "eth0", "root"],
+                           stderr=subprocess.DEVNULL)
 
 
 def between(some, others):
