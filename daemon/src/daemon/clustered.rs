@@ -5,7 +5,6 @@ use super::Fatal;
 use crate::order::{Local, Orders, Remedy, Stopped};
 use crate::settings::{ClusterNode, Loaded, Settings};
 use crate::store::{Readers, Store};
-use std::path::PathBuf;
 use tcp_chat_state::{Rules, Snapshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -52,13 +51,12 @@ pub(super) fn ended(stopped: Stopped, settings: &Settings) -> Fatal {
 
 #[cfg(feature = "cluster")]
 mod node {
-    use super::{
-        CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, PathBuf, Readers, Rules, Settings,
-    };
+    use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, Readers, Rules, Settings};
     use crate::cluster::{self, Copies, Joined, Nats, Node, NodeError};
     use crate::order::TaskEnd;
     use crate::store::StoreError;
     use crate::systemd;
+    use std::path::PathBuf;
     use std::time::{Duration, Instant};
     use tcp_chat_turn_log::Key;
     use tracing::{info, warn};
@@ -165,7 +163,7 @@ mod node {
     use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Readers, Settings};
 
     #[derive(Default)]
-    pub(in super::super) struct Tasks;
+    pub(in super::super) struct Tasks(());
 
     impl Tasks {
         pub(in super::super) fn start(self, _: Readers, _: &CancellationToken, _: &mut JoinSet<()>) {}
