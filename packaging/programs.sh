@@ -74,6 +74,6 @@ export CARGO_TARGET_DIR=$root/target
 # The target is always named. So a native build and a cross build work the same way, and flags do not affect build
 # scripts and procedural macros.
 export CARGO_BUILD_TARGET=$target
-# `tcp-chatd/jemalloc` would mean a feature of the dependency that the daemon's tests have on it: without jemalloc, and
-# compiled again for --bench.
-exec cargo auditable build --profile dist --locked --features jemalloc "${packages[@]}"
+# Only the daemon has these features. `tcp-chatd/jemalloc` would mean a feature of the dependency that the daemon's tests
+# have on it: without jemalloc, and compiled again for --bench.
+exec cargo auditable build --profile dist --locked --features jemalloc,cluster "${packages[@]}"

@@ -29,6 +29,7 @@ cp config.toml "$stage/config.toml"
 set_key tls dir /var/lib/tcp-chatd/certs
 set_key history path /var/lib/tcp-chatd/chat.db
 set_key admin socket /run/tcp-chatd/control.sock
+set_key cluster key_file /var/lib/tcp-chatd/cluster.key
 
 # Built for the build machine, whatever the target is, because they only print text. `--workspace` requests the same
 # features of the dependencies as `cargo test --workspace`, so that nothing is compiled twice.
@@ -42,8 +43,9 @@ linked() {
 	cargo tree --locked --edges normal --prefix none --format '{p}|{l}' "$@"
 }
 # One call for each: `tcp-chatd/jemalloc` would mean a feature of the dependency that its tests have on it.
-{ linked -p tcp-chatd --features jemalloc; linked -p tcp-chat-cli; } |
-	awk -F '|' '{ split($1, p, " "); if ($2 != "") print p[1], p[2] ": " $2 }' |
+{ linked -p tcp-chatd --features jemalloc,cluster; linked -p tcp-chat-cli; } |
+	# cargo marks a crate that it has listed before.
+	awk -F '|' '{ split($1, p, " "); sub(/ \(\*\)$/, "", $2); if ($2 != "") print p[1], p[2] ": " $2 }' |
 	grep -v '^tcp-chat' | LC_ALL=C sort -u >"$stage/third-party"
 
 gzip -9n <packaging/deb/changelog >"$stage/changelog.gz"

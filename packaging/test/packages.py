@@ -99,10 +99,12 @@ def _one(name, deb):
         kind = _out("file", str(program)).stdout
         check(f"{name}: the program is stripped and position-independent", ", stripped" in kind and "pie" in kind, kind)
         made_of = {package["name"] for package in _made_of(program.read_bytes())}
-        expected = {"rustls", "tokio", name} | ({"tikv-jemalloc-sys"} if name == "tcp-chatd" else set())
-        check(f"{name}: says what it was made of, for cargo audit; the daemon of jemalloc, too", expected <= made_of, sorted(made_of))
+        expected = {"rustls", "tokio", name} | ({"tikv-jemalloc-sys", "async-nats"} if name == "tcp-chatd" else set())
+        check(f"{name}: says what it was made of, for cargo audit; the daemon has jemalloc and the cluster", expected <= made_of, sorted(made_of))
         listed = (Path(folder) / f"usr/share/doc/{name}/third-party").read_text()
-        check(f"{name}: third-party names what is linked in, jemalloc included", "rustls v0" in listed and "tikv-jemalloc-sys v0" in listed, listed)
+        named = [crate for crate in ("rustls v0", "tikv-jemalloc-sys v0", "async-nats v0") if f"\n{crate}" in listed]
+        check(f"{name}: third-party names what is linked in, jemalloc and async-nats included", len(named) == 3, listed)
+        check(f"{name}: third-party names each crate once", "(*)" not in listed, listed)
         paths = re.findall(rb"/(?:root|home|tmp|work|build)/[ -~]{0,80}", program.read_bytes())
         check(f"{name}: no path of the building machine is in it", not paths, paths[:5])
 

@@ -23,6 +23,7 @@ use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, Lines, TlsListener};
+use crate::order::Order;
 use crate::settings::{Loaded, Settings};
 use crate::systemd::HandedOver;
 use crate::tls::{TlsNote, TlsState};
@@ -156,6 +157,7 @@ impl Daemon {
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
+        let node = order.node();
         let (hub, banned_addresses) =
             hub::spawn(order, rules, store, found, entries, directory.clone(), metrics.clone())
                 .map_err(Fatal::Runtime)?;
@@ -192,7 +194,7 @@ impl Daemon {
             tls: tls.clone(),
             stopping: stop_accepting.clone(),
         };
-        let webhook = loopback.serve(&settings.http, &gate, monitoring, &stop_control, &mut tasks)?;
+        let webhook = loopback.serve(&settings.http, node, &gate, monitoring, &stop_control, &mut tasks)?;
         let (sender, admin_requests) = mpsc::channel(ADMIN_REQUESTS);
         let control = match control {
             None => None,

@@ -183,8 +183,12 @@ impl Hub {
                 Some(Next::Turn(ordered)) => {
                     let outcome = self.apply_one(ordered);
                     let place = self.order.applied(&outcome.writes);
+                    let stands_alone = outcome.writes.stand_alone();
+                    if stands_alone {
+                        self.commit_applied(std::mem::take(&mut applied));
+                    }
                     applied.add(outcome, place);
-                    if applied.is_full() {
+                    if stands_alone || applied.is_full() {
                         self.commit_applied(applied);
                         return true;
                     }

@@ -116,7 +116,7 @@ fn all_sections_read() {
         max_bytes = "2 GiB"
         [limits]
         line_bytes = 1_000_000
-        msg_bytes = "100 KiB"
+        msg_bytes = "70 KiB"
         messages_per_second = 0
         redact = "0"
         stall = "1h"
@@ -183,7 +183,7 @@ fn all_sections_read() {
         },
         limits: Limits {
             line_bytes: 1_000_000,
-            msg_bytes: 102_400,
+            msg_bytes: 71_680,
             messages_per_second: 0,
             redact: None,
             stall: Duration::from_secs(3600),
