@@ -66,6 +66,7 @@ impl Hub {
             self.check_at = now + CHECK_EVERY;
             self.check_files();
         }
+        self.keep_place_if_due();
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
             self.try_again(now);
         }
@@ -117,6 +118,9 @@ impl Hub {
             // Effects of tasks that needed no turn may be held alone, and those have no place in a log.
             let has_none = self.order.is_log() && place.is_none() && writes.is_empty();
             let kept = if has_none { Vec::new() } else { commit(&mut self.store, writes, place.as_ref())? };
+            if place.is_some() {
+                self.shared.place_is_kept();
+            }
             let effects = self.edge.release(&self.state);
             self.deliver(effects, &kept);
             if until.is_some_and(|until| Instant::now() >= until) {

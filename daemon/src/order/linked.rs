@@ -162,6 +162,12 @@ impl Order for Linked {
         next
     }
 
+    fn rest(&mut self, now: Duration, lives: bool) {
+        self.hear(now);
+        self.order.rest(now, lives);
+        self.tell();
+    }
+
     fn applied(&mut self, writes: &Writes) -> Option<Place> {
         self.order.applied(&writes.digest())
     }
@@ -196,8 +202,9 @@ impl Order for Linked {
         Some(self.order.report(now))
     }
 
-    fn leave(&mut self, now: Duration) {
-        self.order.leave(now);
+    fn leave(&mut self, now: Duration) -> bool {
+        let is_proposed = self.order.leave(now);
         self.tell();
+        is_proposed
     }
 }

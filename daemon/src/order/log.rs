@@ -291,6 +291,18 @@ impl LogOrder {
         }
     }
 
+    /// As [`super::Order::rest`].
+    pub fn rest(&mut self, now: Duration, lives: bool) {
+        if self.is_stopped {
+            return;
+        }
+        self.note_time(now);
+        self.life.is_resting = true;
+        if lives && self.link.is_some() {
+            self.beat(now);
+        }
+    }
+
     /// As [`super::Order::applied`], with the digest of the writes.
     pub fn applied(&mut self, outcome: &[u8; 32]) -> Option<Place> {
         let applying = self.applying.take()?;
@@ -342,6 +354,9 @@ impl LogOrder {
     pub fn due(&self) -> Option<Duration> {
         if self.is_stopped {
             return None;
+        }
+        if self.life.is_resting {
+            return Some(self.life.now + self.patience.gone_after / life::BEATS);
         }
         let linked = [self.proposer.wake(), Some(self.feed.wake())].into_iter().flatten();
         let first = linked.filter(|_| self.link.is_some()).min();

@@ -123,10 +123,14 @@ pub trait Order {
     /// [`Order::applied`] before it calls this again.
     fn next(&mut self, now: Duration) -> Option<Next>;
 
+    /// Called instead of [`Order::next`] while the store cannot be written: takes in what comes, and gives nothing out. `lives`:
+    /// the other nodes are told that this one lives. Otherwise they close its epoch, and its clients and its work become theirs.
+    fn rest(&mut self, now: Duration, lives: bool);
+
     /// The turn of the last call of [`Order::next`] was applied, with these writes. Returns its place in the log.
     fn applied(&mut self, writes: &Writes) -> Option<Place>;
 
-    /// The time at which [`Order::next`] must be called although no word came. `None`: never.
+    /// The time at which [`Order::next`] or [`Order::rest`] must be called although no word came. `None`: never.
     fn due(&self) -> Option<Duration>;
 
     /// Ready when a word from outside waits for [`Order::next`]. Otherwise the task is woken when one comes. Without a log no
@@ -144,7 +148,7 @@ pub trait Order {
     /// What an operator is told about the order. `None`: there is no log.
     fn report(&self, now: Duration) -> Option<OrderReport>;
 
-    /// The process ends: the epoch of this node is closed, as far as that is possible at once, so that the others need not wait
-    /// until they miss it.
-    fn leave(&mut self, now: Duration);
+    /// The process ends: proposes that the epoch of this node is closed, so that the others need not wait until they miss it. It
+    /// is closed when [`OrderEvent::Fenced`] comes. False: it could not be proposed now, and may be tried again.
+    fn leave(&mut self, now: Duration) -> bool;
 }

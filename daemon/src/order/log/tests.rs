@@ -56,6 +56,27 @@ fn a_paused_node_is_fenced_and_starts_again() {
 }
 
 #[test]
+fn a_node_that_rests_is_not_closed_while_it_tells_that_it_lives_and_then_is() {
+    let mut world = World::new(12);
+    world.fails(1, seconds(12), seconds(12));
+    world.pass(seconds(11));
+    assert!(world.nodes[0].members.len() == 3, "it lives");
+    world.heal();
+    assert_eq!(world.nodes[1].fenced, 0);
+    world.check();
+
+    world.fails(1, seconds(30), seconds(10));
+    world.pass(seconds(20));
+    assert!(world.nodes[0].members.len() == 2, "it was closed");
+    assert!(world.nodes[1].order.due().unwrap() > world.now, "nothing is due at once while it rests");
+    world.load = 8;
+    world.pass(seconds(10));
+    world.heal();
+    assert_eq!(world.nodes[1].fenced, 1);
+    world.check();
+}
+
+#[test]
 fn a_node_without_a_connection_refuses_after_hold_and_comes_back() {
     let mut world = World::new(2);
     world.cut(1, seconds(20));
