@@ -193,14 +193,14 @@ async fn a_login_that_cannot_be_ordered_goes_to_the_next_node_and_then_waits() {
     assert_eq!(lost(&mut events).await.0, Duration::ZERO);
     let mut peer = two.accept().await;
     let login = peer.expect("LOGIN").await;
-    peer.refuse(&login, "UNAVAILABLE", Some(150)).await;
+    peer.refuse(&login, "UNAVAILABLE", Some(1_500)).await;
     let (_, _, why) = lost(&mut events).await;
     assert!(matches!(why, Error::LoginRefused { kind: ErrorKind::Unavailable, .. }), "{why}");
     // The first one, whose wait is shorter; it cannot either.
     let mut peer = one.accept().await;
     let login = peer.expect("LOGIN").await;
     peer.refuse(&login, "UNAVAILABLE", Some(3_000)).await;
-    assert!(lost(&mut events).await.0 <= Duration::from_millis(150));
+    assert!(lost(&mut events).await.0 <= Duration::from_millis(1_500));
     let mut peer = two.resumed(10).await;
     peer.all_is_here().await;
     assert!(matches!(next(&mut events).await, Event::Moved { .. }));
