@@ -1,5 +1,5 @@
 """Owns the processes of a cluster on this machine: three NATS servers and three daemons, each in a folder of its own. Used
-by cluster.py. They listen on loopback only. All of them end with the program. Needs only Python 3.8."""
+by cluster.py and cluster_life.py. They listen on loopback only. All of them end with the program. Needs only Python 3.8."""
 
 import contextlib
 import json
@@ -136,6 +136,15 @@ class Cluster:
 
     def begin(self, hold="4s", gone_after="2s"):
         """Starts the servers, founds the cluster and lets two daemons join."""
+        self.prepare(hold, gone_after)
+        self.found()
+        self.start(0)
+        for number in range(1, NODES):
+            self.share_secrets(number)
+            self.start(number)
+
+    def prepare(self, hold="4s", gone_after="2s"):
+        """Starts the servers, and makes the folders of the daemons."""
         for server in self.servers:
             server.start()
         for number in range(NODES):
@@ -145,11 +154,6 @@ class Cluster:
             self.nodes.append(Process(f"node{number}", [self.daemon], folder))
         for server in self.servers:
             server.wait_for("Server is ready", 20)
-        self.found()
-        self.start(0)
-        for number in range(1, NODES):
-            self.share_secrets(number)
-            self.start(number)
 
     def found(self):
         """`cluster init` on the first node. Its servers may still elect the leader of their metadata."""
