@@ -1,5 +1,5 @@
 """Owns the processes of a cluster on this machine: three NATS servers and three daemons, each in a folder of its own. Used
-by cluster.py, cluster_net.py and cluster_faults.py. They listen on loopback, or where a `Loopback` of another kind says. All
+by cluster.py, cluster_life.py, cluster_net.py and cluster_faults.py. They listen on loopback, or where a `Loopback` of another kind says. All
 of them end with the program. Needs only Python 3.8."""
 
 import contextlib
@@ -181,21 +181,26 @@ class Cluster:
         with open(os.path.join(folder, "config.toml"), "w") as config:
             config.write(self.settings(number, hold, gone_after))
         self.nodes.append(Process(name, self.places.command(name, [self.daemon]), folder))
-        if number > 0:
+        if number > 0 and os.path.exists(os.path.join(self.nodes[0].folder, "cluster.key")):
             self.share_secrets(number)
 
-    def begin(self):
+    def begin(self, hold="4s", gone_after="2s"):
         """Starts the servers, founds the cluster and lets two daemons join."""
-        for server in self.servers:
-            server.start()
-        self.add_node()
-        for server in self.servers:
-            server.wait_for("Server is ready", 20)
+        self.prepare(hold, gone_after)
         self.found()
         self.start(0)
         for number in range(1, NODES):
-            self.add_node()
+            self.share_secrets(number)
             self.start(number)
+
+    def prepare(self, hold="4s", gone_after="2s"):
+        """Starts the servers, and makes the folders of the daemons."""
+        for server in self.servers:
+            server.start()
+        for _ in range(NODES):
+            self.add_node(hold, gone_after)
+        for server in self.servers:
+            server.wait_for("Server is ready", 20)
 
     def found(self):
         """`cluster init` on the first node. Its servers may still elect the leader of their metadata."""

@@ -132,9 +132,7 @@ impl Nats {
     /// # Errors
     /// No server was reached, or the one that was reached cannot be used.
     pub(super) async fn connect(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
-        let lost = CancellationToken::new();
-        let options = self.options(lost.clone()).await?;
-        let client = options.connect(&self.servers).await.map_err(|error| self.unreachable(&error))?;
+        let (client, lost) = self.reach().await?;
         let info = client.server_info();
         if version(&info.version).is_none_or(|version| version < OLDEST) {
             return Err(ConnectFailed::TooOld { server: info.server_name, version: info.version });
@@ -144,6 +142,21 @@ impl Nats {
             return Err(ConnectFailed::ShortPayload { server: info.server_name, max, needed });
         }
         Ok((client, lost))
+    }
+
+    /// Connects to the first server that takes this daemon. The client would give up after one of several.
+    async fn reach(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
+        let mut why = None;
+        for server in &self.servers {
+            let lost = CancellationToken::new();
+            match self.options(lost.clone()).await?.connect(server).await {
+                Ok(client) => return Ok((client, lost)),
+                Err(error) => why = Some(self.unreachable(&error)),
+            }
+        }
+        let none =
+            || ConnectFailed::Unreachable { servers: String::new(), why: "no server is named".to_owned() };
+        Err(why.unwrap_or_else(none))
     }
 
     async fn options(&self, lost: CancellationToken) -> Result<ConnectOptions, ConnectFailed> {

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tcp_chat_turn_log::{Key, Sealed};
 
+/// More records than a cluster orders in the time that a node can be away.
+const LEAP: u64 = 1 << 32;
+
 /// The stream, as its leader knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamNow {
@@ -73,17 +76,22 @@ impl Admin {
         })
     }
 
-    /// Makes the stream if it does not exist. Returns its last sequence.
+    /// Makes the stream if it does not exist, so that it begins behind all that a node of the lost one can have read: to such
+    /// a node it is a stream that no longer has what comes next, and the node takes a copy. `applied`: what the node has
+    /// read that begins again. Returns the last sequence.
     ///
     /// # Errors
     /// A cluster cannot use the one that exists, or NATS does not answer.
-    pub async fn create_or_end(&self, kept: Kept) -> Result<u64, StreamError> {
+    pub async fn create_or_end(&self, kept: Kept, applied: u64) -> Result<u64, StreamError> {
         match self.api.info().await {
             Ok(info) => match info.config.fault(&self.api.stream) {
                 None => Ok(info.state.last_seq),
                 Some(fault) => Err(StreamError::Other(self.api.stream.clone(), fault)),
             },
-            Err(ApiError::NotFound) => self.create(kept).await.map(|()| 0),
+            Err(ApiError::NotFound) => {
+                let end = (applied / LEAP + 1) * LEAP;
+                self.create_at(kept, end + 1).await.map(|()| end)
+            }
             Err(error) => Err(self.failed(error)),
         }
     }

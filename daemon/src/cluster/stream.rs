@@ -46,6 +46,14 @@ pub(super) struct Config {
     allow_direct: bool,
     sealed: bool,
     republish: Option<Republish>,
+    /// The sequence of the first record. 0: the first one.
+    #[serde(skip_serializing_if = "is_zero")]
+    first_seq: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Where each record is published again once it is stored.
@@ -113,6 +121,7 @@ impl Config {
             allow_direct: true,
             sealed: false,
             republish: Some(Republish { src: stream.log(), dest: stream.read(), headers_only: false }),
+            first_seq: 0,
         }
     }
 
@@ -186,6 +195,11 @@ impl Admin {
     /// # Errors
     /// It exists and has records or another form, or JetStream refuses it.
     pub async fn create(&self, kept: Kept) -> Result<(), StreamError> {
+        self.create_at(kept, 0).await
+    }
+
+    /// As [`Self::create`], with a first sequence.
+    pub(super) async fn create_at(&self, kept: Kept, first_seq: u64) -> Result<(), StreamError> {
         let stream = &self.api.stream;
         match self.api.info().await {
             Ok(info) if info.state.last_seq > 0 => {
@@ -200,7 +214,8 @@ impl Admin {
         }
         let is_cluster = self.api.client.server_info().cluster.is_some_and(|name| !name.is_empty());
         let replicas = if is_cluster { REPLICAS } else { 1 };
-        let made = self.api.create(&Config::new(stream, replicas, kept)).await.map_err(|e| self.failed(e))?;
+        let config = Config { first_seq, ..Config::new(stream, replicas, kept) };
+        let made = self.api.create(&config).await.map_err(|e| self.failed(e))?;
         let fault = made.config.fault(stream);
         fault.map_or(Ok(()), |fault| Err(StreamError::Other(stream.clone(), fault)))
     }

@@ -209,6 +209,7 @@ impl LogOrder {
             members: self.living(),
             generation: self.reader.generation().map_or(0, |generation| generation.number),
             epoch: members.get(self.me).map_or(0, |member| member.epoch),
+            is_up: self.proposer.is_up(),
             applied: self.reader.claim().applied,
             end: self.target,
             in_flight: self.proposer.in_flight(),

@@ -18,6 +18,8 @@ pub struct OrderReport {
     pub generation: u64,
     /// This node's epoch. 0: it had none.
     pub epoch: u64,
+    /// This process has an epoch that lives: it has started in the cluster.
+    pub is_up: bool,
     /// The sequence of the last entry that was applied.
     pub applied: u64,
     /// The last sequence of the stream, as its leader has told last.
@@ -34,7 +36,7 @@ impl OrderReport {
     pub fn why_not_ready(&self) -> Option<&'static str> {
         match self.state {
             OrderState::Unavailable => Some("nothing can be ordered in the cluster"),
-            OrderState::Waiting if self.epoch == 0 => Some("this node has not started in its cluster yet"),
+            OrderState::Waiting if !self.is_up => Some("this node has not started in its cluster yet"),
             OrderState::Waiting | OrderState::Serving => None,
         }
     }
@@ -59,5 +61,32 @@ impl From<Readiness> for OrderState {
             Readiness::Busy => Self::Waiting,
             Readiness::Unavailable => Self::Unavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_once_this_process_has_started_in_its_cluster() {
+        let report = OrderReport {
+            name: "chat1".into(),
+            state: OrderState::Waiting,
+            connected: false,
+            members: Vec::new(),
+            generation: 1,
+            // The one of the process before.
+            epoch: 3,
+            is_up: false,
+            applied: 9,
+            end: None,
+            in_flight: 0,
+            behaviour: 1,
+        };
+        assert!(report.why_not_ready().is_some());
+        let full = OrderReport { is_up: true, in_flight: 64, ..report.clone() };
+        assert_eq!(full.why_not_ready(), None, "it waits for room only");
+        assert!(OrderReport { state: OrderState::Unavailable, ..full }.why_not_ready().is_some());
     }
 }

@@ -189,7 +189,7 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
         );
         return Err(Failure::new(exit::INTERNAL, text));
     }
-    let end = admin.create_or_end(node.kept).await?;
+    let end = admin.create_or_end(node.kept, saved.claim().applied).await?;
     let number = saved.generation().map_or(1, |generation| generation.number + 1);
     let generation = Generation { number, tag: random()? };
     let place = Place(saved.rebased(end).encode());
