@@ -11,12 +11,15 @@ use tracing_subscriber::filter::Targets;
 )]
 pub struct LevelError(String);
 
+/// The NATS library tells in lines of its own what the daemon tells as events. It is silent unless it is named.
+const SILENT: &str = "async_nats";
+
 /// Reads a level (`info`), or several with their targets (`info,tcp_chatd::net=debug`).
 ///
 /// # Errors
 /// The first part that is not a level. `Targets` alone would accept `inof` as the name of a target.
 pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
-    let mut targets = Targets::new();
+    let mut targets = Targets::new().with_target(SILENT, LevelFilter::OFF);
     let bad = |part: &str| LevelError(part.trim().to_owned());
     for part in text.split(',') {
         let (target, level) =
@@ -44,7 +47,7 @@ const PARTS: [&str; 20] = [
     "net", "order", "places", "rate", "settings", "store", "systemd", "tls", "web",
 ];
 /// The libraries that may log.
-const LIBRARIES: [&str; 5] = ["hyper", "hyper_util", "mio", "rustls", "tokio"];
+const LIBRARIES: [&str; 6] = [SILENT, "hyper", "hyper_util", "mio", "rustls", "tokio"];
 
 /// The targets in a level that no module logs under: a mistyped target would silence the log. Each with a
 /// suggestion.
@@ -107,5 +110,12 @@ mod tests {
         let targets = parse_level("warn,tcp_chatd::net=debug").unwrap();
         assert!(targets.would_enable("tcp_chatd::net::listener", &tracing::Level::DEBUG));
         assert!(!targets.would_enable("tcp_chatd::hub", &tracing::Level::INFO));
+    }
+
+    #[test]
+    fn the_library_of_nats_is_silent_unless_it_is_named() {
+        let logs =
+            |text| parse_level(text).unwrap().would_enable("async_nats::connector", &tracing::Level::ERROR);
+        assert!(!logs("debug") && logs("debug,async_nats=info"));
     }
 }

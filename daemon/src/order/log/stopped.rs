@@ -3,6 +3,10 @@
 use crate::order::Stopped;
 use tcp_chat_turn_log::{Halt, Truncated};
 
+/// How a node gets the state of the others.
+const JOIN_AGAIN: &str = "Move its store away (the file of history.path, and those beside it whose names begin so) and start \
+                          the daemon: it takes a copy of another node's store";
+
 fn stopped(event: &'static str, reason: String) -> Stopped {
     Stopped { event, reason: reason.into() }
 }
@@ -15,17 +19,14 @@ pub(super) fn halted(halt: &Halt) -> Stopped {
             format!(
                 "{halt}. The stream has lost entries that this node acknowledged, and its store may be the only one that \
                  has them. Keep the store. Compare the nodes with `tcp-chatd cluster status`, and make the most advanced \
-                 store the new beginning with `tcp-chatd cluster reseed`"
+                 store the new beginning with `tcp-chatd cluster reseed`. If another node was made the beginning already: \
+                 {JOIN_AGAIN}"
             ),
         ),
-        Halt::Diverged => stopped(
-            "diverged",
-            format!("{halt}. Start the daemon again: it drops its state and takes that of another node"),
-        ),
-        Halt::OtherBase(_) => stopped(
-            "other_generation",
-            format!("{halt}, which this node does not have. Let it join again with `tcp-chatd cluster join`"),
-        ),
+        Halt::Diverged => stopped("diverged", format!("{halt}. {JOIN_AGAIN}")),
+        Halt::OtherBase(_) => {
+            stopped("other_generation", format!("{halt}, which this node does not have. {JOIN_AGAIN}"))
+        }
         Halt::TooOld(_) => stopped("too_old", format!("{halt}. Install the version of the other nodes")),
         Halt::Gap { .. } => lost_place(),
     }
@@ -36,8 +37,7 @@ pub(super) fn truncated(truncated: &Truncated) -> Stopped {
     stopped(
         "away_too_long",
         format!(
-            "{truncated}. This node was away for longer than the stream keeps records (log_keep, log_bytes). Let it join \
-             again with `tcp-chatd cluster join`"
+            "{truncated}. This node was away for longer than the stream keeps records (log_keep, log_bytes). {JOIN_AGAIN}"
         ),
     )
 }
