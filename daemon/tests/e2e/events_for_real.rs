@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 25] = [
+const NOT_HERE: [(&str, &str); 26] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
@@ -35,21 +35,22 @@ const NOT_HERE: [(&str, &str); 25] = [
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
     ("order_unavailable", "needs a cluster: src/hub/shared/tests/events.rs"),
     ("order_works", "needs a cluster: src/hub/shared/tests/events.rs"),
-    ("node", NODES),
-    ("policy_differs", NODES),
-    ("joining", NODES),
-    ("joined", NODES),
-    ("copy_begun", NODES),
-    ("copy_failed", NODES),
     ("nats_connected", NATS),
     ("nats_lost", NATS),
     ("nats_failed", NATS),
     ("nats_refused", NATS),
     ("stream_silent", NATS),
+    ("node", LIFE),
+    ("joining", LIFE),
+    ("joined", LIFE),
+    ("store_set_aside", LIFE),
+    ("copy_begun", LIFE),
+    ("copy_failed", LIFE),
+    ("policy_differs", LIFE),
 ];
 
 const NATS: &str = "needs NATS servers: tests/cluster";
-const NODES: &str = "needs NATS servers and several daemons: checks/cluster.py";
+const LIFE: &str = "needs NATS servers: checks/cluster_life.py";
 
 /// Events that need a small disk, and so root.
 const WITH_A_DISK: [&str; 4] = ["store_failing", "store_works", "refused_more", "redacted_words_stay"];
