@@ -131,13 +131,17 @@ pub(super) struct Api {
 impl Api {
     async fn ask<T: for<'a> Deserialize<'a>>(&self, what: &str, body: Vec<u8>) -> Result<T, ApiError> {
         let subject = format!("$JS.API.STREAM.{what}.{}", self.stream);
-        let asked = tokio::time::timeout(TIMEOUT, self.client.request(subject, body.into())).await;
-        let message = asked.map_err(|_| ApiError::NoAnswer("it took too long".to_owned()))?.map_err(
-            |error| match error.kind() {
-                RequestErrorKind::NoResponders => ApiError::NoResponders,
-                _ => ApiError::NoAnswer(error.to_string()),
-            },
-        )?;
+        let asked = tokio::time::timeout(TIMEOUT, self.client.request(subject.clone(), body.into())).await;
+        // NATS does not answer a request that the user has no right to.
+        let silent = |_| {
+            ApiError::NoAnswer(format!(
+                "it took too long. Too few servers run, or this user of NATS has no right to publish {subject}"
+            ))
+        };
+        let message = asked.map_err(silent)?.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => ApiError::NoResponders,
+            _ => ApiError::NoAnswer(error.to_string()),
+        })?;
         match serde_json::from_slice::<Answer>(&message.payload)?.error {
             Some(Refusal { err_code: NOT_FOUND, .. }) => Err(ApiError::NotFound),
             Some(Refusal { err_code, description }) => {

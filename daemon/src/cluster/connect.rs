@@ -132,7 +132,7 @@ impl Nats {
     /// # Errors
     /// No server was reached, or the one that was reached cannot be used.
     pub(super) async fn connect(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
-        let (client, lost) = self.reach().await?;
+        let (client, lost) = self.connect_to_one().await?;
         let info = client.server_info();
         if version(&info.version).is_none_or(|version| version < OLDEST) {
             return Err(ConnectFailed::TooOld { server: info.server_name, version: info.version });
@@ -144,19 +144,20 @@ impl Nats {
         Ok((client, lost))
     }
 
-    /// Connects to the first server that takes this daemon. The client would give up after one of several.
-    async fn reach(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
-        let mut why = None;
-        for server in &self.servers {
+    /// Tries each server once, from a random one on. The library has one limit for the first connection and for those after a
+    /// loss, and a client must not connect again after a loss.
+    async fn connect_to_one(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
+        let (before, from) = self.servers.split_at(random_below(self.servers.len()));
+        let mut failed = self.unreachable("no server is named".to_owned());
+        for server in from.iter().chain(before) {
             let lost = CancellationToken::new();
-            match self.options(lost.clone()).await?.connect(server).await {
+            let options = self.options(lost.clone()).await?;
+            match options.connect(server).await {
                 Ok(client) => return Ok((client, lost)),
-                Err(error) => why = Some(self.unreachable(&error)),
+                Err(error) => failed = self.unreachable(reason(&error)),
             }
         }
-        let none =
-            || ConnectFailed::Unreachable { servers: String::new(), why: "no server is named".to_owned() };
-        Err(why.unwrap_or_else(none))
+        Err(failed)
     }
 
     async fn options(&self, lost: CancellationToken) -> Result<ConnectOptions, ConnectFailed> {
@@ -199,20 +200,30 @@ impl Nats {
         Ok(options)
     }
 
-    fn unreachable(&self, error: &ConnectError) -> ConnectFailed {
-        let why = match error.kind() {
-            ConnectErrorKind::AuthorizationViolation => {
-                "it does not accept this daemon's login (cluster.credentials, user and password_file, or certificate)"
-                    .to_owned()
-            }
-            _ => {
-                // The library's text names the kind, its source the reason.
-                let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-                format!("{error}{}", source.filter(|s| !error.to_string().ends_with(s.as_str())).unwrap_or_default())
-            }
-        };
+    fn unreachable(&self, why: String) -> ConnectFailed {
         ConnectFailed::Unreachable { servers: self.servers.join(", "), why }
     }
+}
+
+/// Why a server was not reached.
+fn reason(error: &ConnectError) -> String {
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation => {
+            "it does not accept this daemon's login (cluster.credentials, user and password_file, or certificate)".to_owned()
+        }
+        _ => {
+            // The library's text names the kind, its source the reason.
+            let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+            format!("{error}{}", source.filter(|s| !error.to_string().ends_with(s.as_str())).unwrap_or_default())
+        }
+    }
+}
+
+/// A number below the bound. 0 if the system has no random bits: then all nodes begin with the first server.
+fn random_below(bound: usize) -> usize {
+    let mut bytes = [0; 2];
+    let _ = getrandom::fill(&mut bytes);
+    usize::from(u16::from_be_bytes(bytes)) % bound.max(1)
 }
 
 /// The first two numbers of a version.

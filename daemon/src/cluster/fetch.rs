@@ -51,7 +51,7 @@ impl From<FetchError> for Tried {
 }
 
 /// Fetches a copy of another node's store to the new file `to`, and syncs it. Asks for `patience` until a node begins to give
-/// one. `progress` gets the bytes that came and the length of the copy.
+/// one. `progress` gets the bytes that came and the length of the copy, which is 0 while the other node makes it.
 ///
 /// # Errors
 /// No node gave a copy, or it could not be written. The file may exist then.
@@ -110,6 +110,7 @@ async fn fetch_once(
             }
             Ok(Answer::NotYet) => {
                 tries = 0;
+                progress(0, 0);
                 tokio::time::sleep(AGAIN).await;
             }
             Ok(Answer::No(why)) => return Err(Tried::Again(why)),

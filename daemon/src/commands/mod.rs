@@ -197,7 +197,11 @@ impl Failure {
 
 impl From<crate::store::StoreError> for Failure {
     fn from(error: crate::store::StoreError) -> Self {
-        let exit = if error.is_permission() { exit::PERMISSION } else { exit::DISK };
+        let exit = match &error {
+            error if error.is_permission() => exit::PERMISSION,
+            error if error.is_membership() => exit::CONFIG,
+            _ => exit::DISK,
+        };
         Self::new(exit, error.to_string())
     }
 }

@@ -132,7 +132,12 @@ mod node {
             if told.elapsed() >= TOLD {
                 told = Instant::now();
                 systemd::extend_timeout(EXTEND);
-                info!(event = "joining", bytes = came, total, "a copy of another node's store is on its way");
+                info!(
+                    event = "joining",
+                    bytes = came,
+                    total,
+                    "a copy of another node's store is made, or on its way"
+                );
             }
         });
         let Joined::Now { aside } = runtime.block_on(joined).map_err(fatal)? else { return Ok(()) };

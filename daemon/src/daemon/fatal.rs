@@ -74,6 +74,7 @@ impl Fatal {
         match self {
             Self::Tls(why) if why.fault == Fault::Permission => 77,
             Self::Store(why) if why.is_permission() => 77,
+            Self::Store(why) if why.is_membership() => 78,
             Self::Listen { why, .. } | Self::Control { why: BindError::System(why), .. } if denied(why) => 77,
             Self::Listen { why, .. } if may_pass(why) => 75,
             Self::Control { why: BindError::InUse, .. } | Self::Clock(_) => 75,
@@ -171,5 +172,14 @@ mod tests {
             why: io::Error::from_raw_os_error(rustix::io::Errno::AFNOSUPPORT.raw_os_error()),
         };
         assert_eq!((ipv6.exit_code(), ipv6.to_string().contains("no IPv6")), (78, true), "{ipv6}");
+    }
+
+    #[test]
+    fn a_store_that_does_not_fit_the_cluster_is_not_tried_again() {
+        let alone = StoreError::OfNoCluster { store: "chat.db".into() };
+        let of_other =
+            StoreError::OfOtherNode { store: "chat.db".into(), node: "a".into(), wanted: "b".into() };
+        assert_eq!([Fatal::Store(alone).exit_code(), Fatal::Store(of_other).exit_code()], [78, 78]);
+        assert_eq!(Fatal::Store(StoreError::Full { store: "chat.db".into() }).exit_code(), 74);
     }
 }

@@ -14,7 +14,7 @@ use crate::order::{MemberNow, Next, Order, OrderEvent, Ordered, Place, Readiness
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tcp_chat_state::Writes;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// Turns that are committed together at most, so that one commit stays short,
 const TOGETHER_TURNS: usize = 64;
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     members: Vec<MemberNow>,
     /// Since when the store fails.
     fails_since: Option<Instant>,
+    /// The operator was told that nothing can be ordered.
+    is_unavailable: bool,
     /// The connections were handed over, because the store fails for too long.
     has_handed_over: bool,
     /// An own turn came back, or something happened to the order, since the last turn was gathered.
@@ -125,6 +127,7 @@ impl Hub {
         let is_more = self.apply_ordered(at);
         let readiness = self.readiness(at);
         self.hand_over_if_needed(readiness);
+        self.tell_readiness(readiness);
         self.edge.set_unavailable(readiness == Readiness::Unavailable);
         let taken = self.gather(now, waiting, readiness);
         let commands = taken.commands;
@@ -286,6 +289,23 @@ impl Hub {
             }
         }
         self.deliver_at_once();
+    }
+
+    /// Tells the operator when nothing can be ordered any longer, and when turns come back again.
+    fn tell_readiness(&mut self, readiness: Readiness) {
+        let is_unavailable = readiness == Readiness::Unavailable;
+        if readiness == Readiness::Busy || self.shared.is_unavailable == is_unavailable {
+            return;
+        }
+        self.shared.is_unavailable = is_unavailable;
+        if is_unavailable {
+            warn!(
+                event = "order_unavailable",
+                "nothing was ordered for the time of cluster.hold: requests that change something are refused"
+            );
+        } else {
+            info!(event = "order_works", "requests are ordered again");
+        }
     }
 }
 

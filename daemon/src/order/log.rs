@@ -228,7 +228,9 @@ impl LogOrder {
     #[must_use]
     pub fn readiness(&self, now: Duration) -> Readiness {
         let has_waited = self.life.blocked_since.is_some_and(|since| now >= since + self.patience.hold);
-        if self.is_stopped || has_waited || self.proposer.is_holding(now) {
+        // A log in which nobody writes can be gone, too.
+        let is_silent = self.pulse.is_silent(now, self.patience.hold);
+        if self.is_stopped || has_waited || is_silent || self.proposer.is_holding(now) {
             Readiness::Unavailable
         } else if self.is_blocked() || !self.proposer.has_room() {
             Readiness::Busy

@@ -67,11 +67,16 @@ pub(super) fn write_place(log: &Connection, place: &[u8]) -> rusqlite::Result<()
 /// Makes the store that of a lone daemon. Its numbers go on from those of the cluster, so its log is another one: the next
 /// start gives it an id.
 pub(super) fn remove(log: &Connection) -> rusqlite::Result<()> {
+    part(log)?;
+    log.execute_batch("DELETE FROM cluster; DELETE FROM names")
+}
+
+/// Ends the id of the cluster's log at the newest message. The next start gives the log another one.
+pub(super) fn part(log: &Connection) -> rusqlite::Result<()> {
     log.execute_batch(
         "UPDATE totals SET log = (SELECT log FROM cluster), log_from = (SELECT log_from FROM cluster)
              WHERE log IS NULL;
-         DELETE FROM cluster;
-         DELETE FROM names",
+         UPDATE cluster SET log = NULL, log_from = NULL",
     )?;
     super::log_id::clear(log)
 }

@@ -205,6 +205,18 @@ impl StoreError {
         matches!(self, Self::Permission { .. })
     }
 
+    /// Whether the store and the configuration do not agree about the cluster. Only an operator can change it.
+    #[must_use]
+    pub fn is_membership(&self) -> bool {
+        matches!(
+            self,
+            Self::OfCluster { .. }
+                | Self::OfOtherNode { .. }
+                | Self::NoNode { .. }
+                | Self::OfNoCluster { .. }
+        )
+    }
+
     /// Whether the error can pass while the daemon runs, by itself or through an operator.
     #[must_use]
     pub fn may_pass(&self) -> bool {

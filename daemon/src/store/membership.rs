@@ -40,6 +40,22 @@ impl Store {
     /// # Errors
     /// The store is used by a daemon, cannot be used, or belongs to no cluster.
     pub fn leave_cluster(history: &History) -> Result<Box<str>, StoreError> {
+        Self::change_node(history, cluster::remove)
+    }
+
+    /// Lets the next start give the log of a node another id, because other nodes may have had more messages than this one.
+    /// Clients that have seen those messages notice it. Returns the name of the node.
+    ///
+    /// # Errors
+    /// The store is used by a daemon, cannot be used, or belongs to no cluster.
+    pub fn part_log(history: &History) -> Result<Box<str>, StoreError> {
+        Self::change_node(history, cluster::part)
+    }
+
+    fn change_node(
+        history: &History,
+        change: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<()>,
+    ) -> Result<Box<str>, StoreError> {
         let place = Location::of(history);
         let _lock = place.lock()?;
         super::store_record::set_aside_foreign(&place)?;
@@ -51,7 +67,7 @@ impl Store {
         };
         let all = rusqlite::Transaction::new_unchecked(&log, rusqlite::TransactionBehavior::Immediate)
             .map_err(error)?;
-        cluster::remove(&all).and_then(|()| all.commit()).map_err(error)?;
+        change(&all).and_then(|()| all.commit()).map_err(error)?;
         Ok(name)
     }
 

@@ -78,6 +78,20 @@ async fn a_stream_of_another_form_is_refused() {
     assert!(admin.create(KEPT).await.is_err(), "it was taken as it is");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_left_for_the_next() {
+    let Some(servers) = Servers::start(1) else { return skip() };
+    servers.make_stream().await;
+    let mut nats = servers.nats(0);
+    for _ in 0..3 {
+        nats.servers.push(format!("nats://127.0.0.1:{}", crate::servers::free_port()));
+    }
+    // The order is a random one.
+    for _ in 0..8 {
+        Admin::connect(&nats).await.unwrap();
+    }
+}
+
 /// A CA, and a certificate for the loopback address.
 fn certificates(folder: &std::path::Path) {
     let mut ca = CertificateParams::new([]).unwrap();
@@ -92,24 +106,19 @@ fn certificates(folder: &std::path::Path) {
     }
 }
 
-/// The rights that a node needs, and no other: `docs/CLUSTER.md` has them.
-const RIGHTS: &str = r#"
-tls { cert_file: "FOLDER/server.pem", key_file: "FOLDER/server.key" }
-authorization { users: [
-  { user: chat, password: secret, permissions: {
-      publish: ["TCPCHAT.log", "TCPCHAT.beat", "$JS.API.STREAM.INFO.TCPCHAT", "$JS.API.STREAM.MSG.GET.TCPCHAT",
-                "$JS.API.DIRECT.GET.TCPCHAT"],
-      subscribe: ["TCPCHAT.read", "TCPCHAT.beat", "_INBOX_TCPCHAT.>"] } },
-  { user: init, password: secret, permissions: {
-      publish: ["$JS.API.STREAM.INFO.TCPCHAT", "$JS.API.STREAM.CREATE.TCPCHAT"],
-      subscribe: ["_INBOX_TCPCHAT.>"] } } ] }
-"#;
+/// TLS, and the rights that a node needs and no other: those of `docs/CLUSTER.md`, with other passwords.
+fn rights() -> String {
+    let document = include_str!("../../../docs/CLUSTER.md");
+    let block = document.split("# rights.conf\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let users = block.replace("PASSWORD OF chat", "secret").replace("PASSWORD OF init", "secret");
+    format!("tls {{ cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\" }}\n{users}")
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_a_password_and_the_least_rights_are_enough() {
     let login =
         |user: &str, password: &str| NatsLogin::Password(user.into(), Zeroizing::new(password.to_owned()));
-    let started = Servers::start_with(1, RIGHTS, |folder| {
+    let started = Servers::start_with(1, &rights(), |folder| {
         certificates(folder.path());
         (login("init", "secret"), Some(folder.path().join("ca.pem")), "tls")
     });

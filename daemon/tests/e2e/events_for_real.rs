@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 24] = [
+const NOT_HERE: [(&str, &str); 26] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
@@ -33,6 +33,8 @@ const NOT_HERE: [(&str, &str); 24] = [
     ("order_ended", "needs a cluster: src/hub/shared/tests/events.rs"),
     ("turn_not_taken", "needs a cluster whose entries are too short for a turn"),
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
+    ("order_unavailable", "needs a cluster: src/hub/shared/tests/events.rs"),
+    ("order_works", "needs a cluster: src/hub/shared/tests/events.rs"),
     ("nats_connected", NATS),
     ("nats_lost", NATS),
     ("nats_failed", NATS),

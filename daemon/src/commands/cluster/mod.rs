@@ -55,7 +55,7 @@ fn node(settings: &Settings) -> Result<Node, Failure> {
 async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let key = match create_key(&node.key_file) {
         Ok(key) => {
-            print(&format!("made {}: copy it to each other node\n", node.key_file.display()))?;
+            print(&format!("made {}\n", node.key_file.display()))?;
             key
         }
         Err(KeyFileError::Exists(_)) => node.key()?,
@@ -103,9 +103,11 @@ async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
     begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
     store.close()?;
     print(&format!(
-        "{} is the first node of the cluster in the stream {}. Start the daemon; then copy cluster.key, ca.pem and ca.key to \
-         the next node, and start it with an empty store: it joins by itself\n",
-        node.name, node.nats.stream
+        "{} is the first node of the cluster in the stream {}. Start the daemon. Then copy {}, ca.pem and ca.key to the \
+         next node, and start it with an empty store: it joins by itself\n",
+        node.name,
+        node.nats.stream,
+        node.key_file.display()
     ))
 }
 
@@ -174,14 +176,14 @@ fn leave(settings: &Settings) -> Result<(), Failure> {
 /// Begins a new generation with the store of this node.
 async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let key = node.key()?;
-    let (mut store, _readers, found) = Store::open_as(&settings.history, Some(&node.name))?;
-    let Some(stored) = store.node() else {
+    let (store, readers, before) = Store::open_as(&settings.history, Some(&node.name))?;
+    let Some(stored) = store.node().cloned() else {
         let text = "this node has no store of the cluster: run `reseed` on the node whose store is the most advanced";
         return Err(Failure::new(exit::INTERNAL, text));
     };
     let path = || settings.history.path.as_deref().map_or_else(String::new, |p| p.display().to_string());
     let saved = Saved::decode(&stored.place).map_err(|error| NodeError::Place { store: path(), error })?;
-    let rules = found.rules.clone().ok_or_else(|| NodeError::NoPolicy(path()))?;
+    let rules = before.rules.ok_or_else(|| NodeError::NoPolicy(path()))?;
     let admin = Admin::connect(&node.nats).await?;
     if let Some(other) = admin.hears_a_node(&key, LISTEN).await? {
         let text = format!(
@@ -193,6 +195,11 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let number = saved.generation().map_or(1, |generation| generation.number + 1);
     let generation = Generation { number, tag: random()? };
     let place = Place(saved.rebased(end).encode());
+    // If this store is a backup, or not the most advanced one, clients have seen messages that it does not have.
+    drop(readers);
+    store.close()?;
+    Store::part_log(&settings.history)?;
+    let (mut store, _readers, found) = Store::open_as(&settings.history, Some(&node.name))?;
     store.enter_cluster(&node.name, &place.0)?;
     let head = found.head;
     let mut state = tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0);
@@ -201,16 +208,19 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
     // It is the beginning now, whatever it was before.
     Store::unmark_outdated(&settings.history)?;
     print(&format!(
-        "generation {number} begins with the store of {}, whose newest message is {head}. Start this daemon, then the others: \
-         one whose store differs takes a copy of this one\n",
+        "generation {number} begins with the store of {}, whose newest message is {head}. Start this daemon. On each other node \
+         move the store away before the start: it takes a copy of this one\n",
         node.name
     ))
 }
 
 /// Checks NATS and the stream.
 async fn check(node: &Node) -> Result<(), Failure> {
-    node.key()?;
     let mut faults = Vec::new();
+    if let Err(why) = node.key() {
+        print(&format!("fault: {why}\n"))?;
+        faults.push("the key".to_owned());
+    }
     for server in &node.nats.servers {
         match Admin::connect(&node.nats.only(server)).await {
             Ok(admin) => print(&format!("{server}: nats-server {}\n", admin.version()))?,
@@ -256,6 +266,7 @@ fn random() -> Result<u64, Failure> {
 impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
         let code = match &error {
+            NodeError::Store(why) if why.is_membership() => exit::CONFIG,
             NodeError::Store(_) => exit::DISK,
             NodeError::Fetch(_) | NodeError::Connect(_) | NodeError::Stream(_) => exit::TEMPORARY,
             _ => exit::CONFIG,

@@ -55,17 +55,43 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
     fields
 }
 
+/// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
+const NAMES: [(&str, &str); 18] = [
+    ("name", "node"),
+    ("state", "state"),
+    ("members", "living nodes"),
+    ("connected", "connected with NATS"),
+    ("generation", "generation"),
+    ("epoch", "epoch"),
+    ("behaviour", "behaviour"),
+    ("in_flight", "entries in flight"),
+    ("applied", "applied up to record"),
+    ("end", "last record it knows"),
+    ("stream", "stream"),
+    ("leader", "leader"),
+    ("quorum", "quorum"),
+    ("replicas", "replicas"),
+    ("records", "records"),
+    ("bytes", "bytes"),
+    ("first", "first record"),
+    ("last", "last record"),
+];
+
 fn text(fields: &Map<String, Value>) -> String {
-    let width = fields.keys().map(String::len).max().unwrap_or_default();
+    let known = NAMES.iter().filter_map(|(key, name)| Some(((*name).to_owned(), fields.get(*key)?)));
+    let is_other = |key: &str| NAMES.iter().all(|(known, _)| *known != key);
+    let others = fields.iter().filter(|(key, _)| is_other(key));
+    let lines: Vec<_> = known.chain(others.map(|(key, value)| (key.replace('_', " "), value))).collect();
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut out = String::new();
-    for (name, value) in fields {
+    for (name, value) in lines {
         let value = match value {
             Value::Null => continue,
             Value::String(text) => text.clone(),
             Value::Array(members) => members.iter().map(member).collect::<Vec<_>>().join(", "),
             value => value.to_string(),
         };
-        out.push_str(&format!("{:width$}  {value}\n", name.replace('_', " ")));
+        out.push_str(&format!("{name:width$}  {value}\n"));
     }
     out
 }
@@ -75,5 +101,29 @@ fn member(member: &Value) -> String {
     match (field("name"), field("address")) {
         (name, "") => name.to_owned(),
         (name, address) => format!("{name} ({address})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_comes_before_the_stream_and_nothing_is_left_out() {
+        let members =
+            json!([{ "name": "chat1", "address": "chat1:3000" }, { "name": "chat2", "address": "" }]);
+        let fields =
+            json!({ "last": 7, "name": "chat1", "members": members, "leader": null, "a_later_field": true });
+        let Value::Object(fields) = fields else { unreachable!() };
+        let shown = text(&fields);
+        let lines: Vec<_> = shown.lines().map(|line| line.split_once("  ").unwrap()).collect();
+        let trimmed: Vec<_> = lines.iter().map(|(name, value)| (name.trim(), value.trim())).collect();
+        let wanted = [
+            ("node", "chat1"),
+            ("living nodes", "chat1 (chat1:3000), chat2"),
+            ("last record", "7"),
+            ("a later field", "true"),
+        ];
+        assert_eq!(trimmed, wanted);
     }
 }

@@ -34,6 +34,11 @@ impl Pulse {
     pub(super) fn is_old(&self, now: Duration) -> bool {
         !self.has_begun || now >= self.sign + LASTS / 2
     }
+
+    /// Has the order asked for a sign for this long, without getting one?
+    pub(super) fn is_silent(&self, now: Duration, patience: Duration) -> bool {
+        self.has_begun && now >= self.sign + LASTS / 2 + patience
+    }
 }
 
 #[cfg(test)]

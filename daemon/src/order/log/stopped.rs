@@ -3,6 +3,10 @@
 use crate::order::{Cause, Stopped};
 use tcp_chat_turn_log::{Halt, Truncated};
 
+/// How a node gets the state of the others.
+const JOIN_AGAIN: &str = "Move its store away (the file of history.path, and those beside it whose names begin so) and start \
+                          the daemon: it takes a copy of another node's store";
+
 /// What follows if the store of another node helps.
 const COPY: &str =
     "The next start (of systemd, or by hand) sets this store aside and takes a copy of another node's store";
@@ -19,7 +23,8 @@ pub(super) fn halted(halt: &Halt) -> Stopped {
             format!(
                 "{halt}. The stream has lost entries that this node acknowledged, and its store may be the only one that \
                  has them. Keep the store. Compare the nodes with `tcp-chatd cluster status`, and make the most advanced \
-                 store the new beginning with `tcp-chatd cluster reseed`"
+                 store the new beginning with `tcp-chatd cluster reseed`. If another node was made the beginning already: \
+                 {JOIN_AGAIN}"
             ),
         ),
         Halt::Diverged => stopped(Cause::Diverged, format!("{halt}. {COPY}")),

@@ -5,7 +5,7 @@ mod world;
 use super::*;
 use crate::order::Cause;
 use std::time::Duration;
-use world::{Disk, Node, World};
+use world::{Disk, Node, PATIENCE, World};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -91,6 +91,22 @@ fn a_node_without_a_connection_refuses_after_hold_and_comes_back() {
     assert!(order.running(world.now) - running < seconds(1), "the clock stands still");
     world.heal();
     world.check();
+}
+
+#[test]
+fn a_node_without_a_connection_refuses_also_if_nobody_writes() {
+    let mut world = World::new(7);
+    world.load = 0;
+    world.pass(seconds(3));
+    world.cut(1, seconds(30));
+    // The last sign of life is up to six seconds old, and lasts for five.
+    world.pass(PATIENCE.hold - seconds(2));
+    assert_eq!(world.nodes[1].order.readiness(world.now), Readiness::Ready);
+    world.pass(seconds(8));
+    assert_eq!(world.nodes[1].order.readiness(world.now), Readiness::Unavailable);
+    assert_eq!(world.nodes[0].order.readiness(world.now), Readiness::Ready, "its leader answers");
+    world.heal();
+    assert_eq!(world.nodes[1].order.readiness(world.now), Readiness::Ready);
 }
 
 #[test]

@@ -143,8 +143,19 @@ async fn a_backup_of_a_node_is_of_the_same_log() {
     let again = Store::install(&other, &restored, "chat2").unwrap_err();
     assert!(matches!(again, StoreError::OfNoCluster { .. }), "{again}");
 
-    // A lone daemon goes on with another log, of which clients know where it parts.
+    // A cluster that begins again with this copy has another log, and the same node at the same place.
     let copy = history(&left);
+    assert_eq!(&*Store::part_log(&copy).unwrap(), "chat1");
+    for _ in 0..2 {
+        let (store, _, parted) = open_node(&copy, "chat1");
+        assert_eq!(&store.node().unwrap().place[..], b"one");
+        assert_ne!(parted.log.id, found.log.id);
+        assert_eq!((parted.log.from, parted.log.before), (1, vec![(found.log.id.clone(), 1)]));
+        store.close().unwrap();
+    }
+
+    // A lone daemon goes on with another log, of which clients know where it parts.
+    let copy = history(&restored);
     assert_eq!(&*Store::leave_cluster(&copy).unwrap(), "chat1");
     assert!(matches!(Store::leave_cluster(&copy), Err(StoreError::NoNode { .. })));
     let (_store, _, alone) = open(&copy);
