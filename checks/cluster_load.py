@@ -21,6 +21,8 @@ from cluster_world import NODES
 
 SPEAKERS = 6
 PAUSE = (0.02, 0.1)
+# How often a speaker goes on elsewhere without a reason: once in so many messages.
+MOVES = 1 / 50
 PATIENCE = 60
 
 
@@ -142,6 +144,13 @@ async def speaks(world, number):
                 world.acknowledged[(number, said)] = line["data"]["seq"]
                 world.longest = max(world.longest, time.monotonic() - sent)
                 await asyncio.sleep(random.uniform(*PAUSE))
+                # After a fault that all nodes had, the first that serves again has all speakers.
+                if random.random() < MOVES:
+                    world.count("moved")
+                    me.vanish()
+                    me.node = random.randrange(NODES)
+                    if not await me.back():
+                        return
             elif line["data"]["kind"] in ("UNAVAILABLE", "RATE_LIMITED"):
                 world.count("not taken")
                 await asyncio.sleep(line["data"].get("retry_after_ms", 100) / 1000)
