@@ -166,9 +166,10 @@ impl Api {
         let no_message = format!("(error {NO_MESSAGE})");
         match self.ask::<Stored>("MSG.GET", serde_json::to_vec(&Get { seq: sequence })?).await {
             Ok(Stored { message }) => {
-                let bytes = BASE64_STANDARD.decode(message.data).unwrap_or_default();
-                let stamp = time(&message.time).unwrap_or_default();
-                Ok(Some(Record { sequence: message.seq, stamp, bytes: bytes.into() }))
+                let unreadable = || ApiError::NoAnswer(format!("record {sequence} cannot be read"));
+                let bytes = BASE64_STANDARD.decode(message.data).map_err(|_| unreadable())?;
+                let stamp = time(&message.time).filter(|_| message.seq == sequence).ok_or_else(unreadable)?;
+                Ok(Some(Record { sequence, stamp, bytes: bytes.into() }))
             }
             Err(ApiError::Refused(why)) if why.ends_with(&no_message) => Ok(None),
             Err(error) => Err(error),
@@ -184,6 +185,9 @@ impl Api {
 }
 
 /// The record in a message of the stream, heard or got. `None`: it is none, such as the end of a batch.
+///
+/// The publisher of a record can give it headers, also with the names of the server's. The server appends its own after them, so
+/// the last of each name counts.
 pub(super) fn record(message: &Message) -> Option<Record> {
     let headers = message.headers.as_ref()?;
     let sequence = header(headers, "Nats-Sequence")?.parse().ok()?;
@@ -192,7 +196,7 @@ pub(super) fn record(message: &Message) -> Option<Record> {
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    headers.get(name).map(|value| value.as_str())
+    headers.get_last(name).map(|value| value.as_str())
 }
 
 fn time(text: &str) -> Option<LogTime> {
@@ -214,6 +218,26 @@ mod tests {
         ] {
             assert_eq!(time(text), millis.map(LogTime), "{text}");
         }
+    }
+
+    #[test]
+    fn the_last_header_of_a_name_is_the_servers() {
+        let mut headers = async_nats::HeaderMap::new();
+        for (sequence, stamp) in [("508", "2099-01-01T00:00:00Z"), ("9", "2026-11-30T11:09:48Z")] {
+            headers.append("Nats-Sequence", sequence);
+            headers.append("Nats-Time-Stamp", stamp);
+        }
+        let message = Message {
+            subject: "A.read".into(),
+            reply: None,
+            payload: "body".into(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: 0,
+        };
+        let record = record(&message).unwrap();
+        assert_eq!((record.sequence, record.stamp), (9, LogTime(1_796_036_988_000)));
     }
 
     #[test]

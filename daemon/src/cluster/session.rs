@@ -5,11 +5,11 @@ use super::api::{self, Api, ApiError};
 use super::connect::Subjects;
 use super::task::Trouble;
 use crate::order::stream::{Check, Checked, FromStream, ToStream};
-use crate::order::{OrderGone, Stopped, TaskEnd};
+use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
 use async_nats::{Client, Message, Subscriber};
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
-use tcp_chat_turn_log::Record;
+use tcp_chat_turn_log::{Ask, Record};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -44,6 +44,8 @@ pub(super) struct Session<'a> {
     pub(super) number: u64,
     pub(super) ends: &'a mut TaskEnd,
     pub(super) missing: &'a mut u32,
+    /// What was asked for, and not answered to the end.
+    pub(super) unanswered: &'a mut Option<Ask>,
 }
 
 impl Session<'_> {
@@ -70,19 +72,41 @@ impl Session<'_> {
         // The server knows the subscriptions before the order asks for the end of the stream.
         client.flush().await.map_err(|_| End::Lost)?;
         let (mut heard, mut beats, mut answers) = (heard, beats, answers);
+        // The connection before was lost over this answer. Someone may have given a record headers that the client cannot read,
+        // which ends the connection each time. The leader gives records without their headers.
+        let with_care = self.unanswered.take();
         self.ends.order.send(FromStream::Connected(self.number)).await?;
         let mut checks: JoinSet<Answer> = JoinSet::new();
+        let mut careful: JoinSet<Vec<Record>> = JoinSet::new();
         loop {
             tokio::select! {
                 message = heard.next() => self.hand_on(message)?,
-                message = answers.next() => self.hand_on(message)?,
+                message = answers.next() => {
+                    if message.as_ref().is_some_and(|message| message.status.is_some()) {
+                        *self.unanswered = None;
+                    }
+                    self.hand_on(message)?;
+                }
                 message = beats.next() => {
                     let Some(message) = message else { return Ok(()) };
                     self.ends.order.offer(FromStream::Beat(message.payload[..].into()))?;
                 }
                 word = self.ends.words.recv() => {
                     let Some(word) = word else { return Err(End::OrderGone) };
+                    if let (ToStream::Read(ask), Some(until)) = (&word, with_care)
+                        && ask.first <= until.last
+                    {
+                        if careful.is_empty() {
+                            careful.spawn(read_of_the_leader(self.api.clone(), *ask));
+                        }
+                        continue;
+                    }
                     self.obey(&client, &inbox, word, &mut checks).await.map_err(|()| End::Lost)?;
+                }
+                Some(records) = careful.join_next() => {
+                    for record in records.unwrap_or_default() {
+                        self.ends.order.offer(FromStream::Record(self.number, record))?;
+                    }
                 }
                 Some(answer) = checks.join_next() => {
                     if let Ok(answer) = answer {
@@ -104,7 +128,7 @@ impl Session<'_> {
 
     /// Does what the order wants.
     async fn obey(
-        &self,
+        &mut self,
         client: &Client,
         inbox: &str,
         word: ToStream,
@@ -117,6 +141,7 @@ impl Session<'_> {
             }
             ToStream::Beat(bytes) => client.publish(stream.beat(), bytes.to_vec().into()).await.map_err(drop),
             ToStream::Read(ask) => {
+                *self.unanswered = Some(ask);
                 let (subject, body) = self.api.read(ask);
                 client.publish_with_reply(subject, format!("{inbox}.r"), body.into()).await.map_err(drop)
             }
@@ -174,9 +199,20 @@ async fn ask_the_leader(api: Api, check: Check) -> Answer {
     Ok(Checked { check, first, last, records: records.into_iter().flatten().collect() })
 }
 
+/// Reads records without their headers, as far as the leader gives them.
+async fn read_of_the_leader(api: Api, ask: Ask) -> Vec<Record> {
+    let positions = stream::iter(ask.first..=ask.last);
+    let mut answers = positions.map(|position| api.get(position)).buffered(AT_A_TIME);
+    let mut records = Vec::new();
+    while let Some(Ok(Some(record))) = answers.next().await {
+        records.push(record);
+    }
+    records
+}
+
 /// A stream that cannot be used.
 pub(super) fn unusable(reason: String) -> Stopped {
-    Stopped { event: "stream_unusable", reason: reason.into() }
+    Stopped { cause: Cause::StreamUnusable, reason: reason.into() }
 }
 
 /// How long the task waits before the next connection, by the number of failures in a row.

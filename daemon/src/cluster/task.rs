@@ -40,7 +40,7 @@ impl Trouble {
 /// Connects the order with its stream until the order ends.
 pub async fn run(nats: Nats, mut ends: TaskEnd) {
     let (mut number, mut failures, mut missing) = (0, 0, 0);
-    let mut told = String::new();
+    let (mut told, mut unanswered) = (String::new(), None);
     loop {
         match nats.connect().await {
             Ok((client, lost)) => {
@@ -59,7 +59,9 @@ pub async fn run(nats: Nats, mut ends: TaskEnd) {
                 ) = ends.words.try_recv()
                 {}
                 let api = Api { client, stream: nats.stream.clone() };
-                let end = Session { api, lost, number, ends: &mut ends, missing: &mut missing }.run().await;
+                let (ends, missing, unanswered) = (&mut ends, &mut missing, &mut unanswered);
+                let mut session = Session { api, lost, number, ends, missing, unanswered };
+                let end = session.run().await;
                 if let End::OrderGone = end {
                     return;
                 }

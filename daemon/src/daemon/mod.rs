@@ -300,7 +300,7 @@ impl Daemon {
         let _ = timeout(Duration::from_secs(5), self.gate.drained()).await;
         match ended {
             Ok(Ended::StoreFailing(why)) => Fatal::StoreAtEnd(why),
-            Ok(Ended::Stopped(stopped)) => Fatal::Stopped(stopped),
+            Ok(Ended::Stopped(stopped)) => clustered::ended(stopped, &self.started_with),
             Ok(Ended::Clean) | Err(_) => Fatal::Hub,
         }
     }
@@ -333,14 +333,14 @@ impl Daemon {
             socket.remove();
         }
         // The last senders: without them the hub's inbox closes.
-        let Self { gate, inbox, hub, admin_requests, webhook, .. } = self;
+        let Self { gate, inbox, hub, admin_requests, webhook, started_with, .. } = self;
         drop((gate, inbox, admin_requests, webhook));
         let ended = hub.await.map_err(|_| Fatal::Hub)?;
         info!(event = "stopped", ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "stopped");
         match ended {
             Ended::Clean => Ok(()),
             Ended::StoreFailing(why) => Err(Fatal::StoreAtEnd(why)),
-            Ended::Stopped(stopped) => Err(Fatal::Stopped(stopped)),
+            Ended::Stopped(stopped) => Err(clustered::ended(stopped, &started_with)),
         }
     }
 }

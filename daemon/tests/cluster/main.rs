@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod faults;
+mod forged;
 mod measure;
 mod nodes;
 mod refused;
