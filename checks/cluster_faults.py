@@ -226,8 +226,8 @@ async def asked(world, number):
 
 
 async def refuses(world, number):
-    """Waits until this node lets nobody in."""
-    until = time.monotonic() + PATIENCE
+    """Waits until this node lets nobody in. It writes over what the WAL has already, for up to a minute."""
+    until = time.monotonic() + 3 * PATIENCE
     while time.monotonic() < until:
         line = await asked(world, number)
         if line is None or line["status"] == "ERR" and line["data"]["kind"] == "UNAVAILABLE":
