@@ -196,7 +196,10 @@ async fn the_end_of_a_node_does_not_wait_for_ever() {
         let mut all = two();
         all.nodes[0].slow().refuses_to_leave = u32::MAX;
         if stopped {
-            let stopped = crate::order::Stopped { event: "diverged", reason: "the state differs".into() };
+            let stopped = crate::order::Stopped {
+                cause: crate::order::Cause::Diverged,
+                reason: "the state differs".into(),
+            };
             all.nodes[0].slow().comes(crate::order::Next::Event(crate::order::OrderEvent::Ended(stopped)));
             all.nodes[0].works();
         }
