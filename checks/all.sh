@@ -99,7 +99,7 @@ cluster() {
     distributed_is_there
     local nats
     nats=$(checks/nats-server.sh) || missing "that needs nats-server 2.11 or later"
-    python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds 6
+    python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds 8
 }
 
 tls() {

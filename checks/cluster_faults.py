@@ -41,10 +41,22 @@ DISK = "16m"
 
 
 class Places(Loopback):
-    """One node's own policy differs from that of the cluster."""
+    """One node's own policy differs from that of the cluster. One may have a small disk."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.disks = []
 
     def node_settings(self, number):
         return "[rooms]\ntopic_by_members = false\n" if number == 1 else ""
+
+    def add_disk(self, folder):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "none", folder], check=True)
+        self.disks.append(folder)
+
+    def end(self):
+        for folder in self.disks:
+            subprocess.run(["umount", folder])
 
 
 class Raw:
@@ -185,7 +197,7 @@ async def disk(world, them, _rng):
     data, moved = os.path.join(node.folder, "data"), os.path.join(node.folder, "moved")
     os.rename(data, moved)
     os.mkdir(data, 0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "none", data], check=True)
+    them.places.add_disk(data)
     shutil.copytree(moved, data, dirs_exist_ok=True, ignore=lambda folder, names: [n for n in names if n.endswith(".sock")])
     await off_the_loop(them.start, number)
     await kept_again(world, "disk, moved")
@@ -226,8 +238,8 @@ async def asked(world, number):
 
 
 async def refuses(world, number):
-    """Waits until this node lets nobody in."""
-    until = time.monotonic() + PATIENCE
+    """Waits until this node lets nobody in. It writes over what the WAL has already, for up to a minute."""
+    until = time.monotonic() + 3 * PATIENCE
     while time.monotonic() < until:
         line = await asked(world, number)
         if line is None or line["status"] == "ERR" and line["data"]["kind"] == "UNAVAILABLE":

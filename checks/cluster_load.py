@@ -21,6 +21,8 @@ from cluster_world import NODES
 
 SPEAKERS = 6
 PAUSE = (0.02, 0.1)
+# How often a speaker goes on elsewhere without a reason: once in so many messages.
+MOVES = 1 / 50
 PATIENCE = 60
 
 
@@ -48,6 +50,8 @@ class Member:
         self.world, self.name, self.node = world, name, node
         self.token, self.seen, self.log = None, None, None
         self.reader = self.writer = None
+        # A login was sent, and its answer was not awaited: it may be ordered later, and takes the session over.
+        self.gave_up = False
 
     def send(self, op, data=None, **more):
         self.writer.write(json.dumps({"op": op, "data": data, **more}).encode() + b"\n")
@@ -75,9 +79,12 @@ class Member:
                 if self.token:
                     data.update(session=self.token, after=self.seen, log=self.log)
                 self.send("LOGIN", data, id="login")
+                was_given_up, self.gave_up = self.gave_up, True
                 reply = await self.line(10)
                 while reply.get("id") != "login":
                     reply = await self.line(10)
+                # This one is answered.
+                self.gave_up = was_given_up
                 if reply["status"] == "OK":
                     self.enter(reply["data"])
                     return True
@@ -111,6 +118,10 @@ class Member:
                 return True
             if "id" not in line:
                 self.world.faults.append(f"{self.name} got {seq} after {self.seen}")
+        elif line["op"] == "NOTICE" and line["data"]["kind"] == "TAKEN_OVER" and self.gave_up:
+            self.world.count("taken over by a login that was given up")
+            self.gave_up = False
+            raise ConnectionResetError("taken over")
         elif line["op"] == "NOTICE" and line["data"]["kind"] in ("GAP", "TAKEN_OVER"):
             self.world.faults.append(f"{self.name}: {line}")
         return False
@@ -142,6 +153,13 @@ async def speaks(world, number):
                 world.acknowledged[(number, said)] = line["data"]["seq"]
                 world.longest = max(world.longest, time.monotonic() - sent)
                 await asyncio.sleep(random.uniform(*PAUSE))
+                # After a fault that all nodes had, the first that serves again has all speakers.
+                if random.random() < MOVES:
+                    world.count("moved")
+                    me.vanish()
+                    me.node = random.randrange(NODES)
+                    if not await me.back():
+                        return
             elif line["data"]["kind"] in ("UNAVAILABLE", "RATE_LIMITED"):
                 world.count("not taken")
                 await asyncio.sleep(line["data"].get("retry_after_ms", 100) / 1000)

@@ -119,9 +119,11 @@ def between(some, others):
     return [pair for one in some for other in others for pair in ((one, other), (other, one))]
 
 
-def cuts(rng):
-    """Their titles, the pairs, and the daemon that has to say that nothing can be ordered."""
+def cuts(rng, leader):
+    """Their titles, the pairs, and the daemon that has to say that nothing can be ordered. The server that leads the stream
+    is the one that is cut off."""
     daemon, server, machine, deaf, mute = (rng.randrange(NODES) for _ in range(5))
+    server = server if leader is None else leader
     others = [name for name in HOSTS if name != SERVERS[server]]
     apart = {SERVERS[machine], DAEMONS[machine]}
     rest = [name for name in HOSTS if name not in apart]
@@ -200,7 +202,7 @@ def main():
         them.begin()
 
         async def disturb(world):
-            for title, pairs, silent in cuts(rng):
+            for title, pairs, silent in cuts(rng, them.leader()):
                 if not world.faults:
                     await one_cut(world, them.places, title, pairs, silent, arguments.seconds)
             if not world.faults:

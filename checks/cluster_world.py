@@ -80,6 +80,9 @@ class Loopback:
     def node_settings(self, _number):
         return ""
 
+    def end(self):
+        """Called when all processes have ended, before their folder is removed."""
+
 
 class Process:
     """A process that is started again and again in its folder."""
@@ -250,6 +253,7 @@ class Cluster:
                 if process.is_paused:
                     process.go_on()
                 process.kill()
+        self.places.end()
 
 
 @contextlib.contextmanager
