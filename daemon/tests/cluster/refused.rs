@@ -100,6 +100,7 @@ authorization { users: [
       publish: ["TCPCHAT.log", "TCPCHAT.beat", "$JS.API.STREAM.INFO.TCPCHAT", "$JS.API.STREAM.MSG.GET.TCPCHAT",
                 "$JS.API.DIRECT.GET.TCPCHAT"],
       subscribe: ["TCPCHAT.read", "TCPCHAT.beat", "_INBOX_TCPCHAT.>"] } },
+  { user: admin, password: secret },
   { user: init, password: secret, permissions: {
       publish: ["$JS.API.STREAM.INFO.TCPCHAT", "$JS.API.STREAM.CREATE.TCPCHAT"],
       subscribe: ["_INBOX_TCPCHAT.>"] } } ] }
@@ -133,6 +134,16 @@ async fn tls_a_password_and_the_least_rights_are_enough() {
         .map(str::to_owned)
         .collect::<Vec<_>>();
     assert!(denied.is_empty(), "{denied:?}");
+
+    let advice = |login: NatsLogin| {
+        let nats = Nats { login, ..servers.nats(0) };
+        async move {
+            let (_, findings) = Admin::connect(&nats).await.unwrap().check(KEPT).await.unwrap();
+            findings.iter().any(|finding| format!("{finding:?}").contains("TCPCHAT.read"))
+        }
+    };
+    assert!(!advice(login("chat", "secret")).await, "a node cannot publish where the stream does");
+    assert!(advice(login("admin", "secret")).await, "a login with all rights can");
 
     let wrong = Admin::connect(&Nats { login: login("chat", "wrong"), ..servers.nats(0) }).await;
     assert!(wrong.unwrap_err().to_string().contains("login"));

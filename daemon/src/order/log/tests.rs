@@ -1,5 +1,6 @@
 //! Three orders over one stream in memory: each turn once, in one order, whatever happens.
 
+mod forged;
 mod world;
 
 use super::*;
@@ -57,6 +58,10 @@ fn a_paused_node_is_fenced_and_starts_again() {
 #[test]
 fn a_node_without_a_connection_refuses_after_hold_and_comes_back() {
     let mut world = World::new(2);
+    // So that something is under way.
+    world.load = 60;
+    world.pass(Duration::from_millis(200));
+    world.load = 8;
     world.cut(1, seconds(20));
     world.pass(seconds(10));
     let now = world.now;
