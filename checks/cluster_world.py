@@ -1,5 +1,6 @@
 """Owns the processes of a cluster on this machine: three NATS servers and three daemons, each in a folder of its own. Used
-by cluster.py. They listen on loopback only. All of them end with the program. Needs only Python 3.8."""
+by cluster.py, cluster_net.py and cluster_faults.py. They listen on loopback, or where a `Loopback` of another kind says. All
+of them end with the program. Needs only Python 3.8."""
 
 import contextlib
 import json
@@ -16,7 +17,7 @@ import time
 NODES = 3
 SETTINGS = """
 [listen]
-address = "127.0.0.1:{port}"
+address = "{address}"
 [sessions]
 ttl = "60s"
 [limits]
@@ -28,21 +29,21 @@ level = "info"
 [cluster]
 nats = [{nats}]
 name = "chat{number}"
-advertise = "127.0.0.1:{port}"
+advertise = "{address}"
 log_bytes = "256 MiB"
 hold = "{hold}"
 gone_after = "{gone_after}"
-"""
+{more}"""
 NATS = """
 server_name: n{number}
-listen: 127.0.0.1:{port}
+listen: "{address}"
 jetstream {{ store_dir: "{folder}/store", max_file_store: 1Gb }}
 cluster {{
   name: chat
-  listen: 127.0.0.1:{route}
+  listen: "{route}"
   routes: [{routes}]
 }}
-"""
+{more}"""
 
 
 def free_ports(count):
@@ -55,6 +56,29 @@ def free_ports(count):
     finally:
         for one in held:
             one.close()
+
+
+class Loopback:
+    """Where the processes are: on ports of this machine. A class beside it puts them elsewhere."""
+
+    scheme = "nats"
+
+    def __init__(self, _folder):
+        ports = free_ports(4 * NODES)
+        self.servers, self.routes, self.nodes = (
+            [f"127.0.0.1:{port}" for port in ports[at:at + NODES]] for at in (0, NODES, 2 * NODES))
+        # A node that comes later has a port, too.
+        self.nodes += [f"127.0.0.1:{port}" for port in ports[3 * NODES:]]
+
+    def command(self, name, words):
+        """Runs it where the process of this name is."""
+        return words
+
+    def server_settings(self):
+        return ""
+
+    def node_settings(self, _number):
+        return ""
 
 
 class Process:
@@ -79,6 +103,14 @@ class Process:
         if self.runs():
             self.child.kill()
             self.child.wait()
+
+    def stop(self, seconds=60):
+        """Ends it as a service manager does. Returns its exit code."""
+        self.child.terminate()
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise SystemExit(f"{self.name} does not end:\n{self.said()[-4000:]}")
 
     def pause(self):
         self.child.send_signal(signal.SIGSTOP)
@@ -107,21 +139,26 @@ class Process:
 class Cluster:
     """Its processes, and the ways to its daemons."""
 
-    def __init__(self, folder, daemon, nats):
-        self.folder, self.daemon = folder, os.path.abspath(daemon)
-        ports = free_ports(3 * NODES)
-        self.nats_ports, routes, self.ports = ports[:NODES], ports[NODES:2 * NODES], ports[2 * NODES:]
-        self.servers = [self.server(number, nats, routes) for number in range(NODES)]
+    def __init__(self, folder, daemon, nats, places):
+        self.folder, self.daemon, self.places = folder, os.path.abspath(daemon), places
+        self.servers = [self.server(number, nats) for number in range(NODES)]
         self.nodes = []
         self.ca = os.path.join(folder, "node0", "certs", "ca.pem")
 
-    def server(self, number, nats, routes):
-        folder = self.subfolder(f"nats{number}")
-        others = ", ".join(f'"nats://127.0.0.1:{route}"' for route in routes)
-        text = NATS.format(number=number, port=self.nats_ports[number], folder=folder, route=routes[number], routes=others)
+    @property
+    def ways(self):
+        """Host and port of each daemon."""
+        return [address.rsplit(":", 1) for address in self.places.nodes]
+
+    def server(self, number, nats):
+        name, places = f"nats{number}", self.places
+        folder = self.subfolder(name)
+        routes = ", ".join(f'"nats://{route}"' for route in places.routes)
+        text = NATS.format(number=number, address=places.servers[number], folder=folder, route=places.routes[number],
+                           routes=routes, more=places.server_settings())
         with open(os.path.join(folder, "nats.conf"), "w") as config:
             config.write(text)
-        return Process(f"nats{number}", [nats, "-c", "nats.conf"], folder)
+        return Process(name, places.command(name, [os.path.abspath(nats), "-c", "nats.conf"]), folder)
 
     def subfolder(self, name):
         folder = os.path.join(self.folder, name)
@@ -130,25 +167,34 @@ class Cluster:
 
     def settings(self, number, hold, gone_after):
         # Each daemon knows all servers, and begins with one of its own.
-        mine = self.nats_ports[number:] + self.nats_ports[:number]
-        nats = ", ".join(f'"nats://127.0.0.1:{port}"' for port in mine)
-        return SETTINGS.format(port=self.ports[number], nats=nats, number=number, hold=hold, gone_after=gone_after)
+        places, first = self.places, number % NODES
+        mine = places.servers[first:] + places.servers[:first]
+        nats = ", ".join(f'"{places.scheme}://{server}"' for server in mine)
+        return SETTINGS.format(address=places.nodes[number], nats=nats, number=number, hold=hold, gone_after=gone_after,
+                               more=places.node_settings(number))
 
-    def begin(self, hold="4s", gone_after="2s"):
+    def add_node(self, hold="4s", gone_after="2s"):
+        """The folder of one more node; it does not run yet."""
+        number = len(self.nodes)
+        name = f"node{number}"
+        folder = self.subfolder(name)
+        with open(os.path.join(folder, "config.toml"), "w") as config:
+            config.write(self.settings(number, hold, gone_after))
+        self.nodes.append(Process(name, self.places.command(name, [self.daemon]), folder))
+        if number > 0:
+            self.share_secrets(number)
+
+    def begin(self):
         """Starts the servers, founds the cluster and lets two daemons join."""
         for server in self.servers:
             server.start()
-        for number in range(NODES):
-            folder = self.subfolder(f"node{number}")
-            with open(os.path.join(folder, "config.toml"), "w") as config:
-                config.write(self.settings(number, hold, gone_after))
-            self.nodes.append(Process(f"node{number}", [self.daemon], folder))
+        self.add_node()
         for server in self.servers:
             server.wait_for("Server is ready", 20)
         self.found()
         self.start(0)
         for number in range(1, NODES):
-            self.share_secrets(number)
+            self.add_node()
             self.start(number)
 
     def found(self):
@@ -164,7 +210,8 @@ class Cluster:
 
     def command(self, number, *words):
         return subprocess.run(
-            [self.daemon, *words], cwd=self.nodes[number].folder, capture_output=True, text=True, timeout=120)
+            self.places.command(self.nodes[number].name, [self.daemon, *words]), cwd=self.nodes[number].folder,
+            capture_output=True, text=True, timeout=120)
 
     def share_secrets(self, number):
         """What an operator copies to a new node: the key of the cluster, and the CA that its clients trust."""
@@ -201,16 +248,18 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(daemon, nats, keep=False):
-    """A cluster in a new folder, which is removed at the end, unless a check failed and `keep` is set."""
+def cluster(daemon, nats, keep=False, places=Loopback):
+    """A cluster in a new folder, which is removed at the end, unless `keep` is set."""
     # SIGTERM raises an exception, so that all processes end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     folder = tempfile.mkdtemp(prefix="tcp-chat-cluster-")
-    world = Cluster(folder, daemon, nats)
+    world = None
     try:
+        world = Cluster(folder, daemon, nats, places(folder))
         yield world
     finally:
-        world.end()
+        if world:
+            world.end()
         if keep:
             print(f"kept: {folder}")
         else:

@@ -18,6 +18,7 @@ need chromium chromium
 need certutil libnss3-tools
 need prlimit util-linux
 need ip iproute2
+need nft nftables
 need valgrind valgrind
 need dpkg-shlibdeps dpkg-dev
 need rpm rpm
@@ -28,6 +29,7 @@ if ((${#packages[@]})); then
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
 fi
 checks/hostile-data.sh
+checks/nats-server.sh --prepare
 bench/compare --prepare
 checks/tls.sh --prepare
 packaging/test/run --prepare

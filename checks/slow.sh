@@ -11,6 +11,7 @@
 #   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
 #   tls         testssl.sh in full, and tlsfuzzer
 #   fair        one client at full speed, and the delay of the others
+#   cluster     kills and pauses of three NATS servers and three daemons, partitions, faults   TCP_CHAT_CLUSTER_ROUNDS=30
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
@@ -36,6 +37,14 @@ tls() {
 
 fair() {
     python3 checks/fair.py "$programs/tcp-chatd"
+}
+
+cluster() {
+    local nats
+    nats=$(checks/nats-server.sh)
+    python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds "${TCP_CHAT_CLUSTER_ROUNDS:-30}"
+    python3 checks/cluster_net.py "$programs/tcp-chatd" "$nats"
+    python3 checks/cluster_faults.py "$programs/tcp-chatd" "$nats"
 }
 
 compare() {
@@ -69,10 +78,10 @@ advisories() {
 }
 
 names=("$@")
-((${#names[@]})) || names=(soak fuzz tls fair compare rpm portable browsers proxies advisories)
+((${#names[@]})) || names=(soak fuzz tls fair cluster compare rpm portable browsers proxies advisories)
 for name in "${names[@]}"; do
     case $name in
-    soak | fuzz | tls | fair | compare | rpm | portable | browsers | proxies | advisories) ;;
+    soak | fuzz | tls | fair | cluster | compare | rpm | portable | browsers | proxies | advisories) ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 64 ;;
     esac
 done
@@ -80,7 +89,7 @@ programs=$(packaging/programs.sh --where)
 section "what the checks need" checks/prepare.sh
 for name in "${names[@]}"; do
     case $name in
-    soak | tls | fair | compare | browsers | proxies)
+    soak | tls | fair | cluster | compare | browsers | proxies)
         section "the distributed programs" packaging/programs.sh --bench
         break
         ;;

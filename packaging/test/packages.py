@@ -38,6 +38,7 @@ INSTALLED = {
         "./usr/share/tcp-chatd/prometheus/tcp-chatd.rules.yml",
         "./usr/share/tcp-chatd/grafana/tcp-chatd.json",
         "./usr/share/doc/tcp-chatd/README.Debian",
+        "./usr/share/doc/tcp-chatd/CLUSTER.md",
         "./usr/share/doc/tcp-chatd/changelog.gz",
         "./usr/share/doc/tcp-chatd/copyright",
     ],

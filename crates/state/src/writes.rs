@@ -241,7 +241,14 @@ impl Writes {
             && self.policy.is_none()
     }
 
-    /// Adds the writes of a later turn. Written together, they have the same result as one after the other. `later`
+    /// Must these be written before and after those of other turns, never together with them? What an erasure or a redaction
+    /// rewrites is what the store has at that moment.
+    #[must_use]
+    pub fn stand_alone(&self) -> bool {
+        !self.erasures.is_empty() || !self.erased.is_empty() || !self.redactions.is_empty()
+    }
+
+    /// Adds the writes of a later turn, unless one of the two must [stand alone](Self::stand_alone). Written together, they have the same result as one after the other. `later`
     /// may have messages only if this has no newer ones.
     pub fn append(&mut self, later: Self) {
         let Self {

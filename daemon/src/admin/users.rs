@@ -90,7 +90,10 @@ async fn erase(context: &AdminContext, uid: u32, user: &str, lift: bool) -> Resu
     let rooms = all_rows(context, Listing::Rooms).await?;
     let wish = UserCommand::Erase(user.clone(), lift);
     let done = ask_hub_patiently(context, |answer| Control::User(uid, wish, answer)).await;
-    let number = done.ok_or("the daemon ends: the next start continues the erasure")?;
+    let number = done.ok_or(
+        "no answer came, because the daemon ends, or the cluster had no order for too long. If the erasure has begun, it goes on \
+         by itself: `tcp-chatd status` shows erasing_left",
+    )?;
     let number = number.map_err(|why| why.to_string())?;
     let erased = Name::erased(number as u64);
     info!(event = "user_erased", user = erased.as_str(), "user erased");

@@ -4,6 +4,7 @@
 
 use super::connect::{Nats, Subjects};
 use super::copy::{Answer, PIECE_BYTES, Question, Wants};
+use crate::order::Serves;
 use crate::store::Readers;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
@@ -44,6 +45,8 @@ pub struct Copies {
     pub readers: Readers,
     /// The folder of the store.
     pub folder: PathBuf,
+    /// Whether this node has what the others have.
+    pub serves: Serves,
 }
 
 /// The result of making a copy. `None`: it is being made.
@@ -174,6 +177,9 @@ impl Copies {
 
     /// Begins to make a copy.
     fn begin(&self, holder: u64, desk: &mut Desk) -> Answer {
+        if !self.serves.now() {
+            return Answer::No("a node that does not serve itself gives no copy".to_owned());
+        }
         if !desk.has_room(Instant::now()) {
             return Answer::No(
                 "this node gives copies to others now: at most two, and one in ten seconds".to_owned(),

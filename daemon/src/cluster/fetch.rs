@@ -28,7 +28,8 @@ pub enum FetchError {
     /// No node gave a copy in time.
     #[error(
         "no node of the cluster gives a copy of its store ({0}): one of them must run and reach NATS. If no node was ever \
-         started, run `tcp-chatd cluster init` on the first one"
+         started, run `tcp-chatd cluster init` on the first one; if all were away too long, run `tcp-chatd cluster reseed` on \
+         the one with the most advanced store"
     )]
     NoNode(String),
     /// The copy cannot be written here.

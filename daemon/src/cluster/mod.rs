@@ -32,6 +32,6 @@ pub use copies::Copies;
 pub use fetch::{FetchError, fetch};
 pub use inspect::StreamNow;
 pub use key::{KeyFileError, create_key, read_key};
-pub use node::{Node, NodeError, Opened};
+pub use node::{Joined, Node, NodeError, Opened};
 pub use stream::{Admin, Finding, Kept, StreamError};
 pub use task::run;

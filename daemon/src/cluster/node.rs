@@ -60,6 +60,12 @@ pub enum NodeError {
     /// The system gave no random bits.
     #[error(transparent)]
     Random(#[from] SealError),
+    /// The store has a place in the log and no policy, so its states are unknown.
+    #[error(
+        "{0} is the store of a node and has no policy, which each node's store has: put a backup in its place, or move it \
+         away: this node then joins with an empty one"
+    )]
+    NoPolicy(String),
     /// The store is in memory.
     #[error("history.path: a node of a cluster needs a store on the disk, not \":memory:\"")]
     Memory,
@@ -80,6 +86,23 @@ pub struct Opened {
     pub ends: TaskEnd,
     /// The key of the cluster.
     pub key: Key,
+}
+
+/// Whether a node has the store of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joined {
+    /// It had one already, which stays as it is.
+    Before,
+    /// It has a copy of another node's store now.
+    Now {
+        /// Where the store is that it had before.
+        aside: Option<PathBuf>,
+    },
+}
+
+/// The path of the store, for a sentence.
+fn path(history: &History) -> String {
+    history.path.as_deref().map_or_else(String::new, |path| path.display().to_string())
 }
 
 impl From<&ClusterNode> for Node {
@@ -119,27 +142,27 @@ impl Node {
         Ok(Identity { name: self.name.clone(), address: self.address.clone(), process })
     }
 
-    /// Puts a copy of another node's store in the place of a store that was never used. False: the store is a node's
-    /// already, and stays as it is. `progress` gets the bytes that came and the length of the copy.
+    /// Puts a copy of another node's store in the place of a store that was never used, or that can no longer follow the log.
+    /// `progress` gets the bytes that came and the length of the copy.
     ///
     /// # Errors
-    /// No node gave a copy, or this store has a history of its own.
+    /// No node gave a copy, or this store has a history of its own. The store is as it was.
     pub async fn join(
         &self,
         history: &History,
         patience: Duration,
         progress: impl FnMut(u64, u64),
-    ) -> Result<bool, NodeError> {
+    ) -> Result<Joined, NodeError> {
         let path = history.path.as_deref().ok_or(NodeError::Memory)?;
-        if !Store::is_unused(history)? {
-            return Ok(false);
+        if !Store::is_unused(history)? && !Store::is_outdated(history) {
+            return Ok(Joined::Before);
         }
         let key = self.key()?;
         let copy = path.with_file_name(JOINING);
         let joined = self.take_copy(history, &key, &copy, patience, progress).await;
         // After a failure it is of no use; after a success it has another name.
         let _ = std::fs::remove_file(&copy);
-        joined.map(|()| true)
+        joined
     }
 
     async fn take_copy(
@@ -149,12 +172,18 @@ impl Node {
         copy: &Path,
         patience: Duration,
         progress: impl FnMut(u64, u64),
-    ) -> Result<(), NodeError> {
+    ) -> Result<Joined, NodeError> {
         if let Some(folder) = copy.parent() {
             std::fs::create_dir_all(folder).map_err(|error| FetchError::Write(copy.to_owned(), error))?;
         }
         fetch(&self.nats, key, copy, patience, progress).await?;
-        Ok(Store::install(history, copy, &self.name)?)
+        if Store::is_unused(history)? {
+            Store::install(history, copy, &self.name)?;
+            Store::unmark_outdated(history)?;
+            return Ok(Joined::Now { aside: None });
+        }
+        let aside = Store::replace(history, copy, &self.name)?;
+        Ok(Joined::Now { aside: Some(aside) })
     }
 
     /// Opens the store of this node, and makes the order that goes on where the store is.
@@ -165,6 +194,7 @@ impl Node {
         let key = self.key()?;
         let (store, readers, found) = Store::open_as(history, Some(&self.name))?;
         let begin = match store.node() {
+            Some(_) if found.rules.is_none() => return Err(NodeError::NoPolicy(path(history))),
             Some(node) => Begin::Resume(Place(node.place.clone())),
             None => Begin::Empty,
         };
@@ -177,12 +207,8 @@ impl Node {
     /// # Errors
     /// The place in the log cannot be used with this key or by this version.
     pub fn order(&self, history: &History, key: Key, begin: Begin) -> Result<(Linked, TaskEnd), NodeError> {
-        let order =
-            LogOrder::new(key, self.identity()?, self.patience, begin, Duration::ZERO).map_err(|error| {
-                let store =
-                    history.path.as_deref().map_or_else(String::new, |path| path.display().to_string());
-                NodeError::Place { store, error }
-            })?;
+        let order = LogOrder::new(key, self.identity()?, self.patience, begin, Duration::ZERO)
+            .map_err(|error| NodeError::Place { store: path(history), error })?;
         Ok(Linked::new(order))
     }
 }

@@ -5,7 +5,7 @@ use super::api::{self, Api, ApiError};
 use super::connect::Subjects;
 use super::task::Trouble;
 use crate::order::stream::{Check, Checked, FromStream, ToStream};
-use crate::order::{OrderGone, Stopped, TaskEnd};
+use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
 use async_nats::{Client, Message, Subscriber};
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
@@ -217,7 +217,7 @@ async fn read_of_the_leader(api: Api, ask: Ask) -> Vec<Record> {
 
 /// A stream that cannot be used.
 pub(super) fn unusable(reason: String) -> Stopped {
-    Stopped { event: "stream_unusable", reason: reason.into() }
+    Stopped { cause: Cause::StreamUnusable, reason: reason.into() }
 }
 
 /// How long the task waits before the next connection, by the number of failures in a row.

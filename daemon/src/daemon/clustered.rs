@@ -2,10 +2,9 @@
 //! nodes that join. Called by `daemon`. Without `[cluster]` it opens the store of a lone daemon, and starts nothing.
 
 use super::Fatal;
-use crate::order::{Local, Orders};
+use crate::order::{Local, Orders, Remedy, Stopped};
 use crate::settings::{ClusterNode, Loaded, Settings};
 use crate::store::{Readers, Store};
-use std::path::PathBuf;
 use tcp_chat_state::{Rules, Snapshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,14 +38,25 @@ pub(super) fn open(loaded: &Loaded) -> Result<Opened, Fatal> {
     })
 }
 
+/// The end of a node whose order has ended, after the hub has closed the store. A store that cannot follow the log is marked:
+/// the next start fetches that of another node, and only then sets this one aside.
+pub(super) fn ended(stopped: Stopped, settings: &Settings) -> Fatal {
+    if stopped.cause.remedy() == Remedy::Copy
+        && let Err(why) = Store::mark_outdated(&settings.history, stopped.cause.as_str())
+    {
+        return Fatal::Store(why);
+    }
+    Fatal::Stopped(stopped)
+}
+
 #[cfg(feature = "cluster")]
 mod node {
-    use super::{
-        CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, PathBuf, Readers, Rules, Settings,
-    };
-    use crate::cluster::{self, Copies, Nats, Node, NodeError};
+    use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, Readers, Rules, Settings};
+    use crate::cluster::{self, Copies, Joined, Nats, Node, NodeError};
     use crate::order::TaskEnd;
+    use crate::store::StoreError;
     use crate::systemd;
+    use std::path::PathBuf;
     use std::time::{Duration, Instant};
     use tcp_chat_turn_log::Key;
     use tracing::{info, warn};
@@ -78,7 +88,8 @@ mod node {
             tasks: &mut JoinSet<()>,
         ) {
             let Some(Parts { nats, key, ends, folder }) = self.0 else { return };
-            tasks.spawn(Copies { nats: nats.clone(), key, readers, folder }.serve(stop.clone()));
+            let serves = ends.serves.clone();
+            tasks.spawn(Copies { nats: nats.clone(), key, readers, folder, serves }.serve(stop.clone()));
             #[expect(clippy::disallowed_methods, reason = "it ends with the hub, which is the last to end")]
             tokio::spawn(cluster::run(nats, ends));
         }
@@ -97,6 +108,7 @@ mod node {
                  reload` makes those of this node count on all nodes"
             );
         }
+        // A node that begins at the beginning of the log has none yet.
         let rules = found.rules.clone().unwrap_or(own);
         let folder = settings.history.path.as_deref().and_then(|path| path.parent()).map(PathBuf::from);
         let parts = Parts { nats: node.nats, key, ends, folder: folder.unwrap_or_default() };
@@ -123,14 +135,21 @@ mod node {
                 info!(event = "joining", bytes = came, total, "a copy of another node's store is on its way");
             }
         });
-        if runtime.block_on(joined).map_err(fatal)? {
-            info!(event = "joined", name = %node.name, "this node has the store of the cluster now");
+        let Joined::Now { aside } = runtime.block_on(joined).map_err(fatal)? else { return Ok(()) };
+        if let Some(aside) = aside {
+            warn!(
+                event = "store_set_aside",
+                path = %aside.display(),
+                "the old store of this node was set aside, because it could not follow the log"
+            );
         }
+        info!(event = "joined", name = %node.name, "this node has the store of the cluster now");
         Ok(())
     }
 
     fn fatal(error: NodeError) -> Fatal {
         match error {
+            NodeError::Store(error @ StoreError::SetAside { .. }) => Fatal::Node(error.to_string(), 78),
             NodeError::Store(error) => Fatal::Store(error),
             error @ (NodeError::Fetch(_) | NodeError::Connect(_)) => Fatal::Node(error.to_string(), 75),
             error => Fatal::Node(error.to_string(), 78),
@@ -144,7 +163,7 @@ mod node {
     use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Readers, Settings};
 
     #[derive(Default)]
-    pub(in super::super) struct Tasks;
+    pub(in super::super) struct Tasks(());
 
     impl Tasks {
         pub(in super::super) fn start(self, _: Readers, _: &CancellationToken, _: &mut JoinSet<()>) {}

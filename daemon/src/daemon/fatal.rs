@@ -3,7 +3,7 @@
 
 use crate::admin::BindError;
 use crate::clock::NotSet;
-use crate::order::Stopped;
+use crate::order::{Remedy, Stopped};
 use crate::store::StoreError;
 use crate::tls::{Fault, TlsError};
 use std::io;
@@ -85,8 +85,11 @@ impl Fatal {
             | Self::Control { .. } => 78,
             Self::Store(_) | Self::StoreAtEnd(_) => 74,
             Self::Node(_, code) => *code,
-            // A start changes nothing about it: an operator has to.
-            Self::Stopped(_) => 78,
+            Self::Stopped(stopped) => match stopped.cause.remedy() {
+                Remedy::Copy => 75,
+                Remedy::Restart => 70,
+                Remedy::Operator => 78,
+            },
             Self::Runtime(_) | Self::Metrics(_) | Self::Hub => 70,
         }
     }
@@ -124,6 +127,27 @@ fn no_ipv6() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Cause;
+
+    #[test]
+    fn what_a_copy_mends_is_tried_again_and_what_an_operator_must_mend_is_not() {
+        let code = |cause| Fatal::Stopped(Stopped { cause, reason: "".into() }).exit_code();
+        for cause in [Cause::Diverged, Cause::AwayTooLong, Cause::OtherGeneration] {
+            assert_eq!(code(cause), 75, "{cause:?}");
+        }
+        let of_an_operator = [
+            Cause::LogForgot,
+            Cause::NameInUse,
+            Cause::Replaced,
+            Cause::TooOld,
+            Cause::NoCluster,
+            Cause::StreamUnusable,
+        ];
+        for cause in of_an_operator {
+            assert_eq!(code(cause), 78, "{cause:?}");
+        }
+        assert_eq!(code(Cause::LostPlace), 70);
+    }
 
     fn listen(address: &str, kind: io::ErrorKind) -> Fatal {
         Fatal::Listen { key: "listen.address", address: address.parse().unwrap(), why: kind.into() }

@@ -32,10 +32,11 @@ impl Loopback {
         })
     }
 
-    /// Starts both services. Returns the webhook, if it is configured.
+    /// Starts both services of this node. Returns the webhook, if it is configured.
     pub(super) fn serve(
         self,
         settings: &Http,
+        node: NodeId,
         gate: &Gate,
         monitoring: Monitoring,
         stop: &CancellationToken,
@@ -43,8 +44,7 @@ impl Loopback {
     ) -> Result<Option<Webhook>, Fatal> {
         let metrics = monitoring.metrics.clone();
         let webhook = self.webhook.and_then(|listener| {
-            let webhook =
-                Webhook::start(settings, gate.clone(), NodeId::LOCAL, metrics.clone(), stop.clone())?;
+            let webhook = Webhook::start(settings, gate.clone(), node, metrics.clone(), stop.clone())?;
             Some((listener, webhook))
         });
         let posts = webhook.as_ref().map(|(_, webhook)| webhook.clone());

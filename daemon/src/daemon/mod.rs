@@ -23,6 +23,7 @@ use crate::http::{Monitoring, Webhook};
 use crate::hub::{self, Control, Directory, Ended, Entry, Inbox};
 use crate::metrics::Metrics;
 use crate::net::{self, Gate, Lines, TlsListener};
+use crate::order::Order;
 use crate::settings::{Loaded, Settings};
 use crate::systemd::HandedOver;
 use crate::tls::{TlsNote, TlsState};
@@ -156,6 +157,7 @@ impl Daemon {
         let (inbox, entries) = hub::inbox();
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
+        let node = order.node();
         let (hub, banned_addresses) =
             hub::spawn(order, rules, store, found, entries, directory.clone(), metrics.clone())
                 .map_err(Fatal::Runtime)?;
@@ -192,7 +194,7 @@ impl Daemon {
             tls: tls.clone(),
             stopping: stop_accepting.clone(),
         };
-        let webhook = loopback.serve(&settings.http, &gate, monitoring, &stop_control, &mut tasks)?;
+        let webhook = loopback.serve(&settings.http, node, &gate, monitoring, &stop_control, &mut tasks)?;
         let (sender, admin_requests) = mpsc::channel(ADMIN_REQUESTS);
         let control = match control {
             None => None,
@@ -298,7 +300,7 @@ impl Daemon {
         let _ = timeout(Duration::from_secs(5), self.gate.drained()).await;
         match ended {
             Ok(Ended::StoreFailing(why)) => Fatal::StoreAtEnd(why),
-            Ok(Ended::Stopped(stopped)) => Fatal::Stopped(stopped),
+            Ok(Ended::Stopped(stopped)) => clustered::ended(stopped, &self.started_with),
             Ok(Ended::Clean) | Err(_) => Fatal::Hub,
         }
     }
@@ -331,14 +333,14 @@ impl Daemon {
             socket.remove();
         }
         // The last senders: without them the hub's inbox closes.
-        let Self { gate, inbox, hub, admin_requests, webhook, .. } = self;
+        let Self { gate, inbox, hub, admin_requests, webhook, started_with, .. } = self;
         drop((gate, inbox, admin_requests, webhook));
         let ended = hub.await.map_err(|_| Fatal::Hub)?;
         info!(event = "stopped", ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "stopped");
         match ended {
             Ended::Clean => Ok(()),
             Ended::StoreFailing(why) => Err(Fatal::StoreAtEnd(why)),
-            Ended::Stopped(stopped) => Err(Fatal::Stopped(stopped)),
+            Ended::Stopped(stopped) => Err(clustered::ended(stopped, &started_with)),
         }
     }
 }

@@ -9,10 +9,14 @@ use crate::hub::{Control, Entry};
 use crate::settings::{Settings, needs_restart};
 use crate::systemd;
 use crate::tls::TlsNote;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tcp_chat_state::Rules;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::{error, info};
+
+/// How long a reload waits for the hub. Shorter than the watchdog of the service manager.
+const HUB_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a reload was refused.
 enum ReloadError {
@@ -67,7 +71,10 @@ impl Daemon {
         if self.page.is_some() {
             Page::check(settings).map_err(ReloadError::other)?;
         }
-        // The last step that can fail; from here on everything is applied.
+        let (sender, receiver) = oneshot::channel();
+        let rules = Control::CheckRules(Box::new(Rules::from(settings)), sender);
+        self.ask_hub(rules, receiver).await?.map_err(ReloadError::other)?;
+        // The last step that can fail for a daemon that is alone; from here on everything is applied.
         let tls = self
             .tls
             .reload(&settings.tls, SystemTime::now())
@@ -85,8 +92,12 @@ impl Daemon {
         self.log.set_level(&settings.log.level).map_err(ReloadError::other)?;
         let (sender, receiver) = oneshot::channel();
         let rules = Control::Rules(Box::new(Rules::from(settings)), sender);
-        self.inbox.put(Entry::Control(rules)).await.map_err(ReloadError::other)?;
-        let twins = receiver.await.map_err(|_| ReloadError::other("the hub has ended"))?;
+        let twins = self.ask_hub(rules, receiver).await?;
+        let twins = twins.map_err(|why| {
+            ReloadError::Other(format!(
+                "the certificate and the log level are the new ones, the policy is the old one: {why}"
+            ))
+        })?;
         // By now the hub has opened the rooms.
         if let Some(webhook) = &self.webhook {
             webhook.set_rooms(settings.http.rooms.clone());
@@ -97,6 +108,21 @@ impl Daemon {
         self.loaded = fresh;
         let warnings = twins.iter().map(ToString::to_string).collect();
         Ok(Reloaded { changed, needs_restart: waiting, warnings })
+    }
+
+    /// Waits for the hub, but not for as long as a cluster may be without a leader.
+    async fn ask_hub<T>(&self, control: Control, answer: oneshot::Receiver<T>) -> Result<T, ReloadError> {
+        self.inbox.put(Entry::Control(control)).await.map_err(ReloadError::other)?;
+        match timeout(HUB_TIMEOUT, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(ReloadError::other(
+                "nothing came back for it: the policy may be the old one or the new one",
+            )),
+            Err(_) => Err(ReloadError::Other(format!(
+                "nothing came back within {} seconds: the policy may be the old one, and become the new one later",
+                HUB_TIMEOUT.as_secs()
+            ))),
+        }
     }
 
     /// The keys whose values differ from the start and take effect at a restart.

@@ -183,6 +183,7 @@ impl Edge {
         match self.charge_message(state, (sender, session), id.as_ref(), (&target, &json), past) {
             Err(refusal) => Err((id, refusal)),
             Ok((charge, past)) => {
+                self.note_sent(sender.connection, id.as_ref());
                 let intent = Intent::Request(sender.source(self.node), id, Op::Say(target, json, past));
                 let asked = Asked::Message { connection: sender.connection, session, charge };
                 self.propose_for(intent, asked);
@@ -199,6 +200,9 @@ impl Edge {
         (target, json): (&Target, &str),
         past: Past,
     ) -> Answer<(Charge, Past)> {
+        if self.is_sent(sender.connection, id) {
+            return Err(under_way());
+        }
         let past = self.mark_unwritable((sender.connection, id), past)?;
         let charge = self.charge(state, (sender, session), id, (target, json), &past)?;
         let past = charge.past(past);
@@ -317,6 +321,15 @@ const AGAIN_MS: u64 = 2_000;
 pub(super) fn unavailable() -> Refusal {
     let msg = "nothing can be ordered now, so this was not taken: send it again, or go to another server";
     let mut refusal = Refusal::new(ErrorKind::Unavailable, msg);
+    refusal.retry_after_ms = Some(AGAIN_MS);
+    refusal
+}
+
+/// The refusal of a resend while the first copy is under way. If both were ordered, other nodes could keep so many messages
+/// between them that the window no longer has the id of the first, and the second would be kept, too.
+fn under_way() -> Refusal {
+    let msg = "it was sent under this id just now, and is under way: its answer comes before this one";
+    let mut refusal = Refusal::new(ErrorKind::RateLimited, msg);
     refusal.retry_after_ms = Some(AGAIN_MS);
     refusal
 }

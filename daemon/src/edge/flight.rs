@@ -5,8 +5,9 @@
 use super::gathering::{Asked, Task};
 use super::need::Need;
 use super::{Closing, Edge};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
+use tcp_chat_protocol::RequestId;
 use tcp_chat_state::{ConnectionId, State, UserId, network};
 
 /// What belongs to one turn of this node.
@@ -24,6 +25,8 @@ pub(super) struct Flight {
     first_directs: Vec<(UserId, UserId)>,
     /// The same of turns that came back while this one was under way.
     kept_directs: Vec<(UserId, UserId)>,
+    /// With a log: the ids of the messages, with their connections.
+    sent: HashSet<(ConnectionId, RequestId)>,
     /// The steps of slow work of the turn.
     pub(super) steps: usize,
 }
@@ -186,6 +189,27 @@ impl Edge {
         }
     }
 
+    /// Notes the id of a message of the gathered turn. Without a log no turn is under way.
+    pub(super) fn note_sent(&mut self, connection: ConnectionId, id: Option<&RequestId>) {
+        if self.flights.is_log
+            && let Some(id) = id
+        {
+            self.gathering.flight.sent.insert((connection, id.clone()));
+        }
+    }
+
+    /// Has the connection sent a message under this id in a turn that has not come back? Neither the state nor the store knows
+    /// that message yet. Of the same turn they will: its window still has the id.
+    pub(super) fn is_sent(&self, connection: ConnectionId, id: Option<&RequestId>) -> bool {
+        let Some(id) = id.filter(|_| self.flights.is_log) else { return false };
+        let asked = self.connections.get(&connection).map_or(0, |entry| entry.asked_turn);
+        if asked <= self.flights.came_back {
+            return false;
+        }
+        let key = (connection, id.clone());
+        self.flights.under_way.iter().any(|flight| flight.sent.contains(&key))
+    }
+
     fn place_of_task(&self, connection: ConnectionId) -> TaskPlace {
         if !self.flights.is_log {
             return TaskPlace::Gathered;
@@ -211,7 +235,8 @@ impl Edge {
 
     /// Adds a task for all connections: after the requests under way.
     pub(super) fn add_for_all(&mut self, state: &State, task: Task) {
-        if !self.flights.is_log {
+        // Requests of this pass are proposed at its end.
+        if !self.flights.is_log || !self.gathering.flight.asked.is_empty() {
             self.gathering.add(task);
         } else if let Some(last) = self.flights.under_way.back_mut() {
             last.add(usize::MAX, task);

@@ -258,7 +258,14 @@ impl Edge {
     /// # Errors
     /// The refusal: the command must not be proposed.
     pub fn check_action(&self, action: &Action) -> Result<(), Refusal> {
-        if self.is_unavailable { Err(unavailable()) } else { self.hold.check_action(action) }
+        if self.is_unavailable {
+            return Err(unavailable());
+        }
+        match self.flights.is_log {
+            // With a log nothing is proposed while the store fails: not even a kick.
+            true => self.hold.check_writable("it was not done"),
+            false => self.hold.check_action(action),
+        }
     }
 
     /// May an operator change a user or a certificate now?

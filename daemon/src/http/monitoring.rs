@@ -4,7 +4,6 @@
 use super::response::{HttpResponse, method_not_allowed, not_found, plain, response};
 use crate::hub::{Health, Inbox};
 use crate::metrics::{Metrics, Now};
-use crate::order::{OrderReport, OrderState};
 use crate::store::Readers;
 use crate::tls::TlsState;
 use hyper::header::HOST;
@@ -74,13 +73,7 @@ impl Monitoring {
             Some(Health { store_failing: Some(why), .. }) => {
                 Some(format!("the store cannot be written: {why}"))
             }
-            Some(Health { order: Some(OrderReport { state: OrderState::Unavailable, .. }), .. }) => {
-                Some("nothing can be ordered in the cluster".to_owned())
-            }
-            Some(Health {
-                order: Some(OrderReport { state: OrderState::Waiting, epoch: 0, .. }), ..
-            }) => Some("this node has not started in its cluster yet".to_owned()),
-            Some(_) => None,
+            Some(Health { order, .. }) => order?.why_not_ready().map(str::to_owned),
         }
     }
 
@@ -92,7 +85,9 @@ impl Monitoring {
         let store = store.ok().and_then(Result::ok);
         let history = store.map(|s| (s.history.taken, s.history.most.unwrap_or(0)));
         let store = store.map(|s| (s.bytes, s.index_bytes, s.messages));
-        let works = hub.as_ref().is_some_and(|hub| !hub.store_failing);
+        let works = hub
+            .as_ref()
+            .is_some_and(|hub| !hub.store_failing && hub.cluster.is_none_or(|cluster| cluster.is_ready));
         let now = Now {
             ready: works && !self.stopping.is_cancelled(),
             hub,

@@ -1,13 +1,15 @@
 //! Owns the commands of operators and of the daemon itself: a turn takes them, and they are answered once that turn is
 //! kept, or after a time limit if it cannot be kept. Called by the turn. Never waits for the caller.
 
-use super::{Control, Health, Hub};
-use crate::metrics::HubNow;
-use crate::order::Order;
+use super::encoded::most_bytes_of_operator;
+use super::inbox::POLICY_BYTES;
+use super::{Control, Health, Hub, PolicyRefused};
+use crate::metrics::{ClusterNow, HubNow};
+use crate::order::{Order, Readiness};
 use std::time::Duration;
 use tcp_chat_protocol::Refusal;
 use tcp_chat_protocol::reply::ActReply;
-use tcp_chat_state::{Done, Intent, RoomTwin, UserCommand, UserCommandError};
+use tcp_chat_state::{Done, Intent, RoomTwin, Rules, UserCommand, UserCommandError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -66,7 +68,7 @@ pub(super) enum OperatorReply {
     Action(oneshot::Sender<Result<ActReply, String>>),
     User(oneshot::Sender<Result<usize, UserCommandError>>),
     Erasure(oneshot::Sender<Result<usize, UserCommandError>>),
-    Rules(oneshot::Sender<Vec<RoomTwin>>),
+    Rules(oneshot::Sender<Result<Vec<RoomTwin>, PolicyRefused>>),
 }
 
 impl Hub {
@@ -106,9 +108,30 @@ impl Hub {
                 self.reply(After::Turn, to, move |hub, _| hub.store.erased_messages(id))
             }
             Control::Users(to) => self.reply(After::Turn, to, |hub, _| hub.state.registered_users()),
-            Control::Rules(rules, to) => {
-                self.operate(Intent::Policy(rules), OperatorReply::Rules(to));
+            Control::CheckRules(rules, to) => {
+                let checked = self.check_rules(&rules);
+                self.reply(After::Turn, to, move |_, _| checked);
             }
+            Control::Rules(rules, to) => match self.check_rules(&rules) {
+                Err(why) => self.reply(After::Turn, to, move |_, _| Err(why)),
+                Ok(()) => self.operate(Intent::Policy(rules), OperatorReply::Rules(to)),
+            },
+        }
+    }
+
+    /// May this policy be proposed now? Without a log always: it counts at once, and a store that fails gets it later.
+    fn check_rules(&self, rules: &Rules) -> Result<(), PolicyRefused> {
+        if !self.order.is_log() {
+            return Ok(());
+        }
+        let bytes = most_bytes_of_operator(Some(rules));
+        if bytes > POLICY_BYTES {
+            return Err(PolicyRefused::TooLong(bytes));
+        }
+        match self.readiness(self.began.elapsed()) {
+            _ if self.failing.is_some() => Err(PolicyRefused::StoreFails),
+            Readiness::Unavailable => Err(PolicyRefused::Unavailable),
+            Readiness::Ready | Readiness::Busy => Ok(()),
         }
     }
 
@@ -142,7 +165,7 @@ impl Hub {
                 let done = *done;
                 self.reply_to_user_command(After::erased(&done), to, done);
             }
-            (OperatorReply::Rules(to), _) => self.reply(After::Turn, to, |hub, _| hub.tell_twins()),
+            (OperatorReply::Rules(to), _) => self.reply(After::Turn, to, |hub, _| Ok(hub.tell_twins())),
             // The receiver is told that the hub gave no answer.
             (OperatorReply::User(_) | OperatorReply::Erasure(_), _) => {}
         }
@@ -240,6 +263,14 @@ impl Hub {
             outbox_bytes: all,
             outbox_bytes_max: most,
             store_failing: self.failing.is_some(),
+            cluster: self.order.report(self.began.elapsed()).map(|report| ClusterNow {
+                state: report.state as u8,
+                members: report.members.len(),
+                in_flight: report.in_flight,
+                applied: report.applied,
+                end: report.end,
+                is_ready: report.why_not_ready().is_none(),
+            }),
         }
     }
 }

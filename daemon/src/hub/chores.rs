@@ -66,6 +66,7 @@ impl Hub {
             self.check_at = now + CHECK_EVERY;
             self.check_files();
         }
+        self.keep_place_if_due();
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {
             self.try_again(now);
         }
@@ -117,6 +118,9 @@ impl Hub {
             // Effects of tasks that needed no turn may be held alone, and those have no place in a log.
             let has_none = self.order.is_log() && place.is_none() && writes.is_empty();
             let kept = if has_none { Vec::new() } else { commit(&mut self.store, writes, place.as_ref())? };
+            if place.is_some() {
+                self.shared.place_is_kept();
+            }
             let effects = self.edge.release(&self.state);
             self.deliver(effects, &kept);
             if until.is_some_and(|until| Instant::now() >= until) {
@@ -160,9 +164,10 @@ impl Hub {
         let slices = if self.is_urgent() { SLICES } else { 1 };
         let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
         let proposed = proposed.filter(|oldest| *oldest > self.state.oldest());
-        let proposed = proposed.filter(|_| self.drives());
         self.retains = self.retains.max(proposed);
-        Ok(is_more || proposed.is_some())
+        // With a log there is nothing more to remove until the proposal has come back. Every node proposes: the strictest
+        // limit of all of them counts.
+        Ok(is_more || (proposed.is_some() && !self.order.is_log()))
     }
 
     /// Must room be made at once?

@@ -11,7 +11,6 @@ use crate::edge::Ask;
 use crate::edge::{Command, Now};
 use crate::log;
 use crate::order::Readiness;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tcp_chat_state::{ConnectionId, IdMap, Intent};
@@ -104,7 +103,12 @@ impl Hub {
             self.edge.propose(Intent::Retain(oldest));
         }
         let is_busy = readiness == Readiness::Busy;
-        let aside = if is_busy { self.set_aside(waiting) } else { VecDeque::new() };
+        if self.order.is_log() && self.shared.may_go_on(is_busy) {
+            waiting.take_back();
+        }
+        if is_busy {
+            self.set_aside(waiting);
+        }
         self.rewrites = Rewrites::default();
         // A command that found no room in the last turn has it now, but not in two turns in a row: what comes first would
         // wait for a queue of long commands.
@@ -128,17 +132,20 @@ impl Hub {
                     list.into_iter().for_each(|command| self.admit(connection, command));
                 }
                 Entry::Control(control) => {
-                    taken.encoded += match &control {
+                    let encoded = match &control {
                         Control::Rules(rules, _) => most_bytes_of_operator(Some(rules)),
                         _ => most_bytes_of_operator(None),
                     };
+                    // A policy may be so long that it needs a turn of its own.
+                    if taken.encoded + encoded > ENCODED_BYTES && self.edge.proposed() > 0 {
+                        waiting.put_back(Entry::Control(control));
+                        break;
+                    }
+                    taken.encoded += encoded;
                     self.control(control);
                 }
             }
             taken.bytes += self.rewrites.take_bytes();
-        }
-        if is_busy {
-            waiting.put_back(aside);
         }
         taken.heavy_at = self.edge.proposed();
         self.gather_steps(waiting, &mut taken, is_busy);
@@ -157,13 +164,14 @@ impl Hub {
         self.edge.admit(&self.state, connection, command, past);
     }
 
-    /// Takes the entries out that wait for a busy order.
-    fn set_aside(&self, waiting: &mut Waiting) -> VecDeque<Entry> {
+    /// Sets the entries aside that wait for a busy order.
+    fn set_aside(&self, waiting: &mut Waiting) {
         waiting.set_aside(|entry| match entry {
             Entry::Open(..) => false,
             Entry::Commands(c, list) => list.iter().any(|command| self.edge.needs_order(*c, command)),
-            Entry::Control(control) => control.needs_order(),
-        })
+            // While the store fails it is refused at once.
+            Entry::Control(control) => control.needs_order() && self.failing.is_none(),
+        });
     }
 
     /// Takes requests other than messages: some of them in every turn, also beside messages that fill it.
@@ -199,7 +207,10 @@ impl Hub {
                 break;
             }
         }
-        waiting.next_turn();
+        // With a log, what they wait for comes back later.
+        if !self.order.is_log() {
+            waiting.next_turn();
+        }
     }
 
     /// The slow work of the turn. The hub proposes which sessions end and the number of steps before the turn is

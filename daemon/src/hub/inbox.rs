@@ -52,9 +52,35 @@ pub enum Control {
     Erased(i64, oneshot::Sender<Option<u64>>),
     /// The registered users.
     Users(oneshot::Sender<Registered>),
-    /// Apply other settings.
-    Rules(Box<Rules>, oneshot::Sender<Vec<RoomTwin>>),
+    /// Could this policy be proposed now?
+    CheckRules(Box<Rules>, oneshot::Sender<Result<(), PolicyRefused>>),
+    /// Propose this policy. Answers, once it counts, which rooms look like a configured one.
+    Rules(Box<Rules>, oneshot::Sender<Result<Vec<RoomTwin>, PolicyRefused>>),
 }
+
+/// Why a policy was not proposed. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyRefused {
+    /// Nothing can be ordered.
+    #[error(
+        "nothing can be ordered now (`tcp-chatd status` says why), so no policy can count on all nodes; try again later"
+    )]
+    Unavailable,
+    /// The store of this node cannot be written, so it takes nothing from the log.
+    #[error(
+        "the store of this node cannot be written (`tcp-chatd status` says why); reload another node, or try again later"
+    )]
+    StoreFails,
+    /// No entry of the log takes it.
+    #[error(
+        "the names of the configured rooms take {0} bytes, and in a cluster they may take {most}: configure fewer rooms",
+        most = POLICY_BYTES
+    )]
+    TooLong(usize),
+}
+
+/// The longest encoded form of a policy in a cluster, in bytes, about: one entry of the log takes it.
+pub(super) const POLICY_BYTES: usize = 384 * 1024;
 
 impl Control {
     /// Does it become part of a turn?

@@ -20,7 +20,7 @@ mod turn;
 mod waiting;
 
 pub use directory::Directory;
-pub use inbox::{Control, Entry, Health, HubGone, Inbox, inbox};
+pub use inbox::{Control, Entry, Health, HubGone, Inbox, PolicyRefused, inbox};
 pub use outbox::{Closed, Item, Outbox, Taken};
 
 use crate::edge::{Edge, Now};
@@ -211,8 +211,7 @@ impl Hub {
                 tokio::select! {
                     biased;
                     count = entries.recv_many(&mut taken, TURN_COMMANDS) => if count == 0 { break },
-                    // While the store fails, nothing is taken from the order, so its words would end this at once.
-                    () = std::future::poll_fn(|context| self.order.poll_word(context)), if self.failing.is_none() => {}
+                    () = std::future::poll_fn(|context| self.order.poll_word(context)) => {}
                     () = tokio::time::sleep_until(due) => {}
                 }
                 taken.drain(..).for_each(|entry| self.add(&mut waiting, entry));
@@ -221,7 +220,7 @@ impl Hub {
             goes_on = self.turn(&mut waiting);
             self.chores();
         }
-        self.finish()
+        self.finish().await
     }
 
     /// Has the next turn nothing to do until something comes? `goes_on`: the result of the turn before.
@@ -259,20 +258,22 @@ impl Hub {
         let held = waiting.holds().then_some(self.held_at);
         let erases = self.failing.is_none() && may_work && self.drives();
         let erasing = self.state.erasure().filter(|_| erases).map(|_| self.erase_at);
-        let ordered = self.order.due().filter(|_| self.failing.is_none()).map(|at| self.began + at);
-        [ending, probe, deferred, held, erasing, ordered, self.next_answer()]
+        let ordered = self.order.due().map(|at| self.began + at);
+        let place = self.shared.place_due().filter(|_| self.failing.is_none());
+        [ending, probe, deferred, held, erasing, ordered, place, self.next_answer()]
             .into_iter()
             .flatten()
             .fold(self.retention_at.min(self.check_at), Instant::min)
     }
 
-    fn finish(mut self) -> Ended {
+    async fn finish(mut self) -> Ended {
         log::tell_left_out();
-        self.order.leave(self.began.elapsed());
+        self.leave().await;
         self.store.wait_longer_for_locks();
         if self.failing.is_some() && self.store.check_files().and_then(|()| self.keep_held(None)).is_ok() {
             self.failing = None;
         }
+        self.keep_place();
         let mut failing = self.failing.map(|(why, _)| why);
         if let Err(why) = self.store.close() {
             failing.get_or_insert(why.to_string());

@@ -2,6 +2,8 @@
 //! happens to the order. Called by the turn, only if there is a log. Never waits: what does not go on now is tried again
 //! after the next word from the log.
 
+mod ends;
+
 use super::gather::Taken;
 use super::pace::Pace;
 use super::turn::Own;
@@ -40,11 +42,33 @@ pub(super) struct Shared {
     fails_since: Option<Instant>,
     /// The connections were handed over, because the store fails for too long.
     has_handed_over: bool,
+    /// An own turn came back, or something happened to the order, since the last turn was gathered.
+    has_news: bool,
+    /// The order was busy when the last turn was gathered.
+    was_busy: bool,
+    /// The place of the last turns, which wrote nothing: how many they are, and since when.
+    unkept: Option<(Place, u32, Instant)>,
+    /// The process ends: the end of its epoch is proposed.
+    is_leaving: bool,
+    /// The epoch of this node is closed.
+    has_left: bool,
     /// Why the process must end.
     stopped: Option<Stopped>,
 }
 
 impl Shared {
+    /// May what has waited go on? Otherwise nobody looks at it: thousands of connections may wait, and each word from the log
+    /// and each request of another one leads to a pass.
+    pub(super) fn may_go_on(&mut self, is_busy: bool) -> bool {
+        let was_busy = std::mem::replace(&mut self.was_busy, is_busy);
+        std::mem::take(&mut self.has_news) || (was_busy && !is_busy)
+    }
+
+    /// Does another node live?
+    fn has_others(&self) -> bool {
+        self.members.len() > 1
+    }
+
     pub(super) fn store_fails(&mut self) {
         self.fails_since.get_or_insert_with(Instant::now);
     }
@@ -110,13 +134,13 @@ impl Hub {
             self.propose(now, at, taken);
         }
         self.end_turn(commands);
-        is_more || (commands > 0 && !waiting.is_empty()) || self.has_shared_work(self.readiness(at))
+        is_more || (commands > 0 && waiting.has_next()) || self.has_shared_work(self.readiness(at))
     }
 
     /// Can a turn be proposed? While the store fails, none is taken from the log, so none is proposed.
     pub(super) fn readiness(&self, at: Duration) -> Readiness {
         match (self.shared.fails_since, self.order.hold()) {
-            (Some(since), Some(hold)) if since.elapsed() >= hold => Readiness::Unavailable,
+            (Some(since), Some(hold)) if since.elapsed() >= self.patience(hold) => Readiness::Unavailable,
             (Some(_), Some(_)) => Readiness::Busy,
             _ => self.order.readiness(at),
         }
@@ -147,6 +171,10 @@ impl Hub {
 
     /// Applies the turns that came back, and commits several of them together. True: more have come back.
     fn apply_ordered(&mut self, at: Duration) -> bool {
+        if self.failing.is_some() {
+            self.rest(at);
+            return false;
+        }
         let mut applied = Applied::default();
         // The turn after one that the store could not keep stays in the log.
         while self.failing.is_none() && self.shared.stopped.is_none() {
@@ -155,8 +183,12 @@ impl Hub {
                 Some(Next::Turn(ordered)) => {
                     let outcome = self.apply_one(ordered);
                     let place = self.order.applied(&outcome.writes);
+                    let stands_alone = outcome.writes.stand_alone();
+                    if stands_alone {
+                        self.commit_applied(std::mem::take(&mut applied));
+                    }
                     applied.add(outcome, place);
-                    if applied.is_full() {
+                    if stands_alone || applied.is_full() {
                         self.commit_applied(applied);
                         return true;
                     }
@@ -180,6 +212,7 @@ impl Hub {
     fn apply_one(&mut self, Ordered { turn, own }: Ordered) -> Outcome {
         let is_next = |first: &UnderWay| own == Some(first.number);
         let mut own = if self.shared.under_way.front().is_some_and(is_next) {
+            self.shared.has_news = true;
             self.shared.under_way.pop_front().map(|first| first.own)
         } else {
             None
@@ -203,6 +236,7 @@ impl Hub {
             Ok(number) => self.shared.under_way.push_back(UnderWay { number, turn: number_in_edge, own }),
             Err(why) => {
                 error!(event = "turn_not_taken", reason = ?why, "a turn could not be proposed; its connections are closed");
+                self.shared.has_news = true;
                 self.edge.withdraw(&self.state, &[number_in_edge]);
                 self.deliver_at_once();
             }
@@ -216,8 +250,10 @@ impl Hub {
     }
 
     fn happens(&mut self, event: OrderEvent) {
+        self.shared.has_news = true;
         match event {
             OrderEvent::Up => {}
+            OrderEvent::Fenced(_) if self.shared.is_leaving => self.shared.has_left = true,
             OrderEvent::Fenced(_) => {
                 warn!(event = "fenced", "this node was declared gone: its clients go on at other nodes");
                 self.shared.under_way.clear();
@@ -240,7 +276,7 @@ impl Hub {
                 self.shared.members = members.to_vec();
             }
             OrderEvent::Ended(stopped) => {
-                let (cause, reason) = (stopped.event, &*stopped.reason);
+                let (cause, reason) = (stopped.cause.as_str(), &*stopped.reason);
                 error!(
                     event = "order_ended",
                     cause, reason, "the daemon cannot go on in its cluster, and ends"
@@ -250,18 +286,6 @@ impl Hub {
             }
         }
         self.deliver_at_once();
-    }
-
-    /// A node whose store has failed for too long gives its clients to the others, once.
-    fn hand_over_if_needed(&mut self, readiness: Readiness) {
-        let fails_long = self.shared.fails_since.is_some() && readiness == Readiness::Unavailable;
-        if fails_long && !std::mem::replace(&mut self.shared.has_handed_over, true) {
-            warn!(
-                event = "handed_over",
-                "the store could not be written for long: clients go on at other nodes"
-            );
-            self.edge.hand_over(&self.state);
-        }
     }
 }
 

@@ -94,11 +94,13 @@ impl Hub {
         }
         let Outcome { mut writes, effects } = outcome;
         if writes.is_empty() {
+            self.shared.note_place(place);
             return self.deliver(effects, &[]);
         }
         let began = Instant::now();
         match commit(&mut self.store, &mut writes, place.as_ref()) {
             Ok(kept) => {
+                self.shared.place_is_kept();
                 self.metrics.hub.committed(began.elapsed());
                 // Before the delivery, so that a user can use a new password or certificate as soon as the reply arrives.
                 self.directory.publish(self.state.users());

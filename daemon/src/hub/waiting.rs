@@ -34,6 +34,13 @@ pub(super) struct Waiting {
     held: Vec<ConnectionId>,
     /// The connections whose next command waits for the next turn.
     postponed: Vec<ConnectionId>,
+    /// Entries that came first and wait for an order that is busy, in the order of their arrival,
+    aside: VecDeque<Entry>,
+    /// and their connections.
+    aside_of: HashSet<ConnectionId>,
+    /// How many entries and commands were looked at to see whether they must wait.
+    #[cfg(test)]
+    pub(super) looked: std::cell::Cell<usize>,
     /// The bytes of the next command in the line that the turn had no room for. 0: there was none.
     needed: usize,
 }
@@ -82,7 +89,12 @@ impl Waiting {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.line.is_empty() && self.postponed.is_empty()
+        !self.has_next() && self.postponed.is_empty() && self.aside.is_empty()
+    }
+
+    /// Is there something that waits only for a turn?
+    pub(super) fn has_next(&self) -> bool {
+        !self.first.is_empty() || !self.line.is_empty()
     }
 
     #[cfg(test)]
@@ -107,27 +119,46 @@ impl Waiting {
         Some((entry, true))
     }
 
-    /// Takes the entries out of those that come first that must wait, with all later ones of their connections.
-    pub(super) fn set_aside(&mut self, must_wait: impl Fn(&Entry) -> bool) -> VecDeque<Entry> {
-        let mut waiting: HashSet<ConnectionId> = HashSet::new();
-        let (aside, first) = std::mem::take(&mut self.first).into_iter().partition(|entry| match entry {
-            Entry::Open(connection, ..) | Entry::Commands(connection, _) => {
-                let waits = waiting.contains(connection) || must_wait(entry);
-                if waits {
-                    waiting.insert(*connection);
+    /// Sets the entries of those that come first aside that must wait, with all later ones of their connections. They are not
+    /// looked at again until [`Waiting::take_back`].
+    pub(super) fn set_aside(&mut self, must_wait: impl Fn(&Entry) -> bool) {
+        for entry in std::mem::take(&mut self.first) {
+            let waits = match &entry {
+                Entry::Open(connection, ..) | Entry::Commands(connection, _) => {
+                    let waits = self.aside_of.contains(connection) || must_wait(&entry);
+                    if waits {
+                        self.aside_of.insert(*connection);
+                    }
+                    waits
                 }
-                waits
+                Entry::Control(_) => must_wait(&entry),
+            };
+            if waits {
+                self.aside.push_back(entry)
+            } else {
+                self.first.push_back(entry)
             }
-            Entry::Control(_) => must_wait(entry),
-        });
-        self.first = first;
-        aside
+            self.looks();
+        }
     }
 
-    /// The entries that were set aside come first again.
-    pub(super) fn put_back(&mut self, mut aside: VecDeque<Entry>) {
-        aside.append(&mut self.first);
-        self.first = aside;
+    /// What was set aside and postponed may go on: it comes first again.
+    pub(super) fn take_back(&mut self) {
+        self.aside_of.clear();
+        self.aside.append(&mut self.first);
+        std::mem::swap(&mut self.aside, &mut self.first);
+        self.next_turn();
+    }
+
+    /// An entry that was taken comes first again.
+    pub(super) fn put_back(&mut self, entry: Entry) {
+        self.first.push_front(entry);
+    }
+
+    /// Something is looked at. The tests count it.
+    fn looks(&self) {
+        #[cfg(test)]
+        self.looked.set(self.looked.get() + 1);
     }
 
     /// Counts an entry that was taken out of `first`. After its last one, a connection with other requests gets into
@@ -154,6 +185,7 @@ impl Waiting {
     ) -> Option<Step> {
         let connection = loop {
             let connection = self.line.pop_front()?;
+            self.looks();
             let next = self.rest.get(&connection).and_then(|batches| batches.front()?.as_slice().first());
             if next.is_some_and(|command| must_wait(connection, command)) {
                 self.postponed.push(connection);

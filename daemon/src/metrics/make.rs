@@ -82,6 +82,11 @@ impl Make {
         Ok(made)
     }
 
+    /// Without a label and without a value: absent until it is set.
+    pub(super) fn absent_gauge(&self, name: &str, help: &str) -> Result<IntGaugeVec> {
+        self.put(IntGaugeVec::new(opts(name, help), &[])?)
+    }
+
     pub(super) fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Result<Histogram> {
         let opts = HistogramOpts::from(opts(name, help)).buckets(bounds.to_vec());
         self.put(Histogram::with_opts(opts)?)

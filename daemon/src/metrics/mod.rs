@@ -10,7 +10,7 @@ mod make;
 mod now;
 mod words;
 
-pub use now::{HubNow, Now};
+pub use now::{ClusterNow, HubNow, Now};
 pub use words::{Handshake, Reason, TURNED_AWAY, Tls, Via};
 
 use crate::edge::Counters;

@@ -23,6 +23,17 @@ pub(super) struct Gauges {
     certificate: Gauge,
     hub_up: IntGauge,
     ready: IntGauge,
+    cluster: Cluster,
+}
+
+/// The gauges of a cluster's node. Absent without a cluster.
+#[derive(Debug)]
+struct Cluster {
+    state: IntGaugeVec,
+    members: IntGaugeVec,
+    in_flight: IntGaugeVec,
+    applied: IntGaugeVec,
+    end: IntGaugeVec,
 }
 
 /// The values of a scrape. `None`: the value could not be measured, and the last one stays.
@@ -61,6 +72,25 @@ pub struct HubNow {
     pub outbox_bytes_max: usize,
     /// Whether messages are refused because the store fails.
     pub store_failing: bool,
+    /// The values of a cluster's node; `None`: this daemon is alone.
+    pub cluster: Option<ClusterNow>,
+}
+
+/// The values of a cluster's node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClusterNow {
+    /// 0: it serves; 1: it waits for something to come back; 2: it refuses what needs the order.
+    pub state: u8,
+    /// The nodes that live, as far as this one has read, itself included.
+    pub members: usize,
+    /// Own entries that have not come back.
+    pub in_flight: usize,
+    /// The sequence of the last applied entry.
+    pub applied: u64,
+    /// The last sequence of the stream; `None`: unknown since the last connection, and the last value stays.
+    pub end: Option<u64>,
+    /// Whether `/readyz` answers 200, as far as the order decides it.
+    pub is_ready: bool,
 }
 
 impl Gauges {
@@ -103,6 +133,7 @@ impl Gauges {
             )?,
             hub_up: make.gauge("hub_up", "1 if the hub answered this scrape in time.")?,
             ready: make.gauge("ready", "1 if the daemon is ready for clients, as /readyz says.")?,
+            cluster: Cluster::new(make)?,
         })
     }
 
@@ -121,6 +152,9 @@ impl Gauges {
             self.outbox_bytes.set(whole(hub.outbox_bytes));
             self.outbox_bytes_max.set(whole(hub.outbox_bytes_max));
             self.store_failing.set(i64::from(hub.store_failing));
+            if let Some(cluster) = &hub.cluster {
+                self.cluster.set(cluster);
+            }
         }
         if let Some((log, index, messages)) = now.store {
             self.store_bytes.with_label_values(&["log"]).set(long(log));
@@ -133,6 +167,59 @@ impl Gauges {
         }
         if let Some(ends) = now.certificate.and_then(|ends| ends.duration_since(UNIX_EPOCH).ok()) {
             self.certificate.set(ends.as_secs_f64());
+        }
+    }
+}
+
+impl Cluster {
+    fn new(make: &Make) -> prometheus::Result<Self> {
+        Ok(Self {
+            state: make.absent_gauge(
+                "cluster_state",
+                "0: this node serves; 1: it waits for an entry to come back; 2: it refuses what needs the order.",
+            )?,
+            members: make.absent_gauge("cluster_members", "Living nodes of the cluster, this one included.")?,
+            in_flight: make.absent_gauge("cluster_in_flight", "Own entries that have not come back.")?,
+            applied: make
+                .absent_gauge("cluster_applied", "The stream sequence of the last entry that was applied.")?,
+            end: make.absent_gauge("cluster_end", "The last sequence of the stream, as its leader told last.")?,
+        })
+    }
+
+    fn set(&self, now: &ClusterNow) {
+        let set = |gauge: &IntGaugeVec, value: u64| {
+            gauge.with_label_values::<&str>(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.state, now.state.into());
+        set(&self.members, now.members as u64);
+        set(&self.in_flight, now.in_flight as u64);
+        set(&self.applied, now.applied);
+        if let Some(end) = now.end {
+            set(&self.end, end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn the_gauges_of_a_cluster_exist_only_in_one() {
+        let metrics = Metrics::new().unwrap();
+        let text = |cluster| {
+            let hub = Some(HubNow { cluster, ..HubNow::default() });
+            metrics.text(&Now { hub, ..Now::default() }).unwrap()
+        };
+        assert!(!text(None).contains("cluster"));
+        let cluster = ClusterNow { state: 1, members: 3, in_flight: 4, applied: 50, ..ClusterNow::default() };
+        let first = text(Some(cluster));
+        assert!(first.contains("\ntcp_chatd_cluster_state 1\n"), "{first}");
+        assert!(!first.contains("cluster_end"), "{first}");
+        let second = text(Some(ClusterNow { end: Some(60), ..cluster }));
+        for line in ["cluster_members 3", "cluster_in_flight 4", "cluster_applied 50", "cluster_end 60"] {
+            assert!(second.contains(&format!("\ntcp_chatd_{line}\n")), "{line}: {second}");
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::stream::{FromStream, ToStream};
 use super::{LogOrder, Next, NotTaken, Order, OrderReport, Place, Readiness};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn, Writes};
@@ -30,6 +30,20 @@ pub struct Linked {
     stream: mpsc::UnboundedSender<ToStream>,
     /// A word that was received and not heard yet.
     word: Option<FromStream>,
+    serves: Serves,
+}
+
+/// Whether the order orders requests. A node whose order does not must not give copies of its store: it may be the one that
+/// differs, or that is away.
+#[derive(Debug, Clone, Default)]
+pub struct Serves(Arc<AtomicBool>);
+
+impl Serves {
+    /// Does it, as far as is known now?
+    #[must_use]
+    pub fn now(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The task's end of the channels.
@@ -39,6 +53,8 @@ pub struct TaskEnd {
     pub words: mpsc::UnboundedReceiver<ToStream>,
     /// Where the answers go.
     pub order: ToOrder,
+    /// Whether the order orders requests.
+    pub serves: Serves,
 }
 
 /// Sends words to the order.
@@ -100,8 +116,9 @@ impl Linked {
         let (stream, stream_out) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let to_order = ToOrder { words: words_in, waiting: Arc::clone(&waiting) };
-        let linked = Self { order, words, waiting, stream, word: None };
-        (linked, TaskEnd { words: stream_out, order: to_order })
+        let linked = Self { order, words, waiting, stream, word: None, serves: Serves::default() };
+        let serves = linked.serves.clone();
+        (linked, TaskEnd { words: stream_out, order: to_order, serves })
     }
 
     /// The order.
@@ -148,8 +165,15 @@ impl Order for Linked {
     fn next(&mut self, now: Duration) -> Option<Next> {
         self.hear(now);
         let next = self.order.next(now);
+        self.serves.0.store(self.order.serves(), Ordering::Relaxed);
         self.tell();
         next
+    }
+
+    fn rest(&mut self, now: Duration, lives: bool) {
+        self.hear(now);
+        self.order.rest(now, lives);
+        self.tell();
     }
 
     fn applied(&mut self, writes: &Writes) -> Option<Place> {
@@ -186,8 +210,9 @@ impl Order for Linked {
         Some(self.order.report(now))
     }
 
-    fn leave(&mut self, now: Duration) {
-        self.order.leave(now);
+    fn leave(&mut self, now: Duration) -> bool {
+        let is_proposed = self.order.leave(now);
         self.tell();
+        is_proposed
     }
 }

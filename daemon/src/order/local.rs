@@ -36,6 +36,8 @@ impl Order for Local {
         self.turn.take().map(|turn| Next::Turn(Ordered { turn, own: Some(self.proposed) }))
     }
 
+    fn rest(&mut self, _: Duration, _: bool) {}
+
     fn applied(&mut self, _: &Writes) -> Option<Place> {
         None
     }
@@ -60,7 +62,9 @@ impl Order for Local {
         None
     }
 
-    fn leave(&mut self, _: Duration) {}
+    fn leave(&mut self, _: Duration) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

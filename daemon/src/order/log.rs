@@ -250,6 +250,12 @@ impl LogOrder {
         }
     }
 
+    /// Does this node order requests, or wait for no more than room?
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        !self.is_stopped && !self.is_blocked()
+    }
+
     /// Can no turn be proposed, whatever comes back of those in flight?
     fn is_blocked(&self) -> bool {
         !self.proposer.is_up() || self.halt.is_some() || self.is_suspect
@@ -296,6 +302,18 @@ impl LogOrder {
                     return None;
                 }
             }
+        }
+    }
+
+    /// As [`super::Order::rest`].
+    pub fn rest(&mut self, now: Duration, lives: bool) {
+        if self.is_stopped {
+            return;
+        }
+        self.note_time(now);
+        self.life.is_resting = true;
+        if lives && self.link.is_some() {
+            self.beat(now);
         }
     }
 
@@ -352,6 +370,9 @@ impl LogOrder {
     pub fn due(&self) -> Option<Duration> {
         if self.is_stopped {
             return None;
+        }
+        if self.life.is_resting {
+            return Some(self.life.now + self.patience.gone_after / life::BEATS);
         }
         let linked = [self.proposer.wake(), Some(self.feed.wake())].into_iter().flatten();
         let first = linked.filter(|_| self.link.is_some()).min();

@@ -4,6 +4,7 @@
 //! [`Local`] is the order of a daemon that is alone, `LogOrder` that of a cluster's node. `stream` has the words between
 //! the latter and the task that talks with the stream, and `Linked` moves them. The hub has one of them, as [`Orders`].
 
+mod cause;
 #[cfg(feature = "cluster")]
 mod linked;
 mod local;
@@ -16,8 +17,9 @@ pub mod slow;
 #[cfg(feature = "cluster")]
 pub mod stream;
 
+pub use cause::{Cause, Remedy, Stopped};
 #[cfg(feature = "cluster")]
-pub use linked::{Linked, OrderGone, TaskEnd, ToOrder};
+pub use linked::{Linked, OrderGone, Serves, TaskEnd, ToOrder};
 pub use local::Local;
 #[cfg(feature = "cluster")]
 pub use log::{Begin, Identity, LogOrder, Patience, Process, node_id};
@@ -80,15 +82,6 @@ pub struct MemberNow {
     pub address: Box<str>,
 }
 
-/// Why the process must end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
-    /// The name of the event in the log.
-    pub event: &'static str,
-    /// The sentence for the operator: what is wrong, and what to do.
-    pub reason: Box<str>,
-}
-
 /// What comes next in the order.
 #[derive(Debug)]
 pub enum Next {
@@ -130,10 +123,14 @@ pub trait Order {
     /// [`Order::applied`] before it calls this again.
     fn next(&mut self, now: Duration) -> Option<Next>;
 
+    /// Called instead of [`Order::next`] while the store cannot be written: takes in what comes, and gives nothing out. `lives`:
+    /// the other nodes are told that this one lives. Otherwise they close its epoch, and its clients and its work become theirs.
+    fn rest(&mut self, now: Duration, lives: bool);
+
     /// The turn of the last call of [`Order::next`] was applied, with these writes. Returns its place in the log.
     fn applied(&mut self, writes: &Writes) -> Option<Place>;
 
-    /// The time at which [`Order::next`] must be called although no word came. `None`: never.
+    /// The time at which [`Order::next`] or [`Order::rest`] must be called although no word came. `None`: never.
     fn due(&self) -> Option<Duration>;
 
     /// Ready when a word from outside waits for [`Order::next`]. Otherwise the task is woken when one comes. Without a log no
@@ -151,7 +148,7 @@ pub trait Order {
     /// What an operator is told about the order. `None`: there is no log.
     fn report(&self, now: Duration) -> Option<OrderReport>;
 
-    /// The process ends: the epoch of this node is closed, as far as that is possible at once, so that the others need not wait
-    /// until they miss it.
-    fn leave(&mut self, now: Duration);
+    /// The process ends: proposes that the epoch of this node is closed, so that the others need not wait until they miss it. It
+    /// is closed when [`OrderEvent::Fenced`] comes. False: it could not be proposed now, and may be tried again.
+    fn leave(&mut self, now: Duration) -> bool;
 }

@@ -57,6 +57,10 @@ impl Order for Orders {
         each!(self, order => order.next(now))
     }
 
+    fn rest(&mut self, now: Duration, lives: bool) {
+        each!(self, order => order.rest(now, lives));
+    }
+
     fn applied(&mut self, writes: &Writes) -> Option<Place> {
         each!(self, order => order.applied(writes))
     }
@@ -81,7 +85,7 @@ impl Order for Orders {
         each!(self, order => order.report(now))
     }
 
-    fn leave(&mut self, now: Duration) {
-        each!(self, order => order.leave(now));
+    fn leave(&mut self, now: Duration) -> bool {
+        each!(self, order => order.leave(now))
     }
 }

@@ -28,16 +28,28 @@ pub struct OrderReport {
     pub behaviour: u16,
 }
 
-/// Can the order order requests?
+impl OrderReport {
+    /// Why no client should be sent to this node now. `None`: it serves.
+    #[must_use]
+    pub fn why_not_ready(&self) -> Option<&'static str> {
+        match self.state {
+            OrderState::Unavailable => Some("nothing can be ordered in the cluster"),
+            OrderState::Waiting if self.epoch == 0 => Some("this node has not started in its cluster yet"),
+            OrderState::Waiting | OrderState::Serving => None,
+        }
+    }
+}
+
+/// Can the order order requests? The numbers are those of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderState {
     /// Yes.
-    Serving,
+    Serving = 0,
     /// Not yet: something must come back first.
-    Waiting,
+    Waiting = 1,
     /// No: requests that change something are refused.
-    Unavailable,
+    Unavailable = 2,
 }
 
 impl From<Readiness> for OrderState {

@@ -1,7 +1,7 @@
 //! Owns the log of the tests: proposed turns lie in it until the test orders them, and what the test puts there comes next. Never
 //! drops, doubles or reorders anything by itself. An assertion of it fails if the hub breaks a rule of the order.
 
-use super::{Next, NotTaken, Order, OrderReport, Ordered, Place, Readiness};
+use super::{Next, NotTaken, Order, OrderEvent, OrderReport, Ordered, Place, Readiness};
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +19,12 @@ pub struct Slow {
     pub window: usize,
     /// The moment at which it has stopped.
     pub stopped_at: Option<Duration>,
+    /// The calls of [`Order::rest`], with what each told the others.
+    pub rests: Vec<bool>,
+    /// How often it was asked to leave,
+    pub leaves: u32,
+    /// and how often that is refused first.
+    pub refuses_to_leave: u32,
     /// The turns that it has proposed.
     pub proposed: u64,
     /// Those of them that have no place in the log yet.
@@ -39,6 +45,9 @@ impl Slow {
             readiness: Readiness::Ready,
             window: 64,
             stopped_at: None,
+            rests: Vec::new(),
+            leaves: 0,
+            refuses_to_leave: 0,
             proposed: 0,
             sent: VecDeque::new(),
             coming: VecDeque::new(),
@@ -98,6 +107,10 @@ impl Order for Slow {
         Some(next)
     }
 
+    fn rest(&mut self, _: Duration, lives: bool) {
+        self.rests.push(lives);
+    }
+
     fn applied(&mut self, _: &Writes) -> Option<Place> {
         assert!(std::mem::take(&mut self.is_applying), "no turn was taken");
         self.applied += 1;
@@ -124,5 +137,13 @@ impl Order for Slow {
         None
     }
 
-    fn leave(&mut self, _: Duration) {}
+    fn leave(&mut self, _: Duration) -> bool {
+        self.leaves += 1;
+        let is_proposed = self.leaves > self.refuses_to_leave;
+        if is_proposed {
+            let lost = self.lose();
+            self.coming.push_back(Next::Event(OrderEvent::Fenced(lost)));
+        }
+        is_proposed
+    }
 }

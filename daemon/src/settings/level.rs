@@ -28,7 +28,8 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
         }
         let level: LevelFilter = level.parse().map_err(|_| bad(part))?;
         targets = match target {
-            None => targets.with_default(level),
+            // Libraries say much that is of no use to an operator: they are asked for by name.
+            None => targets.with_default(level.min(LevelFilter::WARN)).with_target(PROGRAM, level),
             Some(t) if !t.is_empty() && t.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c)) => {
                 targets.with_target(t, level)
             }
@@ -38,13 +39,16 @@ pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
     Ok(targets)
 }
 
+/// The target of all that this program logs.
+const PROGRAM: &str = "tcp_chatd";
+
 /// The modules of this crate that log.
 const PARTS: [&str; 20] = [
     "admin", "auth", "clock", "cluster", "commands", "daemon", "edge", "http", "hub", "log", "metrics",
     "net", "order", "places", "rate", "settings", "store", "systemd", "tls", "web",
 ];
 /// The libraries that may log.
-const LIBRARIES: [&str; 5] = ["hyper", "hyper_util", "mio", "rustls", "tokio"];
+const LIBRARIES: [&str; 6] = ["async_nats", "hyper", "hyper_util", "mio", "rustls", "tokio"];
 
 /// The targets in a level that no module logs under: a mistyped target would silence the log. Each with a
 /// suggestion.
@@ -107,5 +111,19 @@ mod tests {
         let targets = parse_level("warn,tcp_chatd::net=debug").unwrap();
         assert!(targets.would_enable("tcp_chatd::net::listener", &tracing::Level::DEBUG));
         assert!(!targets.would_enable("tcp_chatd::hub", &tracing::Level::INFO));
+    }
+
+    #[test]
+    fn libraries_warn_and_say_more_only_if_they_are_named() {
+        use tracing::Level;
+        let targets = parse_level("debug").unwrap();
+        assert!(targets.would_enable("tcp_chatd::hub", &Level::DEBUG));
+        assert!(targets.would_enable("async_nats", &Level::WARN));
+        assert!(!targets.would_enable("async_nats", &Level::INFO));
+        let targets = parse_level("info,async_nats=info").unwrap();
+        assert!(targets.would_enable("async_nats::connector", &Level::INFO));
+        assert!(!targets.would_enable("hyper", &Level::INFO));
+        assert!(!parse_level("error").unwrap().would_enable("hyper", &Level::WARN));
+        assert_eq!(unknown_targets("info,async_nats=info"), [""; 0]);
     }
 }

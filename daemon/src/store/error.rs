@@ -117,6 +117,15 @@ pub enum StoreError {
         /// The store.
         store: String,
     },
+    /// An earlier store was set aside, and may be the only one that has its messages.
+    #[error(
+        "{} was set aside earlier, and the cluster may not have all of its messages: move it elsewhere, then start the daemon \
+         again", aside.display()
+    )]
+    SetAside {
+        /// The earlier store.
+        aside: PathBuf,
+    },
     /// The disk or the quota is full.
     #[error("the disk of {store} is full: free some space, or shorten `history.retain`")]
     Full {

@@ -108,7 +108,7 @@ pub(super) fn empty_if_unused(place: &Location) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn remove(file: &Path) -> Result<(), StoreError> {
+pub(super) fn remove(file: &Path) -> Result<(), StoreError> {
     match fs::remove_file(file) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", file, &e)),
         _ => Ok(()),
@@ -129,7 +129,7 @@ fn is_unused(place: &Location) -> Result<bool, StoreError> {
 }
 
 /// Gives the copy of a node's store another name. The copy has no other files beside it afterwards.
-fn rename_node(copy: &Path, name: &str) -> Result<(), StoreError> {
+pub(super) fn rename_node(copy: &Path, name: &str) -> Result<(), StoreError> {
     let place = Location::File(copy.to_owned());
     let log = schema::open(&place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let error = |e: rusqlite::Error| StoreError::sqlite("write", &place, &e);

@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `writer`, `commit`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy`, `names` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
-//! | `cluster`, `membership` | the node of a cluster whose store it is, and its place in the log |
+//! | `cluster`, `membership`, `outdated` | the node of a cluster whose store it is, its place in the log, and its replacement |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
 //! | `export` | reads of operators, from another process |
 //! | `retention`, `message_age`, `history_size`, `removal`, `removal_slice` | what is removed, and its removal |
@@ -44,6 +44,7 @@ mod membership;
 mod message_age;
 mod names;
 mod open_files;
+mod outdated;
 mod permissions;
 mod policy;
 mod purges;

@@ -107,7 +107,7 @@ impl Hub {
                 Next::Event(OrderEvent::Up) => self.seen.lock().unwrap().is_up = true,
                 Next::Event(OrderEvent::Members(members)) => self.seen.lock().unwrap().living = members.len(),
                 Next::Event(OrderEvent::Ended(stopped)) => {
-                    self.seen.lock().unwrap().stopped = Some((stopped.event, stopped.reason));
+                    self.seen.lock().unwrap().stopped = Some((stopped.cause.as_str(), stopped.reason));
                 }
             }
         }

@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 17] = [
+const NOT_HERE: [(&str, &str); 24] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
@@ -38,9 +38,17 @@ const NOT_HERE: [(&str, &str); 17] = [
     ("nats_failed", NATS),
     ("nats_refused", NATS),
     ("stream_silent", NATS),
+    ("node", LIFE),
+    ("joining", LIFE),
+    ("joined", LIFE),
+    ("store_set_aside", LIFE),
+    ("copy_begun", LIFE),
+    ("copy_failed", LIFE),
+    ("policy_differs", LIFE),
 ];
 
 const NATS: &str = "needs NATS servers: tests/cluster";
+const LIFE: &str = "needs NATS servers: checks/cluster_life.py";
 
 /// Events that need a small disk, and so root.
 const WITH_A_DISK: [&str; 4] = ["store_failing", "store_works", "refused_more", "redacted_words_stay"];

@@ -6,6 +6,7 @@ use crate::chain;
 use crate::event::{Entry, Event};
 use crate::members::Members;
 use crate::standing::Voices;
+use crate::time::LogTime;
 
 /// An entry that counts, until it is applied. Dropped without [`Self::applied`] it was never read.
 #[derive(Debug)]
@@ -47,6 +48,13 @@ impl Detached {
 }
 
 impl Reader {
+    /// The time of the log at this entry is at most `latest`, but never before that of the entry before it. For a caller that
+    /// knows the proposer's own time from the sealed body: the server that leads the stream may have a wrong clock, and a
+    /// monotone time would keep that for ever. Every node must give the same `latest`.
+    pub fn limit_time(&self, detached: &mut Detached, latest: LogTime) {
+        detached.0.time = detached.0.time.min(latest).max(self.saved.time);
+    }
+
     /// The entry was applied, as [`Pending::applied`] says. `None`: the reader has read another record since it accepted
     /// this one, or went back. Then nothing has changed, and the caller's state is not that of the reader.
     #[must_use]

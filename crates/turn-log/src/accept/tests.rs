@@ -404,3 +404,22 @@ fn a_detached_entry_is_applied_only_in_its_place() {
     assert!(log.reader.applied(again, &[1; 32]).is_none(), "applied twice");
     assert_eq!(log.reader.claim(), claim);
 }
+
+#[test]
+fn a_server_with_a_wrong_clock_does_not_move_the_time_beyond_the_limit() {
+    let mut log = Log::of_two();
+    let before = log.reader.time();
+    for (stamp, latest, time) in
+        [(9_999_999, 5_000, 5_000), (6_000, 7_000, 6_000), (8_000, 0, 6_000), (0, 9_000, 6_000)]
+    {
+        let header = log.header(Kind::Turn, B, 1, log.last - 1);
+        let record = Record { stamp: LogTime(stamp), ..log.record(log.last + 1, &header, b"") };
+        let Ok(Step::Counts(pending)) = log.reader.accept(&record) else { panic!("it counts") };
+        let mut entry = pending.detach();
+        log.reader.limit_time(&mut entry, LogTime(latest));
+        assert_eq!(entry.entry().time, LogTime(time), "stamp {stamp}, latest {latest}");
+        assert!(log.reader.applied(entry, &[1; 32]).is_some());
+        log.last += 1;
+        assert!(log.reader.time() >= before);
+    }
+}

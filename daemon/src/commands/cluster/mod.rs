@@ -5,7 +5,7 @@ mod found;
 mod status;
 
 use super::{Failure, args::Cluster, exit, print};
-use crate::cluster::{Admin, Finding, KeyFileError, Node, NodeError, StreamError, create_key};
+use crate::cluster::{Admin, Finding, Joined, KeyFileError, Node, NodeError, StreamError, create_key};
 use crate::order::{Begin, Place};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -86,7 +86,9 @@ async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let generation = Generation { number: 1, tag: random()? };
     let (place, mut state) = match place {
         Some(place) => {
-            let rules = found.rules.clone().unwrap_or_else(|| Rules::from(settings));
+            let path =
+                || settings.history.path.as_deref().map_or_else(String::new, |p| p.display().to_string());
+            let rules = found.rules.clone().ok_or_else(|| NodeError::NoPolicy(path()))?;
             (place, tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0))
         }
         None => {
@@ -145,8 +147,13 @@ async fn join(node: &Node, settings: &Settings) -> Result<(), Failure> {
         .await;
     drop(progress);
     match joined? {
-        true => print(&format!("{} has the store of the cluster now: start the daemon\n", node.name)),
-        false => {
+        Joined::Now { aside } => {
+            if let Some(aside) = aside {
+                print(&format!("the old store of {} is {} now\n", node.name, aside.display()))?;
+            }
+            print(&format!("{} has the store of the cluster now: start the daemon\n", node.name))
+        }
+        Joined::Before => {
             // Tells whose store it is, if it is not this node's.
             Store::open_as(&settings.history, Some(&node.name))?;
             print(&format!("{} has a store of the cluster already: start the daemon\n", node.name))
@@ -157,6 +164,7 @@ async fn join(node: &Node, settings: &Settings) -> Result<(), Failure> {
 /// Makes a node's store that of a lone daemon.
 fn leave(settings: &Settings) -> Result<(), Failure> {
     let name = Store::leave_cluster(&settings.history)?;
+    Store::unmark_outdated(&settings.history)?;
     print(&format!(
         "the store of the node {name} is that of a lone daemon now, with all messages so far. Remove the section [cluster] of \
          the configuration before the next start; the other nodes go on without this one\n"
@@ -171,10 +179,9 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
         let text = "this node has no store of the cluster: run `reseed` on the node whose store is the most advanced";
         return Err(Failure::new(exit::INTERNAL, text));
     };
-    let saved = Saved::decode(&stored.place).map_err(|error| NodeError::Place {
-        store: settings.history.path.as_deref().map_or_else(String::new, |p| p.display().to_string()),
-        error,
-    })?;
+    let path = || settings.history.path.as_deref().map_or_else(String::new, |p| p.display().to_string());
+    let saved = Saved::decode(&stored.place).map_err(|error| NodeError::Place { store: path(), error })?;
+    let rules = found.rules.clone().ok_or_else(|| NodeError::NoPolicy(path()))?;
     let admin = Admin::connect(&node.nats).await?;
     if let Some(other) = admin.hears_a_node(&key, LISTEN).await? {
         let text = format!(
@@ -187,11 +194,12 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let generation = Generation { number, tag: random()? };
     let place = Place(saved.rebased(end).encode());
     store.enter_cluster(&node.name, &place.0)?;
-    let rules = found.rules.clone().unwrap_or_else(|| Rules::from(settings));
     let head = found.head;
     let mut state = tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0);
     begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
     store.close()?;
+    // It is the beginning now, whatever it was before.
+    Store::unmark_outdated(&settings.history)?;
     print(&format!(
         "generation {number} begins with the store of {}, whose newest message is {head}. Start this daemon, then the others: \
          one whose store differs takes a copy of this one\n",

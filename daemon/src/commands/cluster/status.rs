@@ -40,6 +40,10 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
     let mut fields = Map::new();
     fields.insert("name".to_owned(), json!(name));
     fields.insert("state".to_owned(), json!("stopped"));
+    if Store::is_outdated(&settings.history) {
+        // The next start fetches the store of another node.
+        fields.insert("outdated".to_owned(), json!(true));
+    }
     let checked = Store::check(&settings.history).ok().and_then(|checked| checked.node);
     if let Some(saved) = checked.and_then(|node| Saved::decode(&node.place).ok()) {
         fields.insert(

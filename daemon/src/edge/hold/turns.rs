@@ -26,7 +26,10 @@ impl Hold {
     pub(super) fn add(&mut self, mut writes: Writes, effects: Vec<Effect>) {
         self.replace_rows(&mut writes.sessions);
         let weight = writes.weight();
-        let fits = |last: &&mut HeldTurn| last.weight + weight <= TOGETHER_BYTES || writes.is_empty();
+        let fits = |last: &&mut HeldTurn| {
+            let is_short = last.weight + weight <= TOGETHER_BYTES || writes.is_empty();
+            is_short && !last.writes.stand_alone() && !writes.stand_alone()
+        };
         let last = match self.turns.back_mut().filter(fits) {
             Some(last) => last,
             None => {

@@ -2,7 +2,10 @@
 //! fenced; and the work that no client has asked for.
 
 mod events;
+mod failing;
 mod nodes;
+mod resends;
+mod waits;
 mod work;
 
 use nodes::{Got, Nodes, command};

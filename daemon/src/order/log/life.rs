@@ -13,7 +13,7 @@ use tcp_chat_turn_log::{ASK_AGAIN, Gone, Halt, Hello, NodeId as LogNode, Proposa
 /// A node whose epoch still lives asks for this long whether another process has its name, before it starts.
 const PROBE: Duration = Duration::from_secs(1);
 /// How many beats are sent within the time after which a silent node is closed.
-const BEATS: u32 = 4;
+pub(super) const BEATS: u32 = 4;
 /// Each node waits longer by this than the one with the next lower number, before it closes a silent one.
 const RANK: Duration = Duration::from_secs(1);
 /// How often a node that differs proposes an empty turn, so that others hear it.
@@ -35,6 +35,8 @@ pub(super) struct Life {
     pub(super) counted: Duration,
     /// The hub was told that own turns are stuck.
     is_stuck: bool,
+    /// The store cannot be written, so nothing is read.
+    pub(super) is_resting: bool,
     /// The process ends: no epoch begins any more.
     is_leaving: bool,
 }
@@ -50,6 +52,7 @@ impl Life {
             spoke: None,
             counted: now,
             is_stuck: false,
+            is_resting: false,
             is_leaving: false,
         }
     }
@@ -68,10 +71,9 @@ impl LogOrder {
         if self.is_stopped || self.applying.is_some() {
             return;
         }
-        let slept = now.saturating_sub(self.life.now);
-        self.life.now = now;
-        if slept > self.patience.gone_after / 2 {
-            // This process was paused: what others told meanwhile is still on its way.
+        self.note_time(now);
+        if std::mem::take(&mut self.life.is_resting) {
+            // What the others proposed meanwhile was not read.
             self.heard.clear();
         }
         if !self.is_blocked() {
@@ -91,18 +93,35 @@ impl LogOrder {
         self.publish(now);
     }
 
+    /// It is that time.
+    pub(super) fn note_time(&mut self, now: Duration) {
+        let slept = now.saturating_sub(self.life.now);
+        self.life.now = now;
+        if slept > self.patience.gone_after / 2 {
+            // This process was paused: what others told meanwhile is still on its way.
+            self.heard.clear();
+        }
+    }
+
     /// Publishes what is due.
     pub(super) fn publish(&mut self, now: Duration) {
         self.out.extend(self.proposer.to_send(now).into_iter().map(ToStream::Publish));
     }
 
-    /// Closes this node's epoch, before its process ends. The others notice it at once.
-    pub fn leave(&mut self, now: Duration) {
+    /// Closes this node's epoch, before its process ends. The others notice it at once. False: it is not proposed now; if it
+    /// never is, the others notice the silence.
+    pub fn leave(&mut self, now: Duration) -> bool {
         self.life.is_leaving = true;
+        if !self.proposer.is_up() {
+            // There is no epoch to close.
+            self.events.push_back(OrderEvent::Fenced(Vec::new()));
+            return true;
+        }
         let epoch = self.reader.members().get(self.me).map_or(0, |member| member.epoch);
-        // If it is not taken, the others notice the silence.
-        let _ = self.proposer.propose(&self.reader, Proposal::Gone(Gone { node: self.me, epoch }), now);
+        let gone = Proposal::Gone(Gone { node: self.me, epoch });
+        let is_proposed = self.proposer.propose(&self.reader, gone, now).is_ok();
         self.publish(now);
+        is_proposed
     }
 
     /// Has everything been read that the log had when its leader was asked?
@@ -163,7 +182,7 @@ impl LogOrder {
     }
 
     /// Tells the others that this node lives, or asks whether it does.
-    fn beat(&mut self, now: Duration) {
+    pub(super) fn beat(&mut self, now: Duration) {
         let is_up = self.proposer.is_up();
         let is_due = self.life.beat.is_none_or(|last| {
             let every = self.patience.gone_after / BEATS;

@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_state::{Intent, NodeId, Turn};
 use tcp_chat_turn_log::{
-    BODY_BYTES, Detached, Entry, Event, Halt, Member, News, NodeId as LogNode, Record, Step, Void,
+    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, News, NodeId as LogNode, Record, Step, Void,
 };
 
 // A turn that can be encoded always fits an entry.
 const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
+
+/// The clock of the server that leads the stream may be ahead of the proposer's by this much, in milliseconds. Beyond it the
+/// proposer's counts.
+const AHEAD_MS: u64 = 5 * 60 * 1000;
 
 /// The outcome of an entry that no state applies.
 const NOTHING: [u8; 32] = [0; 32];
@@ -87,7 +91,11 @@ impl LogOrder {
         self.counts(entry, now);
     }
 
-    fn counts(&mut self, entry: Detached, now: Duration) {
+    fn counts(&mut self, mut entry: Detached, now: Duration) {
+        let mut turn = turn_of(entry.entry());
+        let latest = latest(entry.entry(), turn.as_ref());
+        self.reader.limit_time(&mut entry, latest);
+        turn.iter_mut().for_each(|turn| turn.time = entry.entry().time.0);
         self.pulse.sign(now);
         self.life.counted = now;
         self.heard.insert(entry.entry().header.node, now);
@@ -103,7 +111,6 @@ impl LogOrder {
             Some(News::Replaced(_)) => return self.stop(stopped::replaced(&self.identity.name)),
             _ => {}
         }
-        let turn = turn_of(entry.entry());
         let applying = Applying { entry, news };
         match turn {
             Some(turn) => {
@@ -174,7 +181,17 @@ impl LogOrder {
     }
 }
 
-/// What an entry does to the state. `None`: nothing. Every node alike.
+/// The latest time that an entry can have: that of its proposer, within [`AHEAD_MS`]. An entry without a time of its proposer does
+/// not move the time of the log, except the first one.
+fn latest(entry: &Entry, turn: Option<&Turn>) -> LogTime {
+    match (&entry.event, turn) {
+        (Event::Genesis(_), _) => LogTime(u64::MAX),
+        (Event::Turn(_), Some(turn)) => LogTime(turn.time.saturating_add(AHEAD_MS)),
+        _ => LogTime(0),
+    }
+}
+
+/// What an entry does to the state, at the time of its proposer. `None`: nothing. Every node alike.
 fn turn_of(entry: &Entry) -> Option<Turn> {
     let Entry { header, time, .. } = entry;
     let up = |LogNode(node): LogNode, before: &[NodeId]| {
@@ -187,7 +204,7 @@ fn turn_of(entry: &Entry) -> Option<Turn> {
             let turn = Turn::decode(body).ok()?;
             // An empty one, too: the store keeps its place.
             let speaks_for_itself = turn.node.0 == header.node.0;
-            speaks_for_itself.then_some(Turn { time: time.0, ..turn })
+            speaks_for_itself.then_some(turn)
         }
         // The founder was alone before.
         Event::Genesis(_) => up(header.node, &[NodeId::LOCAL]),

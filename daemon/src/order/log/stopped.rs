@@ -1,32 +1,32 @@
 //! Owns the sentences for the operator when the order ends the process: what is wrong, and what to do. Decides nothing.
 
-use crate::order::Stopped;
+use crate::order::{Cause, Stopped};
 use tcp_chat_turn_log::{Halt, Truncated};
 
-fn stopped(event: &'static str, reason: String) -> Stopped {
-    Stopped { event, reason: reason.into() }
+/// What follows if the store of another node helps.
+const COPY: &str =
+    "The next start (of systemd, or by hand) sets this store aside and takes a copy of another node's store";
+
+fn stopped(cause: Cause, reason: String) -> Stopped {
+    Stopped { cause, reason: reason.into() }
 }
 
 /// A halt that does not end by itself.
 pub(super) fn halted(halt: &Halt) -> Stopped {
     match halt {
         Halt::Forgot(_) | Halt::Shorter { .. } | Halt::Doubt(_) => stopped(
-            "log_forgot",
+            Cause::LogForgot,
             format!(
                 "{halt}. The stream has lost entries that this node acknowledged, and its store may be the only one that \
                  has them. Keep the store. Compare the nodes with `tcp-chatd cluster status`, and make the most advanced \
                  store the new beginning with `tcp-chatd cluster reseed`"
             ),
         ),
-        Halt::Diverged => stopped(
-            "diverged",
-            format!("{halt}. Start the daemon again: it drops its state and takes that of another node"),
-        ),
-        Halt::OtherBase(_) => stopped(
-            "other_generation",
-            format!("{halt}, which this node does not have. Let it join again with `tcp-chatd cluster join`"),
-        ),
-        Halt::TooOld(_) => stopped("too_old", format!("{halt}. Install the version of the other nodes")),
+        Halt::Diverged => stopped(Cause::Diverged, format!("{halt}. {COPY}")),
+        Halt::OtherBase(_) => {
+            stopped(Cause::OtherGeneration, format!("{halt}, which this node does not have. {COPY}"))
+        }
+        Halt::TooOld(_) => stopped(Cause::TooOld, format!("{halt}. Install the version of the other nodes")),
         Halt::Gap { .. } => lost_place(),
     }
 }
@@ -34,10 +34,9 @@ pub(super) fn halted(halt: &Halt) -> Stopped {
 /// The stream no longer has what comes next.
 pub(super) fn truncated(truncated: &Truncated) -> Stopped {
     stopped(
-        "away_too_long",
+        Cause::AwayTooLong,
         format!(
-            "{truncated}. This node was away for longer than the stream keeps records (log_keep, log_bytes). Let it join \
-             again with `tcp-chatd cluster join`"
+            "{truncated}. This node was away for longer than the stream keeps records (log_keep, log_bytes). {COPY}"
         ),
     )
 }
@@ -45,7 +44,7 @@ pub(super) fn truncated(truncated: &Truncated) -> Stopped {
 /// Another process with the name of this node has started later.
 pub(super) fn replaced(name: &str) -> Stopped {
     stopped(
-        "replaced",
+        Cause::Replaced,
         format!(
             "another process with the name {name:?} has started in this cluster and replaced this one. Each node needs its \
              own name (cluster.name) and its own store; a store must not be copied"
@@ -56,7 +55,7 @@ pub(super) fn replaced(name: &str) -> Stopped {
 /// Another process with the name of this node runs.
 pub(super) fn name_is_used(name: &str) -> Stopped {
     stopped(
-        "name_in_use",
+        Cause::NameInUse,
         format!(
             "another process with the name {name:?} runs in this cluster. Each node needs its own name (cluster.name) and \
              its own store; a store must not be copied"
@@ -67,7 +66,7 @@ pub(super) fn name_is_used(name: &str) -> Stopped {
 /// Another name gives the number of this node.
 pub(super) fn same_number(name: &str, other: &str) -> Stopped {
     stopped(
-        "name_in_use",
+        Cause::NameInUse,
         format!(
             "the names {name:?} and {other:?} cannot be in one cluster: their numbers are the same. Change cluster.name"
         ),
@@ -77,7 +76,7 @@ pub(super) fn same_number(name: &str, other: &str) -> Stopped {
 /// The others follow rules that this version does not know.
 pub(super) fn unfit(behaviour: u16) -> Stopped {
     stopped(
-        "too_old",
+        Cause::TooOld,
         format!(
             "this version cannot follow behaviour {behaviour}, which the cluster has. Install the version of the other nodes"
         ),
@@ -87,7 +86,7 @@ pub(super) fn unfit(behaviour: u16) -> Stopped {
 /// Nobody has begun the log.
 pub(super) fn no_genesis() -> Stopped {
     stopped(
-        "no_cluster",
+        Cause::NoCluster,
         "the stream is empty: no cluster was begun in it, or it was made again and has lost everything. Run `tcp-chatd \
          cluster init` on the node that has the history; after a loss, `tcp-chatd cluster reseed`"
             .to_owned(),
@@ -97,7 +96,7 @@ pub(super) fn no_genesis() -> Stopped {
 /// A fault of this program.
 pub(super) fn lost_place() -> Stopped {
     stopped(
-        "lost_place",
+        Cause::LostPlace,
         "the order has lost its place in the log, which is a fault of this program. Start the daemon again"
             .to_owned(),
     )

@@ -4,6 +4,7 @@ mod forged;
 mod world;
 
 use super::*;
+use crate::order::Cause;
 use std::time::Duration;
 use world::{Disk, Node, World};
 
@@ -12,7 +13,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn event(world: &World, node: usize) -> Option<&'static str> {
-    world.nodes[node].stopped.as_ref().map(|stopped| stopped.event)
+    world.nodes[node].stopped.as_ref().map(|stopped| stopped.cause.as_str())
 }
 
 #[test]
@@ -56,10 +57,31 @@ fn a_paused_node_is_fenced_and_starts_again() {
 }
 
 #[test]
+fn a_node_that_rests_is_not_closed_while_it_tells_that_it_lives_and_then_is() {
+    let mut world = World::new(12);
+    world.fails(1, seconds(12), seconds(12));
+    world.pass(seconds(11));
+    assert!(world.nodes[0].members.len() == 3, "it lives");
+    world.heal();
+    assert_eq!(world.nodes[1].fenced, 0);
+    world.check();
+
+    world.fails(1, seconds(30), seconds(10));
+    world.pass(seconds(20));
+    assert!(world.nodes[0].members.len() == 2, "it was closed");
+    assert!(world.nodes[1].order.due().unwrap() > world.now, "nothing is due at once while it rests");
+    world.load = 8;
+    world.pass(seconds(10));
+    world.heal();
+    assert_eq!(world.nodes[1].fenced, 1);
+    world.check();
+}
+
+#[test]
 fn a_node_without_a_connection_refuses_after_hold_and_comes_back() {
     let mut world = World::new(2);
     // So that something is under way.
-    world.load = 60;
+    world.load = 100;
     world.pass(Duration::from_millis(200));
     world.load = 8;
     world.cut(1, seconds(20));
@@ -117,7 +139,7 @@ fn nodes_hold_after_the_stream_has_lost_its_end() {
     }
     world.pass(seconds(30));
     let is_held = |node: &Node| {
-        node.stopped.as_ref().is_some_and(|stopped| stopped.event == "log_forgot")
+        node.stopped.as_ref().is_some_and(|stopped| stopped.cause == Cause::LogForgot)
             || node.order.readiness(world.now) == Readiness::Unavailable
     };
     assert!(world.nodes.iter().all(is_held));

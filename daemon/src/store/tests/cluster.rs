@@ -219,3 +219,55 @@ fn a_node_keeps_the_keys_that_came_with_a_name() {
     store.close().unwrap();
     assert_eq!(open_node(&history, "chat1").0.count("SELECT count(*) FROM names"), 1);
 }
+
+/// The store of a node with messages up to this number, and a copy of it.
+async fn node_with_copy(dir: &std::path::Path, name: &str, messages: u64) -> (History, std::path::PathBuf) {
+    let of_node = history(dir.join(name));
+    let (mut store, readers, _, mut model) = node(&of_node);
+    for _ in 1..messages {
+        store.commit_at(&mut model.say(&[(1, &[("ana", "b")])]), Some(b"two")).unwrap();
+    }
+    let copy = dir.join(format!("{name}.copy"));
+    readers.backup(&copy).await.unwrap();
+    drop(readers);
+    store.close().unwrap();
+    (of_node, copy)
+}
+
+#[tokio::test]
+async fn an_outdated_store_is_set_aside_for_a_copy_and_only_once_if_the_cluster_lacks_its_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, _) = node_with_copy(dir.path(), "chat.db", 1).await;
+    let (_, of_three) = node_with_copy(dir.path(), "three.db", 3).await;
+    let (_, of_one) = node_with_copy(dir.path(), "one.db", 1).await;
+    let (_, again) = node_with_copy(dir.path(), "four.db", 4).await;
+    assert!(!Store::is_outdated(&own));
+    Store::mark_outdated(&own, "away_too_long").unwrap();
+    assert!(Store::is_outdated(&own));
+
+    let running = open_node(&own, "chat1");
+    let in_use = Store::replace(&own, &of_three, "chat1").unwrap_err();
+    assert!(matches!(in_use, StoreError::InUse { .. }), "{in_use}");
+    drop(running.1);
+    running.0.close().unwrap();
+
+    let aside = Store::replace(&own, &of_three, "chat1").unwrap();
+    assert!(!Store::is_outdated(&own) && !of_three.exists());
+    assert_eq!(open_node(&history(&aside), "chat1").2.head, 1, "it is whole");
+    let (store, readers, found) = open_node(&own, "chat1");
+    assert_eq!(found.head, 3);
+    assert_eq!(readers.read_stats().await.unwrap().messages, 3);
+    drop(readers);
+    store.close().unwrap();
+
+    // The earlier one has nothing that the copy lacks: it may go.
+    assert_eq!(Store::replace(&own, &of_one, "chat1").unwrap(), aside);
+    assert_eq!(open_node(&history(&aside), "chat1").2.head, 3);
+    // The one with three messages is the only one that has two of them, and a copy with one does not replace it.
+    let (_, one_again) = node_with_copy(dir.path(), "one-again.db", 1).await;
+    let refused = Store::replace(&own, &one_again, "chat1").unwrap_err();
+    assert!(matches!(refused, StoreError::SetAside { .. }), "{refused}");
+    assert_eq!(open_node(&own, "chat1").2.head, 1, "the store is as it was");
+    Store::replace(&own, &again, "chat1").unwrap();
+    assert_eq!(open_node(&own, "chat1").2.head, 4);
+}

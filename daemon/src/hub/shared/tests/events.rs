@@ -5,6 +5,7 @@ use super::nodes::{Got, Nodes};
 use super::{ask, ids, say, two};
 use crate::hub::Control;
 use crate::hub::Entry;
+use crate::order::Cause;
 use crate::order::{Next, OrderEvent, Readiness, Stopped};
 use std::time::Duration;
 use tcp_chat_protocol::request::{Action, Against};
@@ -177,7 +178,7 @@ fn a_login_whose_connection_is_lost_under_way_leaves_no_session_on_it() {
 #[test]
 fn a_node_that_must_end_says_why() {
     let mut all = two();
-    let stopped = Stopped { event: "diverged", reason: "the state differs".into() };
+    let stopped = Stopped { cause: Cause::Diverged, reason: "the state differs".into() };
     happens(&mut all, OrderEvent::Ended(stopped.clone()));
     assert!(matches!(&all.nodes[0].takes(0)[..], [Got::Line(_), Got::Closed("shutdown")]));
     assert_eq!(all.nodes[0].shared().stopped(), Some(&stopped));

@@ -62,8 +62,7 @@ pub(super) struct Node {
 
 impl Node {
     fn new(node: NodeId, rules: Rules, path: Option<PathBuf>) -> Self {
-        let (durability, max_bytes) = (Durability::Crash, MaxBytes::Unlimited);
-        let history = History { path, durability, retain: None, retain_messages: None, max_bytes };
+        let history = history(path);
         let name = format!("chat{}", node.0);
         let (mut store, _, mut found) = Store::open_as(&history, Some(&name)).unwrap();
         // All nodes have the log of the first one.
@@ -161,6 +160,12 @@ impl Node {
     pub(super) fn state(&self) -> &State {
         &self.hub.state
     }
+}
+
+/// The settings of a store at this path, or in memory.
+pub(super) fn history(path: Option<PathBuf>) -> History {
+    let (durability, max_bytes) = (Durability::Crash, MaxBytes::Unlimited);
+    History { path, durability, retain: None, retain_messages: None, max_bytes }
 }
 
 /// The command of a line.

@@ -55,6 +55,9 @@ pub(super) struct Node {
     links: u64,
     cut_until: Duration,
     paused_until: Duration,
+    /// Its store cannot be written until then, and it tells the others that it lives until the other time.
+    fails_until: Duration,
+    lives_until: Duration,
     waiting: Vec<FromStream>,
 }
 
@@ -106,6 +109,8 @@ impl Node {
             links: 0,
             cut_until: Duration::ZERO,
             paused_until: Duration::ZERO,
+            fails_until: Duration::ZERO,
+            lives_until: Duration::ZERO,
             waiting: Vec::new(),
         }
     }
@@ -192,6 +197,12 @@ impl World {
 
     pub(super) fn pause(&mut self, node: usize, time: Duration) {
         self.nodes[node].paused_until = self.now + time;
+    }
+
+    /// Its store cannot be written for the first time, and for the second one it tells the others that it lives.
+    pub(super) fn fails(&mut self, node: usize, fails: Duration, lives: Duration) {
+        self.nodes[node].fails_until = self.now + fails;
+        self.nodes[node].lives_until = self.now + lives;
     }
 
     /// Dies, and starts again from its store.
@@ -308,9 +319,14 @@ impl World {
         for word in std::mem::take(&mut node.waiting) {
             node.order.hear(word, self.now);
         }
-        node.take(self.now);
+        let fails = self.now < node.fails_until;
+        if fails {
+            node.order.rest(self.now, self.now < node.lives_until);
+        } else {
+            node.take(self.now);
+        }
         let is_loaded = self.dice.below(100) < self.load;
-        if is_loaded && node.order.readiness(self.now) == Readiness::Ready {
+        if is_loaded && !fails && node.order.readiness(self.now) == Readiness::Ready {
             let intents = vec![Intent::Retain(self.next_turn)];
             let turn = Turn { node: node.order.node(), intents, ..Turn::empty(0) };
             let number = node.order.propose(&turn, self.now).unwrap();

@@ -1,0 +1,93 @@
+//! Tests of a hub that waits: it looks at what waits only when that can go on, and comes to rest in every state.
+
+use super::nodes::Nodes;
+use super::{ask, ids, say};
+use crate::auth::Proof;
+use crate::edge::{Ask, Command, LoginAsk, Secret};
+use crate::order::Readiness;
+use tcp_chat_protocol::request::{Bounds, Request, parse};
+use tcp_chat_state::Evidence;
+use tokio::time::Instant;
+
+const MANY: u64 = 2_000;
+
+/// A LOGIN of one of more users than a byte counts.
+fn login(n: u64) -> Command {
+    let line = format!(r#"{{"op":"LOGIN","data":{{"name":"user{n}x"}}}}"#);
+    let Ok((None, Request::Login(login))) = parse(line.as_bytes(), &Bounds { msg_bytes: 1, rooms: 0 }) else {
+        panic!("{line}");
+    };
+    let mut hash = [9; 32];
+    hash[..8].copy_from_slice(&n.to_be_bytes());
+    let fresh = Secret { token: format!("token{n}").into(), hash };
+    let proof = Proof::for_tests(Evidence::NotNeeded);
+    Command::Ask(None, Ask::Login(Box::new(LoginAsk { login: *login, fresh, resumes: None, proof })))
+}
+
+/// A node with many users.
+fn many() -> Nodes {
+    let mut all = Nodes::new(1, |rules| rules.sessions = 0);
+    let node = &mut all.nodes[0];
+    for connection in 0..MANY {
+        node.opens(connection);
+        node.sends(connection, vec![login(connection)]);
+    }
+    all.settles();
+    (0..MANY).for_each(|connection| drop(all.nodes[0].takes(connection)));
+    all
+}
+
+#[test]
+fn a_busy_order_makes_nobody_look_again_and_again_at_what_waits() {
+    let mut all = many();
+    let node = &mut all.nodes[0];
+    node.slow().readiness = Readiness::Busy;
+    let before = node.waiting.looked.get();
+    for connection in 1..MANY {
+        let lines = if connection % 2 == 0 { say(1, "waits") } else { ask("JOIN", 1, r#"{"room":"ops"}"#) };
+        node.asks(connection, &[lines]);
+        node.passes();
+    }
+    for id in 0..200 {
+        node.asks(0, &[ask("PING", id, "{}")]);
+        node.works();
+    }
+    let looked = node.waiting.looked.get() - before;
+    assert!(looked < 4 * (MANY as usize + 200), "{looked} for {MANY} entries");
+    assert_eq!(node.takes(0).len(), 200);
+    node.slow().readiness = Readiness::Ready;
+    all.settles();
+    for connection in 1..MANY {
+        assert_eq!(ids(&all.nodes[0].takes(connection)).iter().filter(|id| **id == 1).count(), 1);
+    }
+}
+
+#[test]
+fn a_hub_that_rests_has_nothing_due() {
+    for readiness in [Readiness::Ready, Readiness::Busy, Readiness::Unavailable] {
+        let mut all = Nodes::new(2, |rules| rules.ttl_ms = 0);
+        let node = &mut all.nodes[0];
+        for connection in 0..3 {
+            node.opens(connection);
+            node.logs_in(connection, connection);
+        }
+        all.settles();
+        let node = &mut all.nodes[0];
+        // One is away and has expired, one asks, one waits for its LOGIN, and there is work to propose.
+        node.is_lost(0);
+        node.works();
+        all.order(0);
+        let node = &mut all.nodes[0];
+        node.slow().readiness = readiness;
+        node.hub.retains = Some(0);
+        node.asks(1, &[say(1, "hello"), ask("WHO", 2, "{}")]);
+        node.opens(7);
+        node.logs_in(7, 7);
+        node.asks(7, &[say(3, "behind"), ask("WHO", 4, "{}")]);
+        node.hub.chores();
+        node.works();
+        let now = Instant::now();
+        let due = node.hub.next_due(&node.waiting);
+        assert!(due > now, "{readiness:?}");
+    }
+}
