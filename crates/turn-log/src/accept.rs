@@ -6,7 +6,7 @@ use crate::body::{self, Behaviours, Hello, Raise};
 use crate::chain::{Compared, Mark, Recent, Seen};
 use crate::entry::{Claim, Digest, Generation, Header, Kind, NodeId, Sealed};
 use crate::event::{Entry, Event, Halt};
-use crate::feed::Record;
+use crate::feed::{Record, Truncated};
 use crate::members::{Members, Void};
 use crate::saved::{ResumeError, Saved};
 use crate::seal::Key;
@@ -44,6 +44,8 @@ pub enum Step<'a> {
 enum Skip {
     Void(Void),
     Halt(Halt),
+    /// It was only heard, and its author disagrees.
+    Unsure,
 }
 
 impl From<Void> for Skip {
@@ -142,7 +144,7 @@ impl Reader {
         if record.sequence != expected {
             return Err(Halt::Gap { expected, offered: record.sequence });
         }
-        match self.decide(record) {
+        match self.decide(record, false) {
             Ok(entry) => Ok(Step::Counts(Pending { reader: self, entry })),
             Err(Skip::Void(void)) => {
                 self.saw(record.sequence, Mark::of(&record.bytes), None);
@@ -152,7 +154,44 @@ impl Reader {
                 self.halt = Some(halt);
                 Err(halt)
             }
+            // Only of what was heard.
+            Err(Skip::Unsure) => Err(Halt::Gap { expected, offered: record.sequence }),
         }
+    }
+
+    /// Reads the next record of the stream as someone told it. `None`: it would not count, or its author disagrees with this
+    /// node, so the teller may have lied. Nothing has changed: offer what the leader of the stream has there to
+    /// [`Self::accept`].
+    pub fn accept_heard(&mut self, record: &Record) -> Option<Pending<'_>> {
+        if self.halt.is_some() || record.sequence != self.read.saturating_add(1) {
+            return None;
+        }
+        let entry = self.decide(record, true).ok()?;
+        Some(Pending { reader: self, entry })
+    }
+
+    /// Does another record stand at this position than was read there?
+    #[must_use]
+    pub fn differs(&self, record: &Record) -> bool {
+        self.recent.differs(record.sequence, &record.bytes)
+    }
+
+    /// Takes the first sequence that the stream still has, as its leader gives it. Records that this node has read before, and
+    /// that did not count, are no loss: reading goes on at the first, and the caller makes a new [`crate::Feed`] after
+    /// [`Self::read`] if this returns true.
+    ///
+    /// # Errors
+    /// If the stream has removed a record that this node never read.
+    pub fn begins_at(&mut self, first: u64) -> Result<bool, Truncated> {
+        let next = self.saved.read.max(self.read).saturating_add(1);
+        if first > next {
+            return Err(Truncated { next, first });
+        }
+        let skips = first > self.read.saturating_add(1);
+        if skips {
+            self.read = first - 1;
+        }
+        Ok(skips)
     }
 
     /// Goes back to what was applied last, and gives its position: void records after it changed nothing, so they are read
@@ -161,6 +200,8 @@ impl Reader {
     pub fn rewind(&mut self) -> u64 {
         self.read = self.claim().applied;
         self.recent.rewind(self.saved.last());
+        let applied = self.read;
+        self.saved.recent.retain(|seen| seen.sequence <= applied);
         if let Some(Halt::Doubt(_)) = self.halt {
             self.halt = None;
         }
@@ -215,9 +256,10 @@ impl Reader {
         self.recent.push(seen);
         self.saved.push(seen);
         self.read = sequence;
+        self.saved.read = self.saved.read.max(sequence);
     }
 
-    fn decide(&mut self, record: &Record) -> Result<Entry, Skip> {
+    fn decide(&mut self, record: &Record, is_heard: bool) -> Result<Entry, Skip> {
         let sealed = Sealed::parse(&record.bytes).map_err(Void::Malformed)?;
         let header = *sealed.header();
         let is_new = header.kind == Kind::Genesis && self.is_later(header.generation);
@@ -228,6 +270,9 @@ impl Reader {
         let body = self.key.open(&sealed).map_err(Void::Forged)?;
         // Also where the entry does not count: after the log forgot, two nodes can each find the other's epoch closed.
         let compared = self.compare(record.sequence, &header)?;
+        if is_heard && matches!(compared, Compared::OtherLog | Compared::OtherState) {
+            return Err(Skip::Unsure);
+        }
         if compared == Compared::OtherLog {
             self.hear(&header, compared)?;
         }

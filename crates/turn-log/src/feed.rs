@@ -2,10 +2,11 @@
 //! record that it hears, sends the requests that [`Feed::ask`] names, and hands the records that come out to the reader.
 //! Never reads an entry, and never waits: time is an argument.
 //!
-//! Records come from the stream's RePublish subject, which may lose, repeat and reorder them. A hole is filled by direct
+//! Records come from the stream's RePublish subject, which may lose, repeat and reorder them, and on which others may publish:
+//! a record that was heard there ([`Feed::hear`]) never replaces an answer of the stream ([`Feed::offer`]). A hole is filled by direct
 //! requests. A loss at the end shows no hole, so after a second of silence the feed asks for what comes next.
 //!
-//! A stream may remove records only at its front ([`Feed::begins_at`]). One that is deleted within would be asked for again
+//! A stream may remove records only at its front ([`crate::Reader::begins_at`]). One that is deleted within would be asked for again
 //! and again, so the stream must be made with `deny_delete` and `deny_purge`.
 
 use crate::time::LogTime;
@@ -65,7 +66,8 @@ pub struct Feed {
     next: u64,
     /// The highest sequence that was heard of.
     seen: u64,
-    ahead: BTreeMap<u64, Record>,
+    /// Each with whether it was only heard.
+    ahead: BTreeMap<u64, (Record, bool)>,
     bytes: usize,
     /// When a record was heard last, or asked for.
     heard: Duration,
@@ -80,21 +82,33 @@ impl Feed {
         Self { next, seen: read, ahead: BTreeMap::new(), bytes: 0, heard: now, asked: None }
     }
 
-    /// Takes a record, from the subject or as the answer to a request.
+    /// Takes a record that the stream gave as the answer to a request.
     pub fn offer(&mut self, record: Record, now: Duration) -> Offered {
+        self.put(record, false, now)
+    }
+
+    /// Takes a record from a subject on which others may be able to publish. It never replaces one that is here.
+    pub fn hear(&mut self, record: Record, now: Duration) -> Offered {
+        self.put(record, true, now)
+    }
+
+    fn put(&mut self, record: Record, is_heard: bool, now: Duration) -> Offered {
         if record.sequence < self.next {
             return Offered::Old(record);
         }
         self.heard = now;
         self.seen = self.seen.max(record.sequence);
+        if is_heard && self.ahead.contains_key(&record.sequence) {
+            return Offered::Taken;
+        }
         self.bytes += record.bytes.len();
-        if let Some(before) = self.ahead.insert(record.sequence, record) {
+        if let Some((before, _)) = self.ahead.insert(record.sequence, (record, is_heard)) {
             self.bytes -= before.bytes.len();
         }
         // The next record itself always has room: it comes out at once.
         while self.bytes > AHEAD_BYTES
             && self.ahead.len() > 1
-            && let Some((_, dropped)) = self.ahead.pop_last()
+            && let Some((_, (dropped, _))) = self.ahead.pop_last()
         {
             self.bytes -= dropped.bytes.len();
         }
@@ -103,23 +117,21 @@ impl Feed {
 
     /// The next record, if it is here.
     pub fn take(&mut self) -> Option<Record> {
-        let record = self.ahead.remove(&self.next)?;
+        let (record, _) = self.ahead.remove(&self.next)?;
         self.bytes -= record.bytes.len();
         self.next = self.next.saturating_add(1);
         Some(record)
     }
 
+    /// The positions that come next and were only heard, without a hole: at most so many.
+    pub fn heard(&self, most: usize) -> impl Iterator<Item = u64> {
+        let next = (self.next..).zip(self.ahead.iter().take(most));
+        next.take_while(|(next, (here, (_, is_heard)))| next == *here && *is_heard).map(|(next, _)| next)
+    }
+
     /// The stream is known to reach to here, so everything up to it is asked for.
     pub fn ends_at(&mut self, last: u64) {
         self.seen = self.seen.max(last);
-    }
-
-    /// Takes the first sequence that the stream still has, as its leader gives it.
-    ///
-    /// # Errors
-    /// If that is after what comes next.
-    pub fn begins_at(&self, first: u64) -> Result<(), Truncated> {
-        if first > self.next { Err(Truncated { next: self.next, first }) } else { Ok(()) }
     }
 
     /// After a reconnect everything may have been missed: the feed asks at once.

@@ -27,11 +27,15 @@
 //! 1. [`Reader::rewind`], and a new [`Feed`] after the position that it gives.
 //! 2. It asks the leader of the stream for the last sequence, and for the records at [`Reader::remembered`]. A follower may
 //!    be behind, so it must not be asked.
-//! 3. It gives them to [`Reader::ends_at`] and [`Reader::recheck`]. While either of them halts, nothing is read.
+//! 3. It gives them to [`Reader::begins_at`], [`Reader::ends_at`] and [`Reader::recheck`]. While one of them halts, nothing is read.
 //!
 //! It does 2 and 3 again for [`Halt::Doubt`], and then calls [`Reader::rechecked`]. It does them again each second while the
 //! stream is shorter ([`Halt::Shorter`]), or while the node has not reached the end that it was told. A record that
-//! [`Feed::offer`] gives back as [`Offered::Old`] goes to [`Reader::recheck`], too.
+//! [`Feed::offer`] gives back as [`Offered::Old`] and that [`Reader::differs`] is asked of the leader, whose answer goes to
+//! [`Reader::recheck`], too.
+//!
+//! What was only heard ([`Feed::hear`]) goes to [`Reader::accept_heard`]. If that cannot take it, the leader is asked for the record
+//! at this position: someone who can publish where the stream does makes no node skip an entry or stop.
 //!
 //! It starts the node ([`Proposer::start`]) when the end is reached, and commits [`Reader::saved`] in the transaction of the
 //! entry that was applied last, before it acknowledges. While [`Reader::standing`] is [`Standing::Suspect`], it takes no

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 /// They and the rest need less than a page of a store.
 const KEPT: usize = 48;
 /// The version of the encoding, its first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A place in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Saved {
     pub(crate) recent: VecDeque<Seen>,
     pub(crate) time: LogTime,
     pub(crate) members: Members,
+    /// The last sequence that was read, counted or not: what the stream removes up to here is no loss.
+    pub(crate) read: u64,
 }
 
 /// Why a reader cannot go on from a store.
@@ -59,6 +61,7 @@ impl Saved {
             recent: VecDeque::new(),
             time,
             members,
+            read: 0,
         }
     }
 
@@ -92,7 +95,7 @@ impl Saved {
     /// same.
     #[must_use]
     pub fn rebased(mut self, sequence: u64) -> Self {
-        self.claim.applied = sequence;
+        (self.claim.applied, self.read) = (sequence, sequence);
         self.has_ended = true;
         self.mark = None;
         self.recent.clear();

@@ -8,7 +8,7 @@ use crate::order::Serves;
 use crate::store::Readers;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -27,6 +27,10 @@ const PREFIX: &str = "copy-for-node-";
 const COPIES: usize = 2;
 /// A copy that nobody asked for during this time is removed.
 const UNUSED: Duration = Duration::from_secs(60);
+/// A copy is begun at most this often: someone without the key can repeat the question of a node that joined.
+const EVERY: Duration = Duration::from_secs(10);
+/// How many questions are remembered, so that repeated ones get no answer.
+const REMEMBERED: usize = 4096;
 /// Time between two connections.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -63,6 +67,42 @@ impl Drop for Copy {
     }
 }
 
+/// The copies that exist, and what was asked.
+#[derive(Default)]
+struct Desk {
+    given: HashMap<u64, Given>,
+    begun: Option<Instant>,
+    /// The random bits of the last questions, oldest first.
+    asked: VecDeque<[u8; 16]>,
+    known: HashSet<[u8; 16]>,
+}
+
+impl Desk {
+    /// Is this question new? Then it is remembered.
+    fn is_new(&mut self, question: &Question) -> bool {
+        if !self.known.insert(question.random) {
+            return false;
+        }
+        self.asked.push_back(question.random);
+        if self.asked.len() > REMEMBERED
+            && let Some(oldest) = self.asked.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+
+    /// May a copy be begun now?
+    fn has_room(&mut self, now: Instant) -> bool {
+        let waits = self.begun.is_some_and(|begun| now < begun + EVERY);
+        let has_room = self.given.len() < COPIES && !waits;
+        if has_room {
+            self.begun = Some(now);
+        }
+        has_room
+    }
+}
+
 /// A copy that was asked for.
 struct Given {
     made: watch::Receiver<Made>,
@@ -74,11 +114,11 @@ impl Copies {
     pub async fn serve(self, stop: CancellationToken) {
         remove_left_behind(&self.folder);
         let Some(holder) = random() else { return };
-        let mut given = HashMap::new();
+        let mut desk = Desk::default();
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.serve_connection(holder, &mut given) => {}
+                () = self.serve_connection(holder, &mut desk) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -88,7 +128,7 @@ impl Copies {
     }
 
     /// Answers over one connection until it is lost. The task of the stream reports what is wrong with NATS.
-    async fn serve_connection(&self, holder: u64, given: &mut HashMap<u64, Given>) {
+    async fn serve_connection(&self, holder: u64, desk: &mut Desk) {
         let Ok((client, lost)) = self.nats.connect().await else { return };
         let stream = &self.nats.stream;
         // One node of all answers: NATS chooses it.
@@ -99,25 +139,28 @@ impl Copies {
             let message = tokio::select! {
                 () = lost.cancelled() => return,
                 _ = clean.tick() => {
-                    given.retain(|_, one| one.asked.elapsed() < UNUSED);
+                    desk.given.retain(|_, one| one.asked.elapsed() < UNUSED);
                     continue;
                 }
                 message = asked.next() => message,
                 message = pieces.next() => message,
             };
             let Some(message) = message else { return };
-            self.hear(&client, holder, given, message).await;
+            self.hear(&client, holder, desk, message).await;
         }
     }
 
-    async fn hear(&self, client: &Client, holder: u64, given: &mut HashMap<u64, Given>, message: Message) {
+    async fn hear(&self, client: &Client, holder: u64, desk: &mut Desk, message: Message) {
         let (Some(reply), Some(question)) = (message.reply, Question::open(&self.key, &message.payload))
         else {
             return;
         };
+        if !desk.is_new(&question) {
+            return;
+        }
         let answer = match question.wants {
-            Wants::Copy => self.begin(holder, given),
-            Wants::Piece { copy, from } => match given.get_mut(&copy) {
+            Wants::Copy => self.begin(holder, desk),
+            Wants::Piece { copy, from } => match desk.given.get_mut(&copy) {
                 None => Answer::No("the copy is gone".to_owned()),
                 Some(one) => {
                     one.asked = Instant::now();
@@ -133,12 +176,14 @@ impl Copies {
     }
 
     /// Begins to make a copy.
-    fn begin(&self, holder: u64, given: &mut HashMap<u64, Given>) -> Answer {
+    fn begin(&self, holder: u64, desk: &mut Desk) -> Answer {
         if !self.serves.now() {
             return Answer::No("a node that does not serve itself gives no copy".to_owned());
         }
-        if given.len() >= COPIES {
-            return Answer::No("this node gives copies to others now".to_owned());
+        if !desk.has_room(Instant::now()) {
+            return Answer::No(
+                "this node gives copies to others now: at most two, and one in ten seconds".to_owned(),
+            );
         }
         let Some(copy) = random() else { return Answer::No("the system has no random bits".to_owned()) };
         let (sender, made) = watch::channel(None);
@@ -167,7 +212,7 @@ impl Copies {
             // Nobody waits for it any longer: then it is dropped.
             let _ = sender.send(Some(made.map(Arc::new)));
         });
-        given.insert(copy, Given { made, asked: Instant::now() });
+        desk.given.insert(copy, Given { made, asked: Instant::now() });
         Answer::Begun { holder, copy }
     }
 }
@@ -213,8 +258,34 @@ fn remove_left_behind(folder: &Path) {
     }
 }
 
-fn random() -> Option<u64> {
+pub(super) fn random() -> Option<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).ok()?;
     Some(u64::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_question_gets_nothing_and_copies_are_rare() {
+        let mut desk = Desk::default();
+        let ask = || Question::new(Wants::Copy).unwrap();
+        let first = ask();
+        assert!(desk.is_new(&first) && !desk.is_new(&first));
+        for _ in 0..REMEMBERED {
+            assert!(desk.is_new(&ask()));
+        }
+        assert_eq!((desk.asked.len(), desk.known.len()), (REMEMBERED, REMEMBERED));
+        let now = Instant::now();
+        assert!(desk.has_room(now));
+        assert!(!desk.has_room(now + EVERY / 2));
+        assert!(desk.has_room(now + EVERY));
+        for copy in 0..2 {
+            let made = watch::channel(None).1;
+            desk.given.insert(copy, Given { made, asked: now });
+        }
+        assert!(!desk.has_room(now + 3 * EVERY));
+    }
 }

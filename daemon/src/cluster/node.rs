@@ -111,7 +111,11 @@ impl From<&ClusterNode> for Node {
             nats: Nats::from(node),
             name: node.name.as_str().into(),
             address: node.advertise.as_str().into(),
-            patience: Patience { hold: node.hold, gone_after: node.gone_after },
+            patience: Patience {
+                hold: node.hold,
+                gone_after: node.gone_after,
+                quiet: Patience::quiet(node.log_keep),
+            },
             kept: Kept { age: node.log_keep, bytes: node.log_bytes },
             key_file: node.key_file.clone(),
         }

@@ -9,13 +9,15 @@ use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
 use async_nats::{Client, Message, Subscriber};
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
-use tcp_chat_turn_log::{Ask, Record};
+use tcp_chat_turn_log::{Ask, ENTRY_BYTES, Record};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 /// How many records the leader is asked for at a time.
 const AT_A_TIME: usize = 64;
+/// No beat is longer.
+const BEAT_BYTES: usize = 512;
 /// The stream must be missing for so many questions in a row: a server that starts does not know it yet.
 const MISSING: u32 = 5;
 
@@ -80,16 +82,18 @@ impl Session<'_> {
         let mut careful: JoinSet<Vec<Record>> = JoinSet::new();
         loop {
             tokio::select! {
-                message = heard.next() => self.hand_on(message)?,
+                message = heard.next() => self.hand_on(message, FromStream::Heard)?,
                 message = answers.next() => {
                     if message.as_ref().is_some_and(|message| message.status.is_some()) {
                         *self.unanswered = None;
                     }
-                    self.hand_on(message)?;
+                    self.hand_on(message, FromStream::Record)?;
                 }
                 message = beats.next() => {
                     let Some(message) = message else { return Ok(()) };
-                    self.ends.order.offer(FromStream::Beat(message.payload[..].into()))?;
+                    if message.payload.len() <= BEAT_BYTES {
+                        self.ends.order.offer(FromStream::Beat(message.payload[..].into()))?;
+                    }
                 }
                 word = self.ends.words.recv() => {
                     let Some(word) = word else { return Err(End::OrderGone) };
@@ -118,10 +122,11 @@ impl Session<'_> {
     }
 
     /// Hands a record on to the order.
-    fn hand_on(&self, message: Option<Message>) -> Result<(), End> {
+    fn hand_on(&self, message: Option<Message>, word: fn(u64, Record) -> FromStream) -> Result<(), End> {
         let Some(message) = message else { return Err(End::Lost) };
-        if let Some(record) = api::record(&message) {
-            self.ends.order.offer(FromStream::Record(self.number, record))?;
+        // A longer one is in no stream that a node accepts.
+        if let Some(record) = api::record(&message).filter(|record| record.bytes.len() <= ENTRY_BYTES) {
+            self.ends.order.offer(word(self.number, record))?;
         }
         Ok(())
     }

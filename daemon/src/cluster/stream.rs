@@ -5,12 +5,15 @@
 use super::api::{Api, ApiError, Info};
 use super::connect::{ConnectFailed, Nats, Subjects};
 use crate::settings::{ClusterNode, StreamName};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_turn_log::ENTRY_BYTES;
 
 /// The shortest window in which NATS drops doubled messages. The order needs none: it counts each entry once.
 const DUPLICATES: Duration = Duration::from_millis(100);
+/// A message comes back within this time.
+const OWN_WORD: Duration = Duration::from_millis(300);
 /// How many servers keep each record: two can fail one after the other, one at a time without a pause.
 const REPLICAS: u32 = 3;
 
@@ -232,6 +235,13 @@ impl Admin {
             findings.push(Finding::Fault("too few of its servers run: nothing can be ordered".into()));
         }
         findings.extend(info.config.advice(stream, kept).into_iter().map(Finding::Advice));
+        if self.hears_itself().await {
+            findings.push(Finding::Advice(format!(
+                "this login can publish to {}, where only the stream should: take this right away (docs/CLUSTER.md, \"The least \
+                 rights\")",
+                stream.read()
+            )));
+        }
         let leader = info.leader().map(|leader| format!(", led by {leader}")).unwrap_or_default();
         let state = info.state;
         let line = format!(
@@ -239,6 +249,29 @@ impl Admin {
             state.messages, state.first_seq, state.last_seq, state.bytes, info.config.num_replicas
         );
         Ok((line, findings))
+    }
+
+    /// Can this login publish where the stream publishes? Without headers it is no record, and no node takes it.
+    async fn hears_itself(&self) -> bool {
+        let client = &self.api.client;
+        let Ok(mut heard) = client.subscribe(self.api.stream.read()).await else { return false };
+        let Some(word) = super::copies::random().map(|random| format!("check {random:016x}")) else {
+            return false;
+        };
+        if client.publish(self.api.stream.read(), word.clone().into()).await.is_err()
+            || client.flush().await.is_err()
+        {
+            return false;
+        }
+        let hears = async {
+            while let Some(message) = heard.next().await {
+                if message.payload == word.as_bytes() {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(OWN_WORD, hears).await.unwrap_or(false)
     }
 
     /// Do all servers of the stream have everything?

@@ -18,6 +18,9 @@ const WORDS: usize = 4096;
 /// How many bytes of records may wait.
 const RECORD_BYTES: usize = 32 * 1024 * 1024;
 
+/// What a beat counts: so that at most 512 wait.
+const BEAT_COSTS: usize = RECORD_BYTES / 512;
+
 /// The order with its two channels.
 #[derive(Debug)]
 pub struct Linked {
@@ -97,7 +100,12 @@ impl ToOrder {
 
 /// What a word counts while it waits.
 fn length(word: &FromStream) -> usize {
-    if let FromStream::Record(_, record) = word { record.bytes.len() } else { 0 }
+    match word {
+        FromStream::Record(_, record) | FromStream::Heard(_, record) => record.bytes.len(),
+        // A flood of them leaves most of the room to records.
+        FromStream::Beat(_) => BEAT_COSTS,
+        _ => 0,
+    }
 }
 
 impl Linked {

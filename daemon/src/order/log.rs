@@ -3,10 +3,11 @@
 //! rules). Called by [`super::Linked`], which moves the words to and from the task of the stream. Pure: never touches a
 //! socket, a disk or a clock.
 //!
-//! `reading` turns records into turns and events, `life` does what becomes due with time: start, beats, the end of silent
+//! `reading` turns records into turns and events, `heard` distrusts those that the stream did not give itself, `life` does what becomes due with time: start, beats, the end of silent
 //! nodes, resends. `stopped` has the sentences for the operator.
 
 mod beat;
+mod heard;
 mod life;
 mod own;
 mod pulse;
@@ -27,8 +28,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tcp_chat_state::{BEHAVIOUR, NodeId, Turn};
 use tcp_chat_turn_log::{
-    Behaviours, Digest, Feed, Generation, Halt, Key, NodeId as LogNode, Offered, Proposal, ProposeError,
-    Proposer, Reader, Record, ResumeError, Saved,
+    Behaviours, Digest, Feed, Generation, Halt, Key, NodeId as LogNode, Proposal, ProposeError, Proposer,
+    Reader, Record, ResumeError, Saved,
 };
 
 /// What this version can follow.
@@ -52,6 +53,17 @@ pub struct Patience {
     pub hold: Duration,
     /// The setting `gone_after`: a node that is silent for this long is closed.
     pub gone_after: Duration,
+    /// After this time without an entry the driver writes an empty turn: then no node is far from the end of the stream, whose
+    /// old records go.
+    pub quiet: Duration,
+}
+
+impl Patience {
+    /// The longest time without an entry, for a stream that keeps records for this long.
+    #[must_use]
+    pub fn quiet(log_keep: Duration) -> Duration {
+        (log_keep / 4).min(Duration::from_secs(3600))
+    }
 }
 
 /// Where the order begins.
@@ -105,8 +117,9 @@ pub struct LogOrder {
     /// The positions that were read before were compared, over this connection.
     is_compared: bool,
     halt: Option<Halt>,
-    /// The record that raised a doubt, or that is to be read again after it.
+    /// The record that raised a doubt and is read again after it, or the one that the leader gave instead of a heard one.
     doubted: Option<Record>,
+    heard_only: heard::Heard,
     /// Does this node take no requests because another one differs?
     is_suspect: bool,
     /// The turn that [`Self::next`] gives next, or gave last.
@@ -165,6 +178,7 @@ impl LogOrder {
             is_compared: false,
             halt: None,
             doubted: None,
+            heard_only: heard::Heard::default(),
             is_suspect: false,
             applying: None,
             ready: None,
@@ -333,15 +347,17 @@ impl LogOrder {
                 self.proposer.disconnected(now);
             }
             FromStream::Record(link, record) if self.link == Some(link) => {
-                if let Offered::Old(record) = self.feed.offer(record, now) {
-                    self.halt = self.reader.recheck(&record).err();
-                    self.stop_if_halted();
-                }
+                let offered = self.feed.offer(record, now);
+                self.compare(&offered);
+            }
+            FromStream::Heard(link, record) if self.link == Some(link) => {
+                let offered = self.feed.hear(record, now);
+                self.compare(&offered);
             }
             FromStream::Checked(checked) if self.link == Some(checked.check.connection) => {
                 self.checked(&checked, now);
             }
-            FromStream::Record(..) | FromStream::Checked(_) => {}
+            FromStream::Record(..) | FromStream::Heard(..) | FromStream::Checked(_) => {}
             FromStream::Beat(bytes) => self.hear_beat(&bytes, now),
             FromStream::Stopped(stopped) => self.stop(stopped),
         }
@@ -380,6 +396,7 @@ impl LogOrder {
         self.feed.reconnected(now);
         (self.target, self.checked, self.is_compared) = (None, None, false);
         self.doubted = None;
+        self.heard_only.reconnected();
         self.halt = self.halt.filter(|halt| !matches!(halt, Halt::Doubt(_)));
         // Nobody was heard while there was no connection.
         self.heard.clear();
@@ -387,20 +404,28 @@ impl LogOrder {
 
     /// Takes the answer of the leader.
     fn checked(&mut self, answer: &Checked, now: Duration) {
-        if let Err(truncated) = self.feed.begins_at(answer.first) {
-            return self.stop(stopped::truncated(&truncated));
+        match self.reader.begins_at(answer.first) {
+            Err(truncated) => return self.stop(stopped::truncated(&truncated)),
+            Ok(true) => {
+                self.feed = Feed::after(self.reader.read(), now);
+                self.doubted = None;
+                self.heard_only.reconnected();
+            }
+            Ok(false) => {}
         }
         self.halt = self.reader.ends_at(answer.last, answer.check.applied).err();
         for record in &answer.records {
             self.halt = self.reader.recheck(record).err();
         }
         let is_complete = answer.is_complete();
-        if is_complete && !answer.check.positions.is_empty() && matches!(self.halt, Some(Halt::Doubt(_))) {
+        self.settle(answer, now);
+        let is_whole = is_complete && answer.check.is_whole;
+        if is_whole && !answer.check.positions.is_empty() && matches!(self.halt, Some(Halt::Doubt(_))) {
             // The doubted record waits, and is read next.
             self.reader.rechecked();
             self.halt = None;
         }
-        self.is_compared |= is_complete;
+        self.is_compared |= is_whole;
         if self.is_compared {
             self.feed.ends_at(answer.last);
             self.target = Some(self.target.unwrap_or(0).max(answer.last));

@@ -30,6 +30,8 @@ pub struct Check {
     pub applied: u64,
     /// The positions whose records are wanted, in ascending order.
     pub positions: Vec<u64>,
+    /// Are all positions that the node remembers among them?
+    pub is_whole: bool,
 }
 
 /// From the task to the order.
@@ -40,8 +42,10 @@ pub enum FromStream {
     Connected(u64),
     /// The connection is lost.
     Disconnected,
-    /// A record, heard or asked for, over this connection.
+    /// A record that was asked for, over this connection.
     Record(u64, Record),
+    /// A record that was heard where the stream publishes what it has stored. Others may be able to publish there, too.
+    Heard(u64, Record),
     /// The answer to [`ToStream::Check`], from a leader that has a quorum.
     Checked(Checked),
     /// What another node told, or this one.

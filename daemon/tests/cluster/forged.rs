@@ -7,6 +7,7 @@ use crate::{STEADY, first, three};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use tcp_chatd::cluster::Admin;
 use tcp_chatd::order::Begin;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -85,5 +86,27 @@ async fn headers_of_a_publisher_stop_no_node() {
     let seen = crate::nodes::Seen::default();
     nodes.push(Node::start("chat3", servers.nats(0), Begin::Empty, first(3), seen));
     until("it is up", LIMIT, || nodes[3].seen.lock().unwrap().is_up).await;
+    check(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_beside_the_stream_stops_no_node() {
+    let Some(servers) = Servers::start(1) else { return skip() };
+    servers.make_stream().await;
+    let nodes = three(&servers).await;
+    let mut intruder = Intruder::connect(&servers);
+    let beat = vec![b'x'; 100_000];
+    for _ in 0..20 {
+        nodes.iter().for_each(|node| node.load(Some(STEADY)));
+        let last = Admin::connect(&servers.nats(0)).await.unwrap().info().await.unwrap().last;
+        for sequence in (last - 3..last + 40).chain([u64::MAX]) {
+            let headers = format!(
+                "NATS/1.0\r\nNats-Sequence: {sequence}\r\nNats-Time-Stamp: 2099-01-01T00:00:00Z\r\n\r\n"
+            );
+            intruder.publish("TCPCHAT.read", headers.as_bytes(), b"junk");
+            intruder.publish("TCPCHAT.beat", b"NATS/1.0\r\n\r\n", &beat);
+        }
+        more(&nodes, 3).await;
+    }
     check(&nodes).await;
 }

@@ -13,8 +13,11 @@ use tcp_chatd::order::{
 };
 use tokio::task::JoinSet;
 
-pub(crate) const PATIENCE: Patience =
-    Patience { hold: Duration::from_secs(15), gone_after: Duration::from_secs(6) };
+pub(crate) const PATIENCE: Patience = Patience {
+    hold: Duration::from_secs(15),
+    gone_after: Duration::from_secs(6),
+    quiet: Duration::from_secs(900),
+};
 
 /// What a node has done.
 #[derive(Debug, Default)]

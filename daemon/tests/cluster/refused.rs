@@ -106,11 +106,14 @@ fn certificates(folder: &std::path::Path) {
     }
 }
 
-/// TLS, and the rights that a node needs and no other: those of `docs/CLUSTER.md`, with other passwords.
+/// TLS, and the rights that a node needs and no other: those of `docs/CLUSTER.md`, with other passwords. And a user who may do
+/// everything.
 fn rights() -> String {
     let document = include_str!("../../../docs/CLUSTER.md");
     let block = document.split("# rights.conf\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let users = block.replace("PASSWORD OF chat", "secret").replace("PASSWORD OF init", "secret");
+    let users = users.replacen("{ user: init", "{ user: admin, password: secret },\n  { user: init", 1);
+    assert!(users.contains("user: admin"), "{users}");
     format!("tls {{ cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\" }}\n{users}")
 }
 
@@ -142,6 +145,16 @@ async fn tls_a_password_and_the_least_rights_are_enough() {
         .map(str::to_owned)
         .collect::<Vec<_>>();
     assert!(denied.is_empty(), "{denied:?}");
+
+    let advice = |login: NatsLogin| {
+        let nats = Nats { login, ..servers.nats(0) };
+        async move {
+            let (_, findings) = Admin::connect(&nats).await.unwrap().check(KEPT).await.unwrap();
+            findings.iter().any(|finding| format!("{finding:?}").contains("TCPCHAT.read"))
+        }
+    };
+    assert!(!advice(login("chat", "secret")).await, "a node cannot publish where the stream does");
+    assert!(advice(login("admin", "secret")).await, "a login with all rights can");
 
     let wrong = Admin::connect(&Nats { login: login("chat", "wrong"), ..servers.nats(0) }).await;
     assert!(wrong.unwrap_err().to_string().contains("login"));

@@ -341,7 +341,51 @@ fn the_bytes_of_a_saved_place_never_change() {
     .into();
     saved.mark = None;
     let hex: String = saved.encode().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, include_str!("../../golden/saved-1.hex").trim_end());
+    assert_eq!(hex, include_str!("../../golden/saved-2.hex").trim_end());
+}
+
+#[test]
+fn what_was_heard_is_read_only_if_it_counts_and_its_author_agrees() {
+    let mut log = Log::of_two();
+    log.counts(&log.header(Kind::Turn, B, 1, 1), b"one");
+    let before = log.reader.saved().clone();
+    let good = log.header(Kind::Turn, B, 1, 2);
+    let junk = Record { sequence: 4, stamp: LogTime(1), bytes: b"junk"[..].into() };
+    let mut refused =
+        vec![junk, log.record(4, &log.header(Kind::Turn, B, 1, 1), b"again"), log.record(5, &good, b"")];
+    let mut claim = good.claim;
+    claim.digest.log[0] ^= 1;
+    refused.push(log.record(4, &Header { claim, ..good }, b"another log"));
+    claim = good.claim;
+    claim.digest.state[0] ^= 1;
+    refused.push(log.record(4, &Header { claim, ..good }, b"another state"));
+    refused.push(log.record(4, &Header { claim: Claim { applied: 9, ..claim }, ..good }, b"from later on"));
+    for record in &refused {
+        assert!(log.reader.accept_heard(record).is_none());
+        assert_eq!((log.reader.saved(), log.reader.read()), (&before, 3));
+    }
+    let record = log.record(4, &good, b"two");
+    let entry = log.reader.accept_heard(&record).unwrap().applied(&[1; 32]);
+    assert_eq!((entry.event, log.reader.read()), (Event::Turn(b"two".to_vec()), 4));
+}
+
+#[test]
+fn only_records_that_were_never_read_are_missed() {
+    let mut log = Log::of_two();
+    assert_eq!(log.reader.begins_at(3), Ok(false));
+    assert_eq!(log.reader.begins_at(4), Err(Truncated { next: 3, first: 4 }));
+    for sequence in 3..=6 {
+        let junk = Record { sequence, stamp: LogTime(1), bytes: b"junk"[..].into() };
+        assert!(log.offer(&junk).unwrap().is_err());
+    }
+    let saved = Saved::decode(&log.reader.saved().encode()).unwrap();
+    log.reader.rewind();
+    let resumed = Reader::resume(log.key.clone(), A, BEHAVIOURS, saved).unwrap();
+    for mut reader in [log.reader, resumed] {
+        assert_eq!(reader.read(), 2);
+        assert_eq!(reader.begins_at(8), Err(Truncated { next: 7, first: 8 }));
+        assert_eq!((reader.begins_at(7), reader.read()), (Ok(true), 6));
+    }
 }
 
 #[test]

@@ -85,11 +85,17 @@ fn what_comes_too_early_has_a_limit() {
 }
 
 #[test]
-fn a_stream_that_begins_too_late_is_noticed() {
+fn what_was_heard_never_replaces_what_the_stream_answered() {
+    let stamped = |sequence, stamp| Record { stamp: LogTime(stamp), ..record(sequence) };
     let mut feed = Feed::after(4, at(0));
-    assert_eq!(feed.begins_at(5), Ok(()));
-    assert_eq!(feed.begins_at(6), Err(Truncated { next: 5, first: 6 }));
-    feed.offer(record(5), at(0));
-    feed.take();
-    assert_eq!(feed.begins_at(6), Ok(()));
+    for (sequence, heard) in [(5, 1), (5, 2), (6, 1), (8, 1)] {
+        feed.hear(stamped(sequence, heard), at(0));
+    }
+    assert_eq!(feed.heard(9).collect::<Vec<_>>(), [5, 6]);
+    feed.offer(stamped(6, 3), at(0));
+    feed.hear(stamped(6, 4), at(0));
+    assert_eq!(feed.heard(9).collect::<Vec<_>>(), [5]);
+    let stamps: Vec<_> = std::iter::from_fn(|| feed.take()).map(|record| record.stamp.0).collect();
+    assert_eq!(stamps, [1, 3]);
+    assert_eq!((feed.heard(9).count(), feed.bytes), (0, 1));
 }

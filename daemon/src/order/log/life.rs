@@ -31,6 +31,8 @@ pub(super) struct Life {
     /// Since when this node has asked whether another process has its name.
     probing: Option<Duration>,
     spoke: Option<Duration>,
+    /// When an entry counted last.
+    pub(super) counted: Duration,
     /// The hub was told that own turns are stuck.
     is_stuck: bool,
     /// The store cannot be written, so nothing is read.
@@ -48,6 +50,7 @@ impl Life {
             beats: 0,
             probing: None,
             spoke: None,
+            counted: now,
             is_stuck: false,
             is_resting: false,
             is_leaving: false,
@@ -84,7 +87,7 @@ impl LogOrder {
             self.start(now);
             self.beat(now);
             self.close_silent(now);
-            self.speak_if_suspect(now);
+            self.speak_if_due(now);
         }
         self.hold(now);
         self.publish(now);
@@ -129,13 +132,17 @@ impl LogOrder {
     /// Asks the leader of the stream.
     fn check(&mut self, link: u64, now: Duration) {
         let is_due = self.checked.is_none_or(|asked| now >= asked + ASK_AGAIN);
-        if !is_due || (self.is_at_the_end() && !self.pulse.is_old(now)) {
+        let asks = self.heard_only.asks();
+        if !is_due || (self.is_at_the_end() && !self.pulse.is_old(now) && !asks) {
             return;
         }
         self.checked = Some(now);
-        let compares = !self.is_compared || matches!(self.halt, Some(Halt::Doubt(_)));
-        let positions = self.reader.remembered().filter(|position| compares && *position > 0).collect();
-        let check = Check { connection: link, applied: self.reader.claim().applied, positions };
+        let is_whole = !self.is_compared || matches!(self.halt, Some(Halt::Doubt(_)));
+        let remembered = self.reader.remembered().filter(|position| is_whole && *position > 0);
+        let mut positions: Vec<_> = remembered.chain(self.in_question()).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        let check = Check { connection: link, applied: self.reader.claim().applied, positions, is_whole };
         self.out.push_back(ToStream::Check(check));
     }
 
@@ -258,10 +265,13 @@ impl LogOrder {
         }
     }
 
-    /// Lets the others hear a node that differs from one of them.
-    fn speak_if_suspect(&mut self, now: Duration) {
-        let is_due = self.life.spoke.is_none_or(|last| now >= last + SUSPECT_SPEAKS);
-        if !self.is_suspect || !is_due || self.halt.is_some() {
+    /// Proposes an empty turn: a node that differs from another one lets it hear so, and the driver lets the log go on.
+    fn speak_if_due(&mut self, now: Duration) {
+        let last = self.life.spoke;
+        let waited = |time: Duration| last.is_none_or(|last| now >= last + time);
+        let is_quiet = self.is_driver() && now >= self.life.counted + self.patience.quiet;
+        let is_due = (self.is_suspect && waited(SUSPECT_SPEAKS)) || (is_quiet && waited(self.patience.hold));
+        if !is_due || self.halt.is_some() {
             return;
         }
         let empty = Turn { node: NodeId(self.me.0), ..Turn::empty(0) };

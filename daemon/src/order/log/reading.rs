@@ -56,13 +56,19 @@ impl LogOrder {
     /// Reads the next record, if there is one and it may be read. Says whether there was one.
     pub(super) fn read_next(&mut self, now: Duration) -> bool {
         // The answer of the leader after a connect comes before reading on.
-        if self.halt.is_some() || !self.is_compared {
+        if self.halt.is_some() || !self.is_compared || self.heard_only.waits() {
             return false;
         }
+        let is_heard = self.doubted.is_none() && self.feed.heard(1).next().is_some();
         let Some(record) = self.doubted.take().or_else(|| self.feed.take()) else {
             return false;
         };
-        self.read(record, now);
+        if !is_heard {
+            self.heard_only.set_clock(record.stamp, now);
+            self.read(record, now);
+        } else if let Some(entry) = self.believe(record, now) {
+            self.counts(entry, now);
+        }
         true
     }
 
@@ -82,12 +88,16 @@ impl LogOrder {
             }
             Ok(Step::Counts(pending)) => pending.detach(),
         };
-        let mut entry = entry;
+        self.counts(entry, now);
+    }
+
+    fn counts(&mut self, mut entry: Detached, now: Duration) {
         let mut turn = turn_of(entry.entry());
         let latest = latest(entry.entry(), turn.as_ref());
         self.reader.limit_time(&mut entry, latest);
         turn.iter_mut().for_each(|turn| turn.time = entry.entry().time.0);
         self.pulse.sign(now);
+        self.life.counted = now;
         self.heard.insert(entry.entry().header.node, now);
         let news = self.proposer.counted(entry.entry(), now);
         let mut own = None;
@@ -192,9 +202,9 @@ fn turn_of(entry: &Entry) -> Option<Turn> {
     match &entry.event {
         Event::Turn(body) => {
             let turn = Turn::decode(body).ok()?;
-            let is_empty = turn.intents.is_empty() && turn.steps == 0;
+            // An empty one, too: the store keeps its place.
             let speaks_for_itself = turn.node.0 == header.node.0;
-            (speaks_for_itself && !is_empty).then_some(turn)
+            speaks_for_itself.then_some(turn)
         }
         // The founder was alone before.
         Event::Genesis(_) => up(header.node, &[NodeId::LOCAL]),

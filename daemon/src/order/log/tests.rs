@@ -1,5 +1,6 @@
 //! Three orders over one stream in memory: each turn once, in one order, whatever happens.
 
+mod forged;
 mod world;
 
 use super::*;
@@ -79,6 +80,10 @@ fn a_node_that_rests_is_not_closed_while_it_tells_that_it_lives_and_then_is() {
 #[test]
 fn a_node_without_a_connection_refuses_after_hold_and_comes_back() {
     let mut world = World::new(2);
+    // So that something is under way.
+    world.load = 100;
+    world.pass(Duration::from_millis(200));
+    world.load = 8;
     world.cut(1, seconds(20));
     world.pass(seconds(10));
     let now = world.now;

@@ -10,8 +10,11 @@ use tcp_chat_state::Intent;
 use tcp_chat_turn_log::{LogTime, Record};
 
 pub(super) const STEP: Duration = Duration::from_millis(20);
-pub(super) const PATIENCE: Patience =
-    Patience { hold: Duration::from_secs(15), gone_after: Duration::from_secs(6) };
+pub(super) const PATIENCE: Patience = Patience {
+    hold: Duration::from_secs(15),
+    gone_after: Duration::from_secs(6),
+    quiet: Duration::from_secs(900),
+};
 const NAMES: [&str; 3] = ["chat1", "chat2", "chat3"];
 
 #[derive(Debug)]
@@ -74,6 +77,8 @@ pub(super) struct World {
     pub(super) loss: u64,
     pub(super) load: u64,
     pub(super) first: u64,
+    /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
+    pub(super) lie: u64,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
     last: Duration,
@@ -178,6 +183,7 @@ impl World {
             loss: 0,
             load: 8,
             first: 1,
+            lie: 0,
             on_the_way: BTreeMap::new(),
             sent: 0,
             last: Duration::ZERO,
@@ -218,6 +224,15 @@ impl World {
         self.nodes.push(Node::new(NAMES[node], 999, begin, disk, self.now));
     }
 
+    /// Someone without the key publishes where the stream does: to these nodes.
+    pub(super) fn tell(&mut self, nodes: std::ops::Range<usize>, record: &Record) {
+        for node in nodes {
+            if let Some(link) = self.nodes[node].link {
+                self.nodes[node].waiting.insert(0, FromStream::Heard(link, record.clone()));
+            }
+        }
+    }
+
     fn send(&mut self, parcel: Parcel) {
         let copies =
             u64::from(self.dice.below(100) >= self.loss) + u64::from(self.dice.below(100) < self.loss);
@@ -243,9 +258,13 @@ impl World {
                     let stamp = LogTime(1_000 + u64::try_from(self.now.as_millis()).unwrap());
                     self.records.push(Record { sequence, stamp, bytes });
                     let record = self.records.last().unwrap().clone();
+                    if self.lie > 0 {
+                        let stamp = LogTime(stamp.0 + self.lie);
+                        self.tell(0..self.nodes.len(), &Record { stamp, ..record.clone() });
+                    }
                     for node in 0..self.nodes.len() {
                         if let Some(link) = self.nodes[node].link {
-                            self.send(Parcel::Word(node, FromStream::Record(link, record.clone())));
+                            self.send(Parcel::Word(node, FromStream::Heard(link, record.clone())));
                         }
                     }
                 }
