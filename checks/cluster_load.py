@@ -194,7 +194,8 @@ async def listens(world, number, heard):
 
 async def history(world, node):
     """All messages of the room as this node tells them, oldest first."""
-    me = Member(world, f"reader{node}", node)
+    # The name of the reader before may not be free yet.
+    me = Member(world, f"reader{random.randrange(10**9)}", node)
     await me.connect()
     me.send("LOGIN", {"name": me.name}, id="login")
     found, before = [], None
