@@ -40,6 +40,7 @@ const NOT_HERE: [(&str, &str); 26] = [
     ("nats_failed", NATS),
     ("nats_refused", NATS),
     ("stream_silent", NATS),
+    ("forged_record", NATS),
     ("node", LIFE),
     ("joining", LIFE),
     ("joined", LIFE),
