@@ -154,6 +154,7 @@ impl Task {
     /// The session goes on with this login at the current server.
     fn enter(&mut self, login: LoginReply, after: Seq, resumed: bool, report: bool) {
         let old = std::mem::replace(&mut self.login, login);
+        self.note_late_logins();
         self.servers.connected();
         if let Some(named) = &self.login.servers {
             self.servers.named(named, chance());

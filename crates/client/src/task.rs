@@ -51,7 +51,13 @@ pub(crate) struct Task {
     pub(crate) catching_up: Option<CatchUp>,
     /// The search for another node, while this one can order nothing.
     pub(crate) scout: Scout,
+    /// Until then the first `TAKEN_OVER` may come from a LOGIN of this session that was given up at another node, and that was
+    /// ordered late.
+    pub(crate) late_login_until: Option<Instant>,
 }
+
+/// A LOGIN that was given up is ordered within this time, or never.
+const LATE_LOGIN: Duration = Duration::from_secs(60);
 
 pub(crate) struct CatchUp {
     pub(crate) messages: u64,
@@ -109,6 +115,7 @@ pub(crate) async fn begin(builder: Builder, tls: Arc<ClientConfig>) -> Result<(S
         quit_confirmed: false,
         catching_up: None,
         scout: Scout::default(),
+        late_login_until: None,
         login,
     };
     match seen {
@@ -289,7 +296,7 @@ impl Task {
     pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<ConnectionEnd> {
         match notice.kind {
             // By this session itself, at another node.
-            NoticeKind::TakenOver if self.scout.is_searching() => {
+            NoticeKind::TakenOver if self.scout.is_searching() || self.was_late_login() => {
                 return Some(ConnectionEnd::Lost(Error::Closed(Closed::TakenOver)));
             }
             NoticeKind::TakenOver => return Some(ConnectionEnd::Over(Error::Closed(Closed::TakenOver))),
@@ -323,6 +330,17 @@ impl Task {
             _ => self.emit(Event::Notice(notice)),
         }
         None
+    }
+
+    /// The session goes on. Notes whether an attempt before was given up at another node.
+    pub(crate) fn note_late_logins(&mut self) {
+        let is_possible = self.servers.len() > 1 && self.servers.attempts() > 1;
+        self.late_login_until = is_possible.then(|| Instant::now() + LATE_LOGIN);
+    }
+
+    /// Can a `TAKEN_OVER` come from such an attempt? Only once: after that another client has the session.
+    fn was_late_login(&mut self) -> bool {
+        self.late_login_until.take().is_some_and(|until| Instant::now() < until)
     }
 
     /// When a silent connection gets a PING, or counts as lost.

@@ -185,6 +185,34 @@ async fn the_takeover_by_the_own_search_ends_no_session() {
 }
 
 #[tokio::test]
+async fn a_login_that_was_given_up_and_is_ordered_late_does_not_end_the_session() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let (_session, mut events, peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    peer.cut();
+    assert_eq!(lost(&mut events).await.0, Duration::ZERO);
+    // The second node gets the LOGIN, and its connection is lost before it answers.
+    let mut given_up = two.accept().await;
+    given_up.expect("LOGIN").await;
+    given_up.cut();
+    lost(&mut events).await;
+    let mut peer = one.resumed(10).await;
+    peer.all_is_here().await;
+    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
+    // That LOGIN is ordered now.
+    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
+    peer.cut();
+    lost(&mut events).await;
+    let mut peer = two.resumed(10).await;
+    peer.all_is_here().await;
+    assert!(matches!(next(&mut events).await, Event::Moved { .. }));
+    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
+    // From now on another client has it.
+    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
+    assert!(matches!(next(&mut events).await, Event::Ended(_)));
+}
+
+#[tokio::test]
 async fn a_login_that_cannot_be_ordered_goes_to_the_next_node_and_then_waits() {
     let one = Server::start().await;
     let two = one.twin().await;
