@@ -163,6 +163,15 @@ class Cluster:
             config.write(text)
         return Process(name, places.command(name, [os.path.abspath(nats), "-c", "nats.conf"]), folder)
 
+    @property
+    def ports(self):
+        """Of the daemons."""
+        return [int(address.rsplit(":", 1)[1]) for address in self.places.nodes]
+
+    @property
+    def nats_ports(self):
+        return [int(address.rsplit(":", 1)[1]) for address in self.places.servers]
+
     def subfolder(self, name):
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, exist_ok=True)
