@@ -3,10 +3,12 @@
 //! rules). Called by [`super::Linked`], which moves the words to and from the task of the stream. Pure: never touches a
 //! socket, a disk or a clock.
 //!
-//! `reading` turns records into turns and events, `heard` distrusts those that the stream did not give itself, `life` does what becomes due with time: start, beats, the end of silent
-//! nodes, resends. `stopped` has the sentences for the operator.
+//! `words` takes what the task brings, `reading` turns records into turns and events, and `heard` distrusts the records that the
+//! stream did not give itself. `life` does what becomes due with time: start, beats, the end of silent nodes, resends. `begin` has
+//! what an order begins with, `stopped` the sentences for the operator.
 
 mod beat;
+mod begin;
 mod heard;
 mod life;
 mod own;
@@ -15,11 +17,13 @@ mod reading;
 mod stopped;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use beat::Process;
+pub use begin::{Begin, Identity, Patience};
 
-use super::stream::{Checked, FromStream, ToStream};
-use super::{Next, NotTaken, OrderEvent, OrderReport, Ordered, Place, Readiness, Stopped};
+use super::stream::{FromStream, ToStream};
+use super::{Next, NotTaken, OrderEvent, OrderReport, Ordered, Place, Readiness};
 use beat::Beat;
 use own::OwnTurns;
 use pulse::Pulse;
@@ -34,60 +38,6 @@ use tcp_chat_turn_log::{
 
 /// What this version can follow.
 const BEHAVIOURS: Behaviours = Behaviours { oldest: BEHAVIOUR, newest: BEHAVIOUR };
-
-/// How this node appears in the cluster.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// Its name, which no other node has.
-    pub name: Box<str>,
-    /// Its address for clients, as `host:port`.
-    pub address: Box<str>,
-    /// This process.
-    pub process: Process,
-}
-
-/// How long the order waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// The setting `hold`: after this time without anything coming back, nothing more is taken.
-    pub hold: Duration,
-    /// The setting `gone_after`: a node that is silent for this long is closed.
-    pub gone_after: Duration,
-    /// After this time without an entry the driver writes an empty turn: then no node is far from the end of the stream, whose
-    /// old records go.
-    pub quiet: Duration,
-}
-
-impl Patience {
-    /// The longest time without an entry, for a stream that keeps records for this long.
-    #[must_use]
-    pub fn quiet(log_keep: Duration) -> Duration {
-        (log_keep / 4).min(Duration::from_secs(3600))
-    }
-}
-
-/// Where the order begins.
-#[derive(Debug, Clone)]
-pub enum Begin {
-    /// Where the store is: what [`LogOrder::applied`] gave.
-    Resume(Place),
-    /// As the first node of a new generation, whose state is the one at this place.
-    FoundAgain {
-        /// The generation. Its number is greater than that of the place.
-        generation: Generation,
-        /// What [`LogOrder::applied`] gave, moved to the end of the stream that the generation begins in.
-        place: Place,
-    },
-    /// With the first record of the stream and an empty state.
-    Empty,
-    /// As the first node of a new generation, whose state is the one that this node has.
-    Found {
-        /// The generation.
-        generation: Generation,
-        /// The digest of the state.
-        base: Digest,
-    },
-}
 
 /// The number of a node: the first four bytes of SHA-256 of its name, but never 0, which is a daemon without a cluster.
 #[must_use]
@@ -331,38 +281,6 @@ impl LogOrder {
         place
     }
 
-    /// Takes a word of the task.
-    pub fn hear(&mut self, word: FromStream, now: Duration) {
-        if self.is_stopped {
-            return;
-        }
-        if self.applying.is_some() {
-            self.later.push(word);
-            return;
-        }
-        match word {
-            FromStream::Connected(link) => self.connected(link, now),
-            FromStream::Disconnected => {
-                (self.link, self.target, self.checked) = (None, None, None);
-                self.proposer.disconnected(now);
-            }
-            FromStream::Record(link, record) if self.link == Some(link) => {
-                let offered = self.feed.offer(record, now);
-                self.compare(&offered);
-            }
-            FromStream::Heard(link, record) if self.link == Some(link) => {
-                let offered = self.feed.hear(record, now);
-                self.compare(&offered);
-            }
-            FromStream::Checked(checked) if self.link == Some(checked.check.connection) => {
-                self.checked(&checked, now);
-            }
-            FromStream::Record(..) | FromStream::Heard(..) | FromStream::Checked(_) => {}
-            FromStream::Beat(bytes) => self.hear_beat(&bytes, now),
-            FromStream::Stopped(stopped) => self.stop(stopped),
-        }
-    }
-
     /// What is to be told to the task now, if anything.
     pub fn outgoing(&mut self) -> Option<ToStream> {
         self.out.pop_front()
@@ -387,66 +305,5 @@ impl LogOrder {
     #[must_use]
     pub fn running(&self, now: Duration) -> Duration {
         self.pulse.running(now)
-    }
-
-    fn connected(&mut self, link: u64, now: Duration) {
-        self.link = Some(link);
-        self.proposer.connected();
-        self.feed = Feed::after(self.reader.rewind(), now);
-        self.feed.reconnected(now);
-        (self.target, self.checked, self.is_compared) = (None, None, false);
-        self.doubted = None;
-        self.heard_only.reconnected();
-        self.halt = self.halt.filter(|halt| !matches!(halt, Halt::Doubt(_)));
-        // Nobody was heard while there was no connection.
-        self.heard.clear();
-    }
-
-    /// Takes the answer of the leader.
-    fn checked(&mut self, answer: &Checked, now: Duration) {
-        match self.reader.begins_at(answer.first) {
-            Err(truncated) => return self.stop(stopped::truncated(&truncated)),
-            Ok(true) => {
-                self.feed = Feed::after(self.reader.read(), now);
-                self.doubted = None;
-                self.heard_only.reconnected();
-            }
-            Ok(false) => {}
-        }
-        self.halt = self.reader.ends_at(answer.last, answer.check.applied).err();
-        for record in &answer.records {
-            self.halt = self.reader.recheck(record).err();
-        }
-        let is_complete = answer.is_complete();
-        self.settle(answer, now);
-        let is_whole = is_complete && answer.check.is_whole;
-        if is_whole && !answer.check.positions.is_empty() && matches!(self.halt, Some(Halt::Doubt(_))) {
-            // The doubted record waits, and is read next.
-            self.reader.rechecked();
-            self.halt = None;
-        }
-        self.is_compared |= is_whole;
-        if self.is_compared {
-            self.feed.ends_at(answer.last);
-            self.target = Some(self.target.unwrap_or(0).max(answer.last));
-            self.pulse.sign(now);
-        }
-        self.stop_if_halted();
-    }
-
-    /// The process must end.
-    fn stop(&mut self, stopped: Stopped) {
-        if !self.is_stopped {
-            self.is_stopped = true;
-            self.events.push_back(OrderEvent::Ended(stopped));
-        }
-    }
-
-    /// A halt that does not end by itself ends the process.
-    fn stop_if_halted(&mut self) {
-        match self.halt {
-            None | Some(Halt::Shorter { .. } | Halt::Doubt(_)) => {}
-            Some(halt) => self.stop(stopped::halted(&halt)),
-        }
     }
 }

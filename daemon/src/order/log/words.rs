@@ -1,0 +1,103 @@
+//! Owns what a word of the stream's task changes: a connection that comes or goes, a record, the answer of the leader. And the
+//! end of the order. The order's callers bring the words. Never publishes anything.
+
+use super::{LogOrder, stopped};
+use crate::order::stream::{Checked, FromStream};
+use crate::order::{OrderEvent, Stopped};
+use std::time::Duration;
+use tcp_chat_turn_log::{Feed, Halt};
+
+impl LogOrder {
+    /// Takes a word of the task.
+    pub fn hear(&mut self, word: FromStream, now: Duration) {
+        if self.is_stopped {
+            return;
+        }
+        if self.applying.is_some() {
+            self.later.push(word);
+            return;
+        }
+        match word {
+            FromStream::Connected(link) => self.connected(link, now),
+            FromStream::Disconnected => {
+                (self.link, self.target, self.checked) = (None, None, None);
+                self.proposer.disconnected(now);
+            }
+            FromStream::Record(link, record) if self.link == Some(link) => {
+                let offered = self.feed.offer(record, now);
+                self.compare(&offered);
+            }
+            FromStream::Heard(link, record) if self.link == Some(link) => {
+                let offered = self.feed.hear(record, now);
+                self.compare(&offered);
+            }
+            FromStream::Checked(checked) if self.link == Some(checked.check.connection) => {
+                self.checked(&checked, now);
+            }
+            FromStream::Record(..) | FromStream::Heard(..) | FromStream::Checked(_) => {}
+            FromStream::Beat(bytes) => self.hear_beat(&bytes, now),
+            FromStream::Stopped(stopped) => self.stop(stopped),
+        }
+    }
+
+    fn connected(&mut self, link: u64, now: Duration) {
+        self.link = Some(link);
+        self.proposer.connected();
+        self.feed = Feed::after(self.reader.rewind(), now);
+        self.feed.reconnected(now);
+        (self.target, self.checked, self.is_compared) = (None, None, false);
+        self.doubted = None;
+        self.heard_only.reconnected();
+        self.halt = self.halt.filter(|halt| !matches!(halt, Halt::Doubt(_)));
+        // Nobody was heard while there was no connection.
+        self.heard.clear();
+    }
+
+    /// Takes the answer of the leader.
+    fn checked(&mut self, answer: &Checked, now: Duration) {
+        match self.reader.begins_at(answer.first) {
+            Err(truncated) => return self.stop(stopped::truncated(&truncated)),
+            Ok(true) => {
+                self.feed = Feed::after(self.reader.read(), now);
+                self.doubted = None;
+                self.heard_only.reconnected();
+            }
+            Ok(false) => {}
+        }
+        self.halt = self.reader.ends_at(answer.last, answer.check.applied).err();
+        for record in &answer.records {
+            self.halt = self.reader.recheck(record).err();
+        }
+        let is_complete = answer.is_complete();
+        self.settle(answer, now);
+        let is_whole = is_complete && answer.check.is_whole;
+        if is_whole && !answer.check.positions.is_empty() && matches!(self.halt, Some(Halt::Doubt(_))) {
+            // The doubted record waits, and is read next.
+            self.reader.rechecked();
+            self.halt = None;
+        }
+        self.is_compared |= is_whole;
+        if self.is_compared {
+            self.feed.ends_at(answer.last);
+            self.target = Some(self.target.unwrap_or(0).max(answer.last));
+            self.pulse.sign(now);
+        }
+        self.stop_if_halted();
+    }
+
+    /// The process must end.
+    pub(super) fn stop(&mut self, stopped: Stopped) {
+        if !self.is_stopped {
+            self.is_stopped = true;
+            self.events.push_back(OrderEvent::Ended(stopped));
+        }
+    }
+
+    /// A halt that does not end by itself ends the process.
+    pub(super) fn stop_if_halted(&mut self) {
+        match self.halt {
+            None | Some(Halt::Shorter { .. } | Halt::Doubt(_)) => {}
+            Some(halt) => self.stop(stopped::halted(&halt)),
+        }
+    }
+}
