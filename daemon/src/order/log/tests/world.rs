@@ -2,6 +2,7 @@
 //! its only intent has. Runs step by step; a seed repeats a run.
 
 use super::super::*;
+use crate::order::Stopped;
 use crate::order::stream::Check;
 use crate::order::stream::Checked;
 use std::collections::BTreeMap;
