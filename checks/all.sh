@@ -99,7 +99,6 @@ cluster() {
     distributed_is_there
     local nats
     nats=$(checks/nats-server.sh) || missing "that needs nats-server 2.11 or later"
-    python3 checks/cluster_life.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds 8
 }
 
@@ -142,7 +141,7 @@ background "the packages on a booted system" booted
 section "the program that measures" measuring
 section "instructions of a message" instructions
 section "monitoring with Prometheus" monitoring
-section "a cluster: its life, and kills" cluster
+section "a cluster, with kills" cluster
 section "TLS, short" tls
 section "churn, short" soak
 wait_background
