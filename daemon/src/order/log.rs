@@ -203,7 +203,7 @@ impl LogOrder {
         }
     }
 
-    /// Does this node order requests, or wait for no more than room?
+    /// Does this node order requests? A full window does not count: room comes by itself.
     #[must_use]
     pub fn serves(&self) -> bool {
         !self.is_stopped && !self.is_blocked()
