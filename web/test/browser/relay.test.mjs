@@ -82,7 +82,7 @@ staged("a page goes on at another node of its chat", async ({ daemon, home, open
   await page.locator(".fate.kept").waitFor();
   await daemon.movesTo(other);
   await say(page, "after");
-  await page.locator(".row.said", { hasText: "after" }).waitFor();
+  await page.locator(".row.said .text", { hasText: "after" }).waitFor();
   assert.deepEqual((await stored(daemon)).map((m) => m.msg), ["before", "after"]);
   assert.deepEqual(await texts(page), ["before", "after"]);
 });

@@ -56,7 +56,7 @@ staged("connections that break at any moment double nothing and lose nothing", a
     if (n % 5 === 4) stage.bridge.cut();
     if (n % 10 === 9) await ana.getByRole("button", { name: "Now", exact: true }).click({ timeout: 1500 }).catch(() => {});
   }
-  await ana.locator(".row.said", { hasText: sent.at(-1) }).waitFor({ timeout: 60_000 });
+  await ana.locator(".row.said .text", { hasText: sent.at(-1) }).waitFor({ timeout: 60_000 });
   await isTrue(ana, stage.daemon, sent);
 });
 
