@@ -260,6 +260,8 @@ impl Edge {
             let turn = self.gathering.turn;
             let entry = self.connections.get_mut(&asked.connection());
             entry.into_iter().for_each(|entry| entry.asked_turn = turn);
+            let id = if let Intent::Request(_, id, _) = &intent { id.clone() } else { None };
+            self.gathering.flight.note_id(id);
         }
         self.gathering.propose_for(intent, asked);
     }
@@ -315,7 +317,7 @@ impl Edge {
 }
 
 /// The time after which a client may send a request again that could not be ordered, in milliseconds.
-const AGAIN_MS: u64 = 2_000;
+pub(super) const AGAIN_MS: u64 = 2_000;
 
 /// The refusal of a request while nothing can be ordered.
 pub(super) fn unavailable() -> Refusal {
