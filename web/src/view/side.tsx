@@ -76,6 +76,7 @@ function LinkState({ model }: { model: Model }) {
 export function linkText({ link, now }: Model): string {
   switch (link.at) {
     case "up":
+      if (link.isStalled) return ui.stalled;
       return link.caughtUp && link.caughtUp.count > 0 ? ui.caughtUp(link.caughtUp.count) : ui.connected;
     case "waiting":
       return ui.reconnecting(Math.ceil((link.until - now.up) / 1000));
