@@ -131,7 +131,7 @@ impl Edge {
     ) -> Result<(), (Option<RequestId>, Refusal)> {
         if self.is_unavailable && ask.needs_order() {
             self.count(state, sender.connection, sender.session, 1);
-            return Err((id, unavailable()));
+            return Err((id, unavailable(ask.op())));
         }
         if let Err(refusal) = self.check_limits(state, sender, &ask) {
             return Err((id, refusal));
@@ -320,8 +320,13 @@ impl Edge {
 pub(super) const AGAIN_MS: u64 = 2_000;
 
 /// The refusal of a request while nothing can be ordered.
-pub(super) fn unavailable() -> Refusal {
-    let msg = "nothing can be ordered now, so this was not taken: send it again, or go to another server";
+pub(super) fn unavailable(op: &str) -> Refusal {
+    let msg = match op {
+        "LOGIN" => {
+            "nobody can log in at this server now: nothing can be ordered; try another server, or wait"
+        }
+        _ => "nothing can be ordered now, so this was not taken: send it again, or go to another server",
+    };
     let mut refusal = Refusal::new(ErrorKind::Unavailable, msg);
     refusal.retry_after_ms = Some(AGAIN_MS);
     refusal

@@ -62,6 +62,14 @@ pub(super) enum Task {
 }
 
 impl Asked {
+    /// Its op.
+    pub(super) fn op(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "MSG",
+            Self::Request { op, .. } => op,
+        }
+    }
+
     /// The connection that sent the request.
     pub(super) fn connection(&self) -> ConnectionId {
         match self {

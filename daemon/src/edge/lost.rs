@@ -31,7 +31,8 @@ impl Edge {
                 .for_each(|intent| self.gathering.propose_next(intent));
             for (index, asked, id) in flight.take_asked() {
                 self.do_tasks(state, &mut flight, index);
-                self.settle_request(state, asked, (id, Err(Box::new(unavailable()))), 0);
+                let refusal = Box::new(unavailable(asked.op()));
+                self.settle_request(state, asked, (id, Err(refusal)), 0);
             }
             self.do_tasks(state, &mut flight, usize::MAX);
         }

@@ -38,7 +38,7 @@ pub(super) fn stopping() -> Refusal {
     Refusal::new(ErrorKind::Internal, "the server is going down")
 }
 
-/// The connection was closed before the login was answered: nothing of the post was sent.
+/// The login was not ordered, or its connection was closed before the answer: nothing of the post was sent.
 pub(super) fn not_logged_in() -> Refusal {
     let msg = "the server cannot take posts at the moment: this message was not kept; post it again";
     let mut refusal = Refusal::new(ErrorKind::Unavailable, msg);

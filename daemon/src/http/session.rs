@@ -211,6 +211,9 @@ impl SessionTask {
                 }
                 LoginOutcome::Refused(why) => {
                     self.connection = None;
+                    if why.kind == ErrorKind::Unavailable {
+                        return Err(not_logged_in());
+                    }
                     if attempt == Attempt::New || why.kind != ErrorKind::SessionExpired {
                         return Err(why);
                     }
