@@ -66,7 +66,7 @@ function LinkState({ model }: { model: Model }) {
   const { link } = model;
   const isUp = link.at === "up";
   return (
-    <div class={`link ${isUp ? "up" : "down"}`}>
+    <div class={`link ${isUp && !link.isStalled ? "up" : "down"}`}>
       <span>{linkText(model)}</span>
       {isUp ? <span class="verified" title={ui.verified[model.host.verified]}>{ui.verified[model.host.verified]}</span> : null}
     </div>
