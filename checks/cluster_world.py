@@ -1,6 +1,6 @@
 """Owns the processes of a cluster on this machine: three NATS servers and three daemons, each in a folder of its own. Used
-by cluster.py, cluster_life.py, cluster_net.py and cluster_faults.py. They listen on loopback, or where a `Loopback` of another kind says. All
-of them end with the program. Needs only Python 3.8."""
+by cluster.py and the files beside it whose names begin so. They listen on loopback, or where a `Loopback` of another kind
+says. All of them end with the program. Needs only Python 3.8."""
 
 import contextlib
 import json

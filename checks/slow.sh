@@ -44,6 +44,7 @@ cluster() {
     nats=$(checks/nats-server.sh)
     python3 checks/cluster_life.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds "${TCP_CHAT_CLUSTER_ROUNDS:-30}"
+    python3 checks/cluster_people.py "$programs/tcp-chatd" "$programs/tcp-chat-cli" "$nats"
     python3 checks/cluster_net.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster_faults.py "$programs/tcp-chatd" "$nats"
 }

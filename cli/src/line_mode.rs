@@ -235,6 +235,12 @@ impl Chat<'_> {
                 };
                 say(&format!("* {} {what} #{}", clean(&p.user), clean(&p.room)));
             }
+            Event::Notice(n) if n.kind == NoticeKind::Unavailable => {
+                say(&format!("* {}", output::STALLED));
+            }
+            Event::Notice(n) if n.kind == NoticeKind::Available => {
+                say(&format!("* {}", output::STALLED_NO_MORE));
+            }
             Event::Notice(n) => {
                 let who =
                     if n.kind == NoticeKind::Operator { "the operator says" } else { "the server says" };

@@ -8,6 +8,12 @@ use std::io::{self, Write};
 use tcp_chat_client::protocol::RedactedEvent;
 use tcp_chat_client::{Conversation, Redaction};
 
+/// The server has said that it can order nothing.
+pub const STALLED: &str =
+    "the server can keep nothing new for now: what you send waits; reading and searching go on";
+/// That is over.
+pub const STALLED_NO_MORE: &str = "the server keeps messages again";
+
 /// The meaning of a failed write to standard output.
 #[derive(Debug)]
 pub enum Stop {

@@ -22,6 +22,7 @@ export const fault = {
   silent: "the server has fallen silent",
   noAnswer: "no answer within 10 s",
   closed: "the connection was closed",
+  lateLogin: "an earlier login of this page came late, and took the session over",
   otherServer: "the session of this tab belongs to another server",
   noRelay: ["`tcp-chat-cli web` has ended.", "Start it again for the same server: this tab then goes on by itself."],
   isOver: "the session is over",
@@ -152,6 +153,8 @@ export const say = {
   // The connection.
   caughtUp: (messages: number) => (messages === 0 ? "Connected again." : `Connected again, caught up ${count(messages, "message")}.`),
   connectionLost: "The connection is lost. Trying again.",
+  stalled: "The server can keep nothing new for now. What you send waits; reading and searching go on.",
+  stalledNoMore: "The server keeps messages again.",
   sessionLost: "The session had ended meanwhile. This is a new one.",
   logReplaced: (from: number) =>
     `The server's history was replaced, as after the restore of a backup. It goes on after message ${from}.`,
@@ -249,7 +252,7 @@ export const ui = {
   you: "you", here: "here", away: "away", state: (state: string) => (state === "here" ? "here" : state === "away" ? "away" : "unknown"),
   unreadBadge: (unread: string, mentions: number) =>
     mentions > 0 ? `${count(mentions, "mention")}, ${unread} unread` : `${unread} unread`,
-  connected: "Connected", connecting: "Connecting …", notConnected: "Not connected", over: "The session is over",
+  connected: "Connected", stalled: "Connected, nothing new for now", connecting: "Connecting …", notConnected: "Not connected", over: "The session is over",
   caughtUp: (messages: number) => `Connected, caught up ${messages}`,
   reconnecting: (seconds: number) => (seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting …"),
   now: "Now", logInAgain: "Log in again", elsewhere: "This session is open in another tab.", useHere: "Use it here",

@@ -14,6 +14,7 @@
 mod access;
 mod activity;
 mod browser;
+mod elsewhere;
 mod host;
 mod nodes;
 mod peer;

@@ -1,5 +1,5 @@
 //! Owns the servers of one chat for the relay: which one the next connection goes to, and what a server says about the
-//! others. Called by `target` and `relay`. Of the chat it reads the answer to `LOGIN`, and nothing else.
+//! others. Called by `target` and `relay`. Of the chat it reads the answer to `LOGIN` and notices, and nothing else.
 
 use crate::exit::Failure;
 use crate::known;
@@ -7,9 +7,10 @@ use crate::settings::Settings;
 use std::sync::{Mutex, PoisonError};
 use tcp_chat_client::protocol::reply::{Incoming, LoginReply, read};
 use tcp_chat_client::protocol::server::{SERVERS, usable};
-use tcp_chat_client::protocol::{ErrorKind, Line, LineDecoder, ServerAddress};
+use tcp_chat_client::protocol::{ErrorKind, Line, LineDecoder, NoticeKind, ServerAddress};
 use tcp_chat_client::{Endpoint, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 
 /// The longest answer to `LOGIN` that is read, in bytes. Of a longer one no servers are learned.
 const LOGIN_BYTES: usize = 1024 * 1024;
@@ -70,6 +71,24 @@ impl Nodes {
         }
     }
 
+    /// The servers to ask while this one can order nothing.
+    pub(crate) fn others(&self, node: &Node) -> Vec<ServerAddress> {
+        self.order().iter().filter(|address| **address != node.address).cloned().collect()
+    }
+
+    /// How to connect to one of them.
+    pub(crate) fn at(&self, address: &ServerAddress) -> Endpoint {
+        self.first.at(address)
+    }
+
+    /// The next connection goes to this server first.
+    pub(crate) fn prefer(&self, address: &ServerAddress) {
+        let mut order = self.order();
+        if let Some(at) = order.iter().position(|one| one == address) {
+            order.rotate_left(at);
+        }
+    }
+
     /// The server answered a login, with this list of servers, if the chat has several.
     fn named(&self, node: &Node, named: Option<&[String]>) {
         // It is only remembered for the next start.
@@ -109,45 +128,57 @@ impl Node {
     }
 }
 
-/// Reads along until the login is answered.
+/// How each notice begins.
+const NOTICE: &[u8] = br#"{"op":"NOTICE","#;
+
+/// Reads along: until the login is answered all lines, and then the notices.
 pub(crate) struct Listener<'a> {
     nodes: &'a Nodes,
     node: &'a Node,
-    /// `None`: it has heard what it waits for.
-    lines: Option<LineDecoder>,
+    lines: LineDecoder,
+    is_logged_in: bool,
+    /// Has the server said that it can order nothing?
+    stalled: watch::Sender<bool>,
 }
 
 impl<'a> Listener<'a> {
     pub(crate) fn new(nodes: &'a Nodes, node: &'a Node) -> Self {
-        Self { nodes, node, lines: Some(LineDecoder::new(LOGIN_BYTES)) }
+        let (lines, stalled) = (LineDecoder::new(LOGIN_BYTES), watch::Sender::new(false));
+        Self { nodes, node, lines, is_logged_in: false, stalled }
+    }
+
+    /// Has the server said that it can order nothing?
+    pub(crate) fn stalled(&self) -> watch::Receiver<bool> {
+        self.stalled.subscribe()
     }
 
     /// Bytes that the server sent.
     pub(crate) fn hears(&mut self, bytes: &[u8]) {
-        let Some(decoder) = &mut self.lines else { return };
-        let mut is_over = false;
-        let mut lines = decoder.feed(bytes);
+        let mut lines = self.lines.feed(bytes);
         while let Some(line) = lines.next() {
             let heard = match line {
-                Line::Bytes(line) => read(line).ok(),
+                Line::Bytes(line) if !self.is_logged_in || line.starts_with(NOTICE) => read(line).ok(),
                 _ => None,
             };
             match heard {
+                Some(Incoming::Notice(notice)) => match notice.kind {
+                    NoticeKind::Unavailable => self.stalled.send_replace(true),
+                    NoticeKind::Available => self.stalled.send_replace(false),
+                    _ => continue,
+                },
                 Some(Incoming::Reply { op, data, .. }) if op == "LOGIN" => {
                     if let Ok(login) = serde_json::from_str::<LoginReply>(data.get()) {
                         self.nodes.named(self.node, login.servers.as_deref());
                     }
-                    is_over = true;
+                    self.is_logged_in = true;
+                    continue;
                 }
                 Some(Incoming::Error(_, e)) if e.kind == ErrorKind::Unavailable => {
                     self.nodes.left(self.node);
+                    continue;
                 }
-                _ => {}
-            }
-        }
-        drop(lines);
-        if is_over {
-            self.lines = None;
+                _ => continue,
+            };
         }
     }
 }
@@ -189,7 +220,23 @@ mod tests {
         listener.hears(begin);
         listener.hears(rest);
         assert_eq!(order(&nodes), ["b:1", "c:1", "a:1"]);
-        assert!(listener.lines.is_none(), "nothing of the chat is read");
+        let stalled = listener.stalled();
+        let notice = |kind: &str| {
+            format!("{{\"op\":\"NOTICE\",\"status\":\"OK\",\"data\":{{\"kind\":\"{kind}\",\"msg\":\"\"}}}}\n")
+        };
+        for (heard, is_stalled) in
+            [("OPERATOR", false), ("UNAVAILABLE", true), ("GAP", true), ("AVAILABLE", false)]
+        {
+            listener.hears(notice(heard).as_bytes());
+            assert_eq!(*stalled.borrow(), is_stalled, "{heard}");
+        }
+        // Another server orders: the next connection goes there, also after this one is lost.
+        assert_eq!(nodes.others(&node), [at("c:1"), at("a:1")]);
+        nodes.prefer(&at("a:1"));
+        nodes.left(&node);
+        assert_eq!(order(&nodes), ["a:1", "b:1", "c:1"]);
+        nodes.prefer(&at("b:1"));
+        assert_eq!(order(&nodes), ["b:1", "c:1", "a:1"]);
         nodes.left(&node);
         assert_eq!(order(&nodes), ["c:1", "a:1", "b:1"]);
         nodes.left(&node);

@@ -1,7 +1,8 @@
 //! Owns the chat of one tab: forwards lines between its WebSocket and a verified TLS connection, in both directions. Called
 //! by `host` when the browser's connection has become a WebSocket. Never parses a line; `nodes` reads the answer to the
-//! login, to know the other servers of the chat.
+//! login, to know the other servers of the chat, and notices: if the server can order nothing, `elsewhere` looks for another one.
 
+use crate::web::elsewhere;
 use crate::web::nodes::Listener;
 use crate::web::target::Target;
 use hyper::upgrade::Upgraded;
@@ -31,8 +32,11 @@ pub(crate) async fn run(upgraded: Upgraded, target: &Target, stop: &Cancellation
     };
     let Ok((mut server, node)) = connected else { return close(&mut browser).await };
     let listener = Listener::new(&target.nodes, &node);
+    let stalled = listener.stalled();
     let ended = tokio::select! {
         ended = forward(&mut browser, &mut server, listener) => ended,
+        // The page comes back at once, and resumes its session there.
+        () = elsewhere::find(&target.nodes, &node, stalled) => Ok(Ended::There),
         () = stop.cancelled() => Ok(Ended::Here),
     };
     if !matches!(ended, Ok(Ended::Here)) {

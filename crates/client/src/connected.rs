@@ -64,7 +64,8 @@ impl Task {
                 goodbye = Some(Instant::now() + QUIT_TIMEOUT);
             }
             self.outstanding.write(Instant::now(), self.catching_up.is_some(), &mut writer.out);
-            let wake = self.outstanding.wakes_at();
+            let wake =
+                self.outstanding.wakes_at().into_iter().chain(self.scout.wakes_at(Instant::now())).min();
             let silence = self.silence_ends(heard);
             let half = self.events.max_capacity() / 2;
             self.look_elsewhere();
@@ -99,8 +100,9 @@ impl Task {
                         return ConnectionEnd::Behind;
                     }
                 }
-                found = self.scout.result(), if self.scout.is_searching() => {
-                    if let Some(found) = found {
+                end = self.scout.result(), if self.scout.is_searching() => {
+                    self.note_search(end.gave_up);
+                    if let Some(found) = end.found {
                         return ConnectionEnd::Moved(found);
                     }
                 }
@@ -218,7 +220,7 @@ impl Task {
             entry.fail(Error::Protocol(what.clone()));
             return Err(what);
         }
-        self.scout.ordered();
+        self.ordered();
         if let Purpose::Msg { reply, .. } = entry.what {
             // The caller may have stopped waiting.
             let _ = reply.send(Ok(event.clone()));
@@ -262,7 +264,7 @@ impl Task {
             Purpose::Op(reply) => {
                 // A node answers the others from what it has, also while it can order nothing.
                 if !["WHO", "ROOMS", "HISTORY", "SEARCH", "PING"].contains(&entry.request.op()) {
-                    self.scout.ordered();
+                    self.ordered();
                 }
                 self.note_rooms(entry.request.op(), data.get());
                 // The caller may have stopped waiting.

@@ -74,6 +74,7 @@ mod event;
 mod explain;
 mod length;
 mod login;
+mod notices;
 mod outstanding;
 mod probe;
 mod reach;

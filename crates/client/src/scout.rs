@@ -1,10 +1,11 @@
-//! Owns the search for another node while the current one can order nothing. A node that is cut off from the others
+//! Owns the search for another node while the current one can order nothing: it has said so, or has refused requests. A node that is cut off from the others
 //! cannot tell whether they go on, so the session asks them: it logs in at another node before it gives up the current
 //! connection, which still answers queries. Called by `connected` and `task`. Never begins a new session.
 
+use crate::Error;
 use crate::builder::CONNECT_ONE_OF;
 use crate::dial::{ServerTarget, dial};
-use crate::login::{Credentials, Resume, log_in};
+use crate::login::{Credentials, LoginFailure, Resume, log_in};
 use crate::outstanding::Ids;
 use crate::wire::Connection;
 use std::pin::Pin;
@@ -17,8 +18,10 @@ use tokio_rustls::rustls::ClientConfig;
 
 /// The search begins when so many requests in a row were refused as `UNAVAILABLE`.
 const REFUSALS: u32 = 2;
-/// The time from the end of a search to the next one.
+/// The time from the end of the first search to the next one; it doubles with each,
 const PAUSE: Duration = Duration::from_secs(10);
+/// so many times.
+const DOUBLED: u32 = 3;
 
 /// A node at which the session goes on.
 pub(crate) struct Found {
@@ -29,13 +32,25 @@ pub(crate) struct Found {
     pub(crate) after: Seq,
 }
 
-type Search = Pin<Box<dyn Future<Output = Option<Box<Found>>> + Send>>;
+/// The end of a search.
+#[derive(Default)]
+pub(crate) struct SearchEnd {
+    pub(crate) found: Option<Box<Found>>,
+    /// A LOGIN got no answer: it may still be ordered.
+    pub(crate) gave_up: bool,
+}
+
+type Search = Pin<Box<dyn Future<Output = SearchEnd> + Send>>;
 
 /// The search of one connection.
 #[derive(Default)]
 pub(crate) struct Scout {
     /// Refusals as `UNAVAILABLE` in a row.
     refusals: u32,
+    /// The node has said that it can order nothing.
+    is_told: bool,
+    /// Searches that found nothing.
+    searches: u32,
     not_before: Option<Instant>,
     search: Option<Search>,
 }
@@ -56,9 +71,14 @@ impl Scout {
         self.refusals = self.refusals.saturating_add(1);
     }
 
-    /// A request was ordered.
-    pub(crate) fn ordered(&mut self) {
-        *self = Self::default();
+    /// The node has said that it can order nothing.
+    pub(crate) fn told(&mut self) {
+        self.is_told = true;
+    }
+
+    /// Can the node order nothing, as far as is known?
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.is_told || self.refusals > 0
     }
 
     pub(crate) fn is_searching(&self) -> bool {
@@ -67,7 +87,16 @@ impl Scout {
 
     /// Whether a search is to begin.
     pub(crate) fn is_wanted(&self, now: Instant) -> bool {
-        self.refusals >= REFUSALS && self.search.is_none() && self.not_before.is_none_or(|at| at <= now)
+        self.has_reason() && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    fn has_reason(&self) -> bool {
+        (self.is_told || self.refusals >= REFUSALS) && self.search.is_none()
+    }
+
+    /// When a search is to begin that has to wait.
+    pub(crate) fn wakes_at(&self, now: Instant) -> Option<Instant> {
+        self.not_before.filter(|at| self.has_reason() && *at > now)
     }
 
     pub(crate) fn begin(&mut self, errand: Errand) {
@@ -75,18 +104,26 @@ impl Scout {
     }
 
     /// The result of the search. Cancellation safe.
-    pub(crate) async fn result(&mut self) -> Option<Box<Found>> {
-        let found = match &mut self.search {
+    pub(crate) async fn result(&mut self) -> SearchEnd {
+        let end = match &mut self.search {
             Some(search) => search.await,
             None => std::future::pending().await,
         };
-        *self = Self { not_before: Some(Instant::now() + PAUSE), ..Self::default() };
-        found
+        let pause = PAUSE * (1 << self.searches.min(DOUBLED));
+        *self = Self {
+            refusals: 0,
+            is_told: self.is_told,
+            searches: self.searches + 1,
+            not_before: Some(Instant::now() + pause),
+            search: None,
+        };
+        end
     }
 }
 
 /// Asks each of the nodes once.
-async fn search(errand: Errand) -> Option<Box<Found>> {
+async fn search(errand: Errand) -> SearchEnd {
+    let mut end = SearchEnd::default();
     let Errand { addresses, tls, credentials, login, after, last_id } = errand;
     for address in addresses {
         let ServerAddress { host, port } = address.clone();
@@ -96,11 +133,16 @@ async fn search(errand: Errand) -> Option<Box<Found>> {
         let mut ids = Ids::after(last_id, Duration::ZERO);
         let resume = Resume { name: &login.name, token: &login.session, after, or_new: false };
         let log = login.log.as_deref();
-        let resumed = log_in(&mut connection, &credentials, Some(resume), log, &mut ids).await;
-        if let Ok((login, true)) = resumed {
-            return Some(Box::new(Found { connection, login, address, after }));
+        match log_in(&mut connection, &credentials, Some(resume), log, &mut ids).await {
+            Ok((login, true)) => {
+                end.found = Some(Box::new(Found { connection, login, address, after }));
+                return end;
+            }
+            // It was answered, so it will not be ordered later.
+            Ok((_, false)) | Err(LoginFailure { error: Error::LoginRefused { .. }, .. }) => {}
+            Err(_) => end.gave_up = true,
         }
         connection.writer.close().await;
     }
-    None
+    end
 }

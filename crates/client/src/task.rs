@@ -9,6 +9,7 @@ use crate::cursor::Cursor;
 use crate::dial::ServerTarget;
 use crate::event::Event;
 use crate::login::{Credentials, Resume, common_seq};
+use crate::notices::LateLogin;
 use crate::outstanding::{Entry, Ids, Outstanding, Purpose};
 use crate::reach::{First, target};
 use crate::scout::Scout;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_chat_protocol::reply::LoginReply;
-use tcp_chat_protocol::{NoticeEvent, NoticeKind, Request, RequestId, Seq, ServerAddress};
+use tcp_chat_protocol::{Request, RequestId, Seq, ServerAddress};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
@@ -51,13 +52,8 @@ pub(crate) struct Task {
     pub(crate) catching_up: Option<CatchUp>,
     /// The search for another node, while this one can order nothing.
     pub(crate) scout: Scout,
-    /// Until then the first `TAKEN_OVER` may come from a LOGIN of this session that was given up at another node, and that was
-    /// ordered late.
-    pub(crate) late_login_until: Option<Instant>,
+    pub(crate) late_login: LateLogin,
 }
-
-/// A LOGIN that was given up is ordered within this time, or never.
-const LATE_LOGIN: Duration = Duration::from_secs(60);
 
 pub(crate) struct CatchUp {
     pub(crate) messages: u64,
@@ -115,7 +111,7 @@ pub(crate) async fn begin(builder: Builder, tls: Arc<ClientConfig>) -> Result<(S
         quit_confirmed: false,
         catching_up: None,
         scout: Scout::default(),
-        late_login_until: None,
+        late_login: LateLogin::default(),
         login,
     };
     match seen {
@@ -140,7 +136,7 @@ impl Task {
             let end = self.run_connection(&mut connection).await;
             self.servers.lived(began.elapsed());
             connection.writer.close().await;
-            self.scout = Scout::default();
+            self.end_search();
             let lost = match end {
                 ConnectionEnd::Over(error) => break error,
                 ConnectionEnd::Lost(why) => Some(why),
@@ -291,56 +287,6 @@ impl Task {
                 Err(mpsc::error::TrySendError::Closed(_)) => {}
             }
         }
-    }
-
-    pub(crate) fn notice(&mut self, notice: NoticeEvent<'static>) -> Option<ConnectionEnd> {
-        match notice.kind {
-            // By this session itself, at another node.
-            NoticeKind::TakenOver if self.scout.is_searching() || self.was_late_login() => {
-                return Some(ConnectionEnd::Lost(Error::Closed(Closed::TakenOver)));
-            }
-            NoticeKind::TakenOver => return Some(ConnectionEnd::Over(Error::Closed(Closed::TakenOver))),
-            NoticeKind::Kicked => {
-                return Some(ConnectionEnd::Over(Error::Closed(Closed::Kicked(notice.msg.into_owned()))));
-            }
-            NoticeKind::Gap => {
-                let (from, to) = (notice.from.unwrap_or(0), notice.to.unwrap_or(self.cursor.seq()));
-                if let Err(what) = self.cursor.check_number(to) {
-                    return Some(ConnectionEnd::broken_protocol(what));
-                }
-                self.cursor.gap(to);
-                self.emit(Event::Gap { from, to });
-            }
-            NoticeKind::Shutdown => {
-                self.servers.requested(Duration::from_millis(notice.retry_after_ms.unwrap_or(0)));
-                if let Some(named) = &notice.servers {
-                    self.servers.named(named, chance());
-                    self.publish();
-                }
-                self.emit(Event::Notice(notice));
-            }
-            NoticeKind::Removed => {
-                if let Some(room) = &notice.room {
-                    self.cursor.left(room);
-                    self.login.rooms.retain(|held| held != room);
-                    self.publish();
-                }
-                self.emit(Event::Notice(notice));
-            }
-            _ => self.emit(Event::Notice(notice)),
-        }
-        None
-    }
-
-    /// The session goes on. Notes whether an attempt before was given up at another node.
-    pub(crate) fn note_late_logins(&mut self) {
-        let is_possible = self.servers.len() > 1 && self.servers.attempts() > 1;
-        self.late_login_until = is_possible.then(|| Instant::now() + LATE_LOGIN);
-    }
-
-    /// Can a `TAKEN_OVER` come from such an attempt? Only once: after that another client has the session.
-    fn was_late_login(&mut self) -> bool {
-        self.late_login_until.take().is_some_and(|until| Instant::now() < until)
     }
 
     /// When a silent connection gets a PING, or counts as lost.

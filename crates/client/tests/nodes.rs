@@ -143,6 +143,64 @@ async fn while_no_node_can_order_the_connection_stays() {
 }
 
 #[tokio::test]
+async fn a_node_that_says_it_is_cut_off_is_left_at_once() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let (session, mut events, mut peer) = logged_in(&one, one.client(), &[one.address()]).await;
+    let servers = [one.address(), two.address()];
+    let told = json!({"kind": "UNAVAILABLE", "msg": "cut off", "retry_after_ms": 2000, "servers": servers});
+    peer.notice(told).await;
+    // It is idle: no request was refused.
+    let mut other = two.resumed(10).await;
+    other.all_is_here().await;
+    assert!(matches!(next(&mut events).await, Event::Notice(_)));
+    assert!(matches!(next(&mut events).await, Event::Moved { server } if server == two.address()));
+    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
+    assert!(peer.request().await.is_none(), "the first connection is closed");
+    assert_eq!(session.servers()[0], two.address());
+}
+
+#[tokio::test]
+async fn while_all_nodes_are_cut_off_the_client_stays_where_it_is() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let servers = [one.address(), two.address()];
+    let (session, mut events, mut peer) = logged_in(&one, one.client(), &servers).await;
+    let told = json!({"kind": "UNAVAILABLE", "msg": "", "retry_after_ms": 2000, "servers": servers});
+    peer.notice(told).await;
+    assert!(matches!(next(&mut events).await, Event::Notice(_)));
+    let mut other = two.accept().await;
+    let login = other.expect("LOGIN").await;
+    other.refuse(&login, "UNAVAILABLE", Some(2_000)).await;
+    assert!(other.request().await.is_none(), "no second login there");
+    // The connection serves, and after the end of it no other node is asked.
+    peer.notice(json!({"kind": "AVAILABLE", "msg": ""})).await;
+    assert!(matches!(next(&mut events).await, Event::Notice(_)));
+    let queued = session.queue(To::Default, "one").await.unwrap();
+    let msg = peer.expect("MSG").await;
+    peer.keep(&msg, 11, 10).await;
+    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
+}
+
+#[tokio::test]
+async fn a_login_of_a_search_that_is_ordered_late_does_not_end_the_session() {
+    let one = Server::start().await;
+    let two = one.twin().await;
+    let servers = [one.address(), two.address()];
+    let (_session, mut events, mut peer) = logged_in(&one, one.client(), &servers).await;
+    peer.notice(json!({"kind": "UNAVAILABLE", "msg": "", "servers": servers})).await;
+    assert!(matches!(next(&mut events).await, Event::Notice(_)));
+    let mut other = two.accept().await;
+    other.expect("LOGIN").await;
+    other.cut();
+    // The nodes order again, and that LOGIN is the first.
+    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
+    peer.cut();
+    lost(&mut events).await;
+    resumed_at(&one, &two, &mut events).await;
+}
+
+#[tokio::test]
 async fn the_search_for_another_node_begins_no_new_session() {
     let one = Server::start().await;
     let two = one.twin().await;

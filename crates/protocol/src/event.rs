@@ -89,6 +89,10 @@ pub enum NoticeKind {
     Removed,
     /// A message of the operator to all users.
     Operator,
+    /// The node can order nothing now; the `servers` may be able to.
+    Unavailable,
+    /// The node orders again.
+    Available,
     /// A kind that this version does not know (clients only).
     #[serde(other)]
     Other,
@@ -101,7 +105,7 @@ pub struct NoticeEvent<'a> {
     pub kind: NoticeKind,
     /// The sentence for a person.
     pub msg: Cow<'a, str>,
-    /// With `SHUTDOWN`: when to reconnect, in milliseconds.
+    /// With `SHUTDOWN`: when to reconnect, in milliseconds. With `UNAVAILABLE`: when to send again what was not taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// With `GAP`: the first missing seq.
@@ -113,7 +117,7 @@ pub struct NoticeEvent<'a> {
     /// With `REMOVED`: the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Cow<'a, str>>,
-    /// With `SHUTDOWN`: as `servers` of [`LoginReply`](crate::reply::LoginReply).
+    /// With `SHUTDOWN` and `UNAVAILABLE`: as `servers` of [`LoginReply`](crate::reply::LoginReply).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers: Option<Vec<String>>,
 }

@@ -131,7 +131,7 @@ impl Edge {
     ) -> Result<(), (Option<RequestId>, Refusal)> {
         if self.is_unavailable && ask.needs_order() {
             self.count(state, sender.connection, sender.session, 1);
-            return Err((id, unavailable()));
+            return Err((id, unavailable(ask.op())));
         }
         if let Err(refusal) = self.check_limits(state, sender, &ask) {
             return Err((id, refusal));
@@ -260,6 +260,8 @@ impl Edge {
             let turn = self.gathering.turn;
             let entry = self.connections.get_mut(&asked.connection());
             entry.into_iter().for_each(|entry| entry.asked_turn = turn);
+            let id = if let Intent::Request(_, id, _) = &intent { id.clone() } else { None };
+            self.gathering.flight.note_id(id);
         }
         self.gathering.propose_for(intent, asked);
     }
@@ -315,11 +317,16 @@ impl Edge {
 }
 
 /// The time after which a client may send a request again that could not be ordered, in milliseconds.
-const AGAIN_MS: u64 = 2_000;
+pub(super) const AGAIN_MS: u64 = 2_000;
 
 /// The refusal of a request while nothing can be ordered.
-pub(super) fn unavailable() -> Refusal {
-    let msg = "nothing can be ordered now, so this was not taken: send it again, or go to another server";
+pub(super) fn unavailable(op: &str) -> Refusal {
+    let msg = match op {
+        "LOGIN" => {
+            "nobody can log in at this server now: nothing can be ordered; try another server, or wait"
+        }
+        _ => "nothing can be ordered now, so this was not taken: send it again, or go to another server",
+    };
     let mut refusal = Refusal::new(ErrorKind::Unavailable, msg);
     refusal.retry_after_ms = Some(AGAIN_MS);
     refusal

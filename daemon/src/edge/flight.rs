@@ -1,14 +1,15 @@
 //! Owns the flights: what belongs to a turn of this node from its admission until the turn has come back from the order.
 //! Without a log a turn comes back at once, so there is one flight. With a log several are under way, and turns of other
-//! nodes come between them. Called by the admission of requests and by the observer of turns. Never applies a turn.
+//! nodes come between them. Called by the admission of requests and by the observer of turns;
+//! [`super::lost`] has what happens to a turn that does not come back. Never applies a turn.
 
+use super::Edge;
 use super::gathering::{Asked, Task};
 use super::need::Need;
-use super::{Closing, Edge};
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use tcp_chat_protocol::RequestId;
-use tcp_chat_state::{ConnectionId, State, UserId, network};
+use tcp_chat_state::{ConnectionId, Intent, State, UserId, network};
 
 /// What belongs to one turn of this node.
 #[derive(Debug, Default)]
@@ -27,6 +28,10 @@ pub(super) struct Flight {
     kept_directs: Vec<(UserId, UserId)>,
     /// With a log: the ids of the messages, with their connections.
     sent: HashSet<(ConnectionId, RequestId)>,
+    /// With a log: the ids of the requests, in the order of `asked`.
+    ids: Vec<Option<RequestId>>,
+    /// With a log: the intents that no client waits for and that must not be lost.
+    pub(super) again: Vec<Intent>,
     /// The steps of slow work of the turn.
     pub(super) steps: usize,
 }
@@ -82,7 +87,18 @@ impl Flight {
         self.first_directs.push(pair(a, b));
     }
 
-    fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+    /// Notes the id of the request that is asked next.
+    pub(super) fn note_id(&mut self, id: Option<RequestId>) {
+        self.ids.push(id);
+    }
+
+    /// Takes all requests, each with its index and its id. The turn was not applied.
+    pub(super) fn take_asked(&mut self) -> impl Iterator<Item = (usize, Asked, Option<RequestId>)> + use<> {
+        let (asked, ids) = (std::mem::take(&mut self.asked), std::mem::take(&mut self.ids));
+        asked.into_iter().zip(ids).map(|((index, asked), id)| (index, asked, id))
+    }
+
+    pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.asked.iter().map(|(_, asked)| asked.connection())
     }
 }
@@ -93,13 +109,13 @@ pub(super) struct Flights {
     /// Turns come back from a log, later and between those of other nodes.
     pub(super) is_log: bool,
     /// In the order of their numbers. Without a log there are none.
-    under_way: VecDeque<Flight>,
+    pub(super) under_way: VecDeque<Flight>,
     /// The turn that is applied now. Of a turn of another node it is empty.
     pub(super) current: Flight,
     /// All turns up to this number have come back.
     pub(super) came_back: u64,
     /// The number of the turn that was taken last.
-    taken: u64,
+    pub(super) taken: u64,
 }
 
 impl Flights {
@@ -117,12 +133,12 @@ impl Flights {
     }
 
     /// All turns before the first one that is under way have come back.
-    fn note_came_back(&mut self) {
+    pub(super) fn note_came_back(&mut self) {
         self.came_back = self.under_way.front().map_or(self.taken, |first| first.turn - 1);
     }
 
     /// Drops the turns with these numbers. Returns them.
-    fn remove(&mut self, turns: &[u64]) -> Vec<Flight> {
+    pub(super) fn remove(&mut self, turns: &[u64]) -> Vec<Flight> {
         let (gone, stay) = self.under_way.drain(..).partition(|flight: &Flight| turns.contains(&flight.turn));
         self.under_way = stay;
         self.note_came_back();
@@ -269,45 +285,6 @@ impl Edge {
         let pair = pair(a, b);
         for flight in [&mut self.gathering.flight, &mut self.flights.current] {
             flight.first_directs.retain(|of| *of != pair);
-        }
-    }
-
-    /// Closes the connections with requests under way, without an answer: the outcome of these is unknown. The turns may still
-    /// come back.
-    pub fn give_up_answers(&mut self) {
-        let asked: Vec<_> = self.flights.under_way.iter().flat_map(Flight::connections).collect();
-        asked.into_iter().for_each(|connection| self.shut(connection, Closing::Unanswered));
-    }
-
-    /// Turns with these numbers were never published. The connections with requests in them are closed without an answer.
-    pub fn withdraw(&mut self, state: &State, turns: &[u64]) {
-        for flight in self.flights.remove(turns) {
-            flight.connections().collect::<Vec<_>>().into_iter().for_each(|connection| {
-                self.shut(connection, Closing::Unanswered);
-            });
-            self.drop_tasks(state, flight);
-        }
-    }
-
-    /// This node's turns under way will never be applied, and its sessions are away. All connections are closed; their clients go
-    /// on at another node.
-    pub fn fence(&mut self, state: &State) {
-        self.shut_all(state);
-        let gathered = std::mem::take(&mut self.gathering.flight);
-        self.gathering.abandon();
-        for flight in self.flights.under_way.drain(..).chain([gathered]).collect::<Vec<_>>() {
-            self.drop_tasks(state, flight);
-        }
-        self.flights.taken = self.gathering.turn;
-        self.flights.note_came_back();
-    }
-
-    /// The connections of the tasks are closed, so only their end is left to do.
-    fn drop_tasks(&mut self, state: &State, mut flight: Flight) {
-        while let Some(task) = flight.task(usize::MAX) {
-            if matches!(task, Task::Forget(_) | Task::Shutdown) {
-                self.do_task(state, task);
-            }
         }
     }
 }

@@ -3,11 +3,15 @@
 
 use super::charge::Charge;
 use super::flight::Flight;
+use super::lost::must_count;
 use super::{Closing, Edge};
 use std::sync::Arc;
 use tcp_chat_protocol::{Refusal, RequestId};
 use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Query, SessionId, State, Turn};
 use zeroize::Zeroizing;
+
+/// The most intents of earlier turns that one turn begins with: an entry of a log has room for them.
+const NEXT_AT_ONCE: usize = 4_096;
 
 /// The moment at which a turn begins to be gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +62,14 @@ pub(super) enum Task {
 }
 
 impl Asked {
+    /// Its op.
+    pub(super) fn op(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "MSG",
+            Self::Request { op, .. } => op,
+        }
+    }
+
     /// The connection that sent the request.
     pub(super) fn connection(&self) -> ConnectionId {
         match self {
@@ -148,7 +160,8 @@ impl Edge {
         }
         // One long list of banned sessions in each turn: together they could be longer than one entry of a log.
         let is_long = |intent: &Intent| matches!(intent, Intent::EvictBanned { .. });
-        let end = gathering.next.iter().position(is_long).map_or(gathering.next.len(), |at| at + 1);
+        let most = gathering.next.len().min(NEXT_AT_ONCE);
+        let end = gathering.next.iter().take(most).position(is_long).map_or(most, |at| at + 1);
         gathering.intents.extend(gathering.next.drain(..end));
     }
 
@@ -187,6 +200,9 @@ impl Edge {
         let node: NodeId = self.node;
         gathering.has_begun = false;
         gathering.flight.steps = steps;
+        if flights.is_log {
+            gathering.flight.again = gathering.intents.iter().filter(|i| must_count(i)).cloned().collect();
+        }
         flights.take(&mut gathering.flight);
         let next = Vec::with_capacity(gathering.intents.len().min(1_024));
         let intents = std::mem::replace(&mut gathering.intents, next);

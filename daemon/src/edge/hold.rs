@@ -259,7 +259,7 @@ impl Edge {
     /// The refusal: the command must not be proposed.
     pub fn check_action(&self, action: &Action) -> Result<(), Refusal> {
         if self.is_unavailable {
-            return Err(unavailable());
+            return Err(unavailable(action.op()));
         }
         match self.flights.is_log {
             // With a log nothing is proposed while the store fails: not even a kick.

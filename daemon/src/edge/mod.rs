@@ -18,6 +18,7 @@ mod flight;
 mod gathering;
 mod hold;
 mod limits;
+mod lost;
 mod need;
 mod networks;
 mod notices;

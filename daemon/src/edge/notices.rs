@@ -2,12 +2,18 @@
 //! taken over or was removed from a room. Called by the hub for the daemon and for operators, and by the edge. Never
 //! decides who may send one.
 
+use super::admit::AGAIN_MS;
 use super::gathering::Task;
-use super::{Closing, Edge, Effect};
+use super::{Closing, Connection, Edge, Effect};
 use std::sync::Arc;
 use tcp_chat_protocol::event::{self, NoticeEvent, RedactedEvent, RoomEvent, notice};
 use tcp_chat_protocol::{Name, NoticeKind};
 use tcp_chat_state::{Ending, Redacted, Removal, State};
+
+/// The daemon ends.
+pub(super) const GOING_DOWN: &str = "the server is going down; your session is kept";
+/// The daemon goes on, but not with its clients.
+pub(super) const CUT_OFF: &str = "this server cannot go on with the others now; your session is kept";
 
 impl Edge {
     /// Tells all clients that the daemon ends, and closes all connections, at this place of the turn. Sessions are
@@ -18,7 +24,23 @@ impl Edge {
 
     /// The node can serve no clients: they go on at another one.
     pub fn hand_over(&mut self, state: &State) {
-        self.shut_all(state);
+        self.shut_all(state, CUT_OFF);
+    }
+
+    /// Nothing can be ordered at this node now: tells all logged-in clients at once, with the nodes to which they can go. All get
+    /// the same line.
+    pub fn tell_unavailable(&mut self) {
+        let msg = "this server can keep nothing new for now; reading and searching go on";
+        let mut told = NoticeEvent::new(NoticeKind::Unavailable, msg);
+        told.retry_after_ms = Some(AGAIN_MS);
+        told.servers = self.servers();
+        self.notify_all(notice(&told).into());
+    }
+
+    /// This node orders again: tells all logged-in clients at once.
+    pub fn tell_available(&mut self) {
+        let told = NoticeEvent::new(NoticeKind::Available, "this server keeps messages again");
+        self.notify_all(notice(&told).into());
     }
 
     /// Sends a notice to all logged-in clients at this place of the turn.
@@ -39,7 +61,7 @@ impl Edge {
     }
 
     /// Clients are told different times to come back.
-    pub(super) fn shut_all(&mut self, state: &State) {
+    pub(super) fn shut_all(&mut self, state: &State, msg: &str) {
         /// The first client may come back after this time, in milliseconds,
         const FIRST_MS: u64 = 250;
         /// and one more each so many milliseconds: 500 handshakes a second.
@@ -50,8 +72,7 @@ impl Edge {
             self.connections.iter().filter(|(_, c)| !c.is_closing).map(|(id, _)| *id).collect();
         open.sort_unstable();
         for (at, connection) in (0u64..).zip(open) {
-            let mut going =
-                NoticeEvent::new(NoticeKind::Shutdown, "the server is going down; your session is kept");
+            let mut going = NoticeEvent::new(NoticeKind::Shutdown, msg);
             going.retry_after_ms = Some((FIRST_MS + at * STEP_MS).min(latest));
             going.servers.clone_from(&servers);
             self.line(connection, notice(&going));
@@ -60,7 +81,8 @@ impl Edge {
     }
 
     pub(super) fn notify_all(&mut self, line: Arc<[u8]>) {
-        let is_logged_in = self.connections.iter().filter(|(_, entry)| entry.session.is_some());
+        let hears = |entry: &Connection| entry.session.is_some() && !entry.is_closing;
+        let is_logged_in = self.connections.iter().filter(|(_, entry)| hears(entry));
         let to = is_logged_in.map(|(connection, _)| *connection).collect();
         self.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
     }

@@ -31,7 +31,13 @@ impl Edge {
     }
 
     /// Answers a request. `away_ms`: how long a resumed session had been away, in milliseconds.
-    fn settle_request(&mut self, state: &State, asked: Asked, (id, result): Settled, away_ms: u64) {
+    pub(super) fn settle_request(
+        &mut self,
+        state: &State,
+        asked: Asked,
+        (id, result): Settled,
+        away_ms: u64,
+    ) {
         match (asked, result) {
             (Asked::Message { connection, session, charge }, Ok(Done::Said)) => {
                 self.note_direct(state, session, &charge);
@@ -133,7 +139,7 @@ impl Edge {
             }
             Task::Close(connection, why) => self.shut(connection, why),
             Task::Notice(line) => self.notify_all(line),
-            Task::Shutdown => self.shut_all(state),
+            Task::Shutdown => self.shut_all(state, super::notices::GOING_DOWN),
         }
     }
 

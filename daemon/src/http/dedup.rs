@@ -2,7 +2,7 @@
 //! its message after the session that sent it was ended, or after the message was removed. Called by
 //! [`super::session`]. Bounded; never asks the store, which knows older keys while session and message exist.
 
-use super::session::{IdScope, PostResult};
+use super::outcome::{IdScope, PostResult};
 use crate::auth;
 use std::collections::{HashMap, VecDeque};
 use tcp_chat_protocol::{RequestId, Seq};

@@ -6,9 +6,11 @@ mod dedup;
 mod hub_connection;
 mod message;
 mod monitoring;
+mod outcome;
 mod payload;
 mod response;
 mod session;
+mod sessions;
 mod webhook;
 
 pub use monitoring::Monitoring;

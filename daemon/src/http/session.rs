@@ -1,5 +1,5 @@
 //! Owns the session of the webhook: a connection to the hub like any other, but without a socket. So every rule
-//! for users (rate limit, mute, ban, private rooms) applies to it by the same code. Called by [`super::webhook`].
+//! for users (rate limit, mute, ban, private rooms) applies to it by the same code. Called by [`super::sessions`].
 //! Never reads HTTP, and never decides who may post.
 //!
 //! The session is resumed after a restart of the daemon, so a message that is posted again with the same id is
@@ -7,17 +7,17 @@
 
 use super::dedup::RecentKeys;
 use super::hub_connection::{HubConnection, LoginOutcome, Outcome};
-use crate::auth;
+use super::outcome::{IdScope, PostResult, compare, kept_before, not_logged_in, refused, stopping, unknown};
 use crate::auth::Proof;
 use crate::edge::{Ask, LoginAsk, Secret};
 use crate::net::Gate;
 use crate::store::Resend;
 use std::time::Duration;
 use tcp_chat_protocol::request::{Login, Place, Target};
-use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId, Seq};
-use tcp_chat_state::{Digest, NodeId, Resent};
+use tcp_chat_protocol::{ErrorKind, Name, Refusal, RequestId};
+use tcp_chat_state::{NodeId, Resent};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use zeroize::Zeroizing;
@@ -28,31 +28,11 @@ const MAX_QUEUED: usize = 64;
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Attempts for one post, if the session ends or must join the room first.
 const MAX_ATTEMPTS: usize = 4;
-
-/// The result of a post.
-#[derive(Debug)]
-pub(super) enum PostResult {
-    /// It is kept under this seq.
-    Kept(Seq),
-    /// It was kept before, under this seq.
-    Again(Seq),
-    /// Its id belongs to another message: this one is not kept.
-    Reused,
-    /// It is not kept, with the reason.
-    Refused(Refusal),
-}
-
-/// The thing that the id of a post identifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IdScope {
-    /// One body, known by its digest: another body under the same id is refused. If only the store knows the id,
-    /// the texts are compared.
-    Body(Digest),
-    /// An occasion, whose text may differ between resends: it is posted once.
-    Occasion,
-    /// Nothing: the id is random, so it is never sent again.
-    Nothing,
-}
+/// The same with a session that several nodes take over from each other.
+const SHARED_ATTEMPTS: usize = 20;
+/// A node that has lost the shared session takes it over again after this time, so that it does not expire with the node that
+/// had it last. It outlives its connection for 10 minutes.
+const KEEP_SHARED: Duration = Duration::from_secs(240);
 
 /// A message to post.
 #[derive(Debug)]
@@ -66,22 +46,22 @@ struct Post {
     answer: oneshot::Sender<PostResult>,
 }
 
-/// The handle of the session. Cheap to clone.
+/// The handle of one session.
 #[derive(Debug, Clone)]
 pub(super) struct WebhookSession(mpsc::Sender<Post>);
 
 impl WebhookSession {
-    /// Starts the session, and the task that owns it.
+    /// Starts the session, and the task that owns it. `shared_by`: this node, if other nodes use the session, too.
     pub(super) fn start(
         gate: Gate,
-        node: NodeId,
+        hash: [u8; 32],
+        shared_by: Option<NodeId>,
         name: Name,
-        token: &Digest,
         stop: CancellationToken,
     ) -> Self {
         let (sender, posts) = mpsc::channel(MAX_QUEUED);
-        let hash = session_hash(node, &name, token);
-        let task = SessionTask { gate, hash, name, connection: None, recent: RecentKeys::default() };
+        let task =
+            SessionTask { gate, hash, shared_by, name, connection: None, recent: RecentKeys::default() };
         #[expect(clippy::disallowed_methods, reason = "it ends at `stop`; without it posts are refused")]
         tokio::spawn(async move { stop.run_until_cancelled(task.serve(posts)).await });
         Self(sender)
@@ -90,32 +70,20 @@ impl WebhookSession {
     /// Posts a message to a room, and waits until it is kept or refused.
     pub(super) async fn post(&self, room: Name, id: RequestId, scope: IdScope, json: Box<str>) -> PostResult {
         let (answer, result) = oneshot::channel();
-        let stopping = || PostResult::Refused(Refusal::new(ErrorKind::Internal, "the server is going down"));
         if self.0.send(Post { room, id, scope, json, answer }).await.is_err() {
-            return stopping();
+            return PostResult::Refused(stopping());
         }
-        result.await.unwrap_or_else(|_| stopping())
+        // It was taken, and the process ends before its answer.
+        result.await.unwrap_or_else(|_| PostResult::Refused(unknown(scope)))
     }
-}
-
-/// The hash by which the session is resumed. No token on the wire has this hash: a token has 32 bytes, and the
-/// input of this hash has more. Each node of a chat has a session of its own: otherwise they would take it over from
-/// each other. A daemon that is alone has the hash of earlier versions.
-fn session_hash(node: NodeId, name: &Name, token: &Digest) -> [u8; 32] {
-    let mut of = b"tcp-chatd: the session of the HTTP endpoint\0".to_vec();
-    of.extend_from_slice(name.as_str().as_bytes());
-    of.push(0);
-    of.extend_from_slice(&token.0);
-    if node != NodeId::LOCAL {
-        of.extend_from_slice(&node.0.to_be_bytes());
-    }
-    auth::sha256(&of).0
 }
 
 /// The task that owns the session.
 struct SessionTask {
     gate: Gate,
     hash: [u8; 32],
+    /// This node, if other nodes take the session over.
+    shared_by: Option<NodeId>,
     name: Name,
     connection: Option<HubConnection>,
     recent: RecentKeys,
@@ -133,9 +101,15 @@ impl SessionTask {
             );
         }
         loop {
+            let is_lost = self.shared_by.is_some() && self.connection.is_none();
             let post = tokio::select! {
                 post = posts.recv() => post,
                 () = self.discard_items() => continue,
+                () = sleep(KEEP_SHARED), if is_lost => {
+                    // If it fails, it is tried again after the same time.
+                    let _ = self.connect().await;
+                    continue;
+                }
             };
             let Some(post) = post else { return };
             let result = match self.recent.lookup(&post.id, post.scope, &post.json) {
@@ -150,8 +124,7 @@ impl SessionTask {
     async fn post_in_time(&mut self, post: &Post) -> PostResult {
         let result = timeout(POST_TIMEOUT, self.post(post)).await.unwrap_or_else(|_| {
             self.connection = None;
-            let msg = "the server took too long, so the message may or may not be kept; post it again";
-            PostResult::Refused(Refusal::new(ErrorKind::Timeout, msg))
+            PostResult::Refused(unknown(post.scope))
         });
         self.recent.note(&post.id, post.scope, &post.json, &result);
         result
@@ -162,9 +135,13 @@ impl SessionTask {
         let mut may_be_own = false;
         let mut is_gone = false;
         let mut join_first = None;
-        for _ in 0..MAX_ATTEMPTS {
+        let attempts = if self.shared_by.is_some() { SHARED_ATTEMPTS } else { MAX_ATTEMPTS };
+        for attempt in 0..attempts {
+            if may_be_own {
+                self.let_others_go_first(attempt).await;
+            }
             if let Err(refusal) = self.connect().await {
-                return refused(refusal, may_be_own);
+                return refused(refusal, may_be_own, post.scope);
             }
             let join = join_first.take();
             let has_joined = join.is_some();
@@ -178,7 +155,7 @@ impl SessionTask {
                 Outcome::Refused(why) if is_outside(why.kind) && !has_joined => {
                     join_first = Some(Ask::Join(post.room.clone()));
                 }
-                Outcome::Refused(why) => return refused(why, may_be_own),
+                Outcome::Refused(why) => return refused(why, may_be_own, post.scope),
                 Outcome::Lost => may_be_own = true,
             }
         }
@@ -186,7 +163,15 @@ impl SessionTask {
             return PostResult::Refused(Refusal::new(ErrorKind::Data, Resend::Gone.why()));
         }
         let msg = "the message was not kept: the webhook's session is ended repeatedly";
-        refused(Refusal::new(ErrorKind::Internal, msg), may_be_own)
+        refused(Refusal::new(ErrorKind::Internal, msg), may_be_own, post.scope)
+    }
+
+    /// Two nodes that take the session over from each other must not do so in step for ever: each waits for another time.
+    async fn let_others_go_first(&self, attempt: usize) {
+        if let Some(NodeId(node)) = self.shared_by {
+            let step = 5 + u64::from(node % 41);
+            sleep(Duration::from_millis(step * attempt.min(8) as u64)).await;
+        }
     }
 
     /// The result of a post whose id was used before. `None`: retention has removed the earlier message.
@@ -222,10 +207,13 @@ impl SessionTask {
                 LoginOutcome::LoggedIn => return Ok(()),
                 LoginOutcome::Lost => {
                     self.connection = None;
-                    return Err(stopping());
+                    return Err(not_logged_in());
                 }
                 LoginOutcome::Refused(why) => {
                     self.connection = None;
+                    if why.kind == ErrorKind::Unavailable {
+                        return Err(not_logged_in());
+                    }
                     if attempt == Attempt::New || why.kind != ErrorKind::SessionExpired {
                         return Err(why);
                     }
@@ -282,70 +270,4 @@ fn login(name: &Name, hash: [u8; 32], attempt: Attempt) -> Ask {
 /// Whether the session must join the room first.
 fn is_outside(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotAMember | ErrorKind::NoSuchRoom)
-}
-
-fn stopping() -> Refusal {
-    Refusal::new(ErrorKind::Internal, "the server is going down")
-}
-
-/// The result for a refusal. After a lost answer an earlier attempt may be kept, or wait for the store: nothing is said
-/// then of what is kept.
-fn refused(why: Refusal, may_be_own: bool) -> PostResult {
-    if !may_be_own {
-        return PostResult::Refused(why);
-    }
-    let msg = "the answer was lost, so the message may or may not be kept; post it again";
-    PostResult::Refused(Refusal::new(ErrorKind::Timeout, msg))
-}
-
-/// The result for a message that was kept before. After a lost answer the post may be the first one, so it is not
-/// reported as a resend.
-fn kept_before(seq: Seq, may_be_own: bool) -> PostResult {
-    if may_be_own { PostResult::Kept(seq) } else { PostResult::Again(seq) }
-}
-
-/// The result of a post whose id was used before. `None`: the earlier message is removed, and its id is free.
-fn compare(found: &Resend, seq: Seq, may_be_own: bool) -> Option<PostResult> {
-    match found {
-        Resend::Same(_) => Some(kept_before(seq, may_be_own)),
-        Resend::Other => Some(PostResult::Reused),
-        Resend::Gone => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn after_a_lost_answer_no_refusal_says_that_the_message_is_not_kept() {
-        let why = || Refusal::new(ErrorKind::Internal, "the message was not kept");
-        let kind = |may_be_own| match refused(why(), may_be_own) {
-            PostResult::Refused(why) => why.kind,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!((kind(false), kind(true)), (ErrorKind::Internal, ErrorKind::Timeout));
-    }
-
-    #[test]
-    fn each_node_has_a_session_of_its_own_and_a_lone_daemon_that_of_earlier_versions() {
-        let (name, token) = (Name::parse("alerts").unwrap(), Digest([7; 32]));
-        let hash = |node| session_hash(NodeId(node), &name, &token);
-        let earlier = [&b"tcp-chatd: the session of the HTTP endpoint\0alerts\0"[..], &[7; 32]].concat();
-        assert_eq!(hash(0), auth::sha256(&earlier).0);
-        let all: std::collections::BTreeSet<_> = [0, 1, 2, 256].map(hash).into();
-        assert_eq!(all.len(), 4);
-    }
-
-    #[test]
-    fn a_removed_message_is_not_answered_as_kept() {
-        let result = |found: &Resend, ours| format!("{:?}", compare(found, 7, ours));
-        let same = Resend::Same(Vec::new());
-        assert_eq!(result(&same, false), "Some(Again(7))");
-        assert_eq!(result(&same, true), "Some(Kept(7))", "the first post is never reported as a resend");
-        for ours in [false, true] {
-            assert_eq!(result(&Resend::Other, ours), "Some(Reused)");
-            assert_eq!(result(&Resend::Gone, ours), "None", "the post is a new message");
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! Owns `POST /rooms/ROOM/messages`: authentication, the checks of a request, and the response once the message
-//! is kept. Called by [`super::serve`]; sends the message through [`super::session`]. Never logs a token or a
+//! is kept. Called by [`super::serve`]; sends the message through [`super::sessions`]. Never logs a token or a
 //! text.
 
 use super::message::{self, WebhookMessage};
+use super::outcome::{IdScope, PostResult};
 use super::response::{HttpResponse, error_response, method_not_allowed, not_found, object};
-use super::session::{IdScope, PostResult, WebhookSession};
+use super::sessions::WebhookSessions;
 use crate::auth;
 use crate::metrics::{Metrics, Reason};
 use crate::net::Gate;
@@ -49,14 +50,14 @@ pub struct Webhook(Arc<Inner>);
 struct Inner {
     rooms: ArcSwap<Vec<Name>>,
     token: Digest,
-    session: WebhookSession,
+    sessions: WebhookSessions,
     gate: Gate,
     metrics: Arc<Metrics>,
     recent: Mutex<BTreeMap<Digest, u64>>,
 }
 
 impl Webhook {
-    /// Starts the session of the webhook at this node. `None`: the settings have no token or no name.
+    /// Starts the sessions of the webhook at this node. `None`: the settings have no token or no name.
     #[must_use]
     pub fn start(
         settings: &Http,
@@ -66,9 +67,9 @@ impl Webhook {
         stop: CancellationToken,
     ) -> Option<Self> {
         let (token, name) = (settings.token_file.as_ref()?.content?, settings.name.clone()?);
-        let session = WebhookSession::start(gate.clone(), node, name, &token, stop);
+        let sessions = WebhookSessions::start(&gate, node, &name, &token, &stop);
         let rooms = ArcSwap::from_pointee(settings.rooms.clone());
-        Some(Self(Arc::new(Inner { rooms, token, session, gate, metrics, recent: Mutex::default() })))
+        Some(Self(Arc::new(Inner { rooms, token, sessions, gate, metrics, recent: Mutex::default() })))
     }
 
     /// Replaces the rooms that accept posts.
@@ -126,7 +127,7 @@ impl Webhook {
             (None, None) => IdScope::Nothing,
         };
         let id = self.id(&room, key.as_deref(), message.dedup_key)?;
-        let result = self.0.session.post(room.clone(), id, scope, json_text(&message.text)).await;
+        let result = self.0.sessions.post(room.clone(), id, scope, json_text(&message.text)).await;
         self.response_to(result, &room, &message)
     }
 

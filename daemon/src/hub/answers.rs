@@ -141,6 +141,20 @@ impl Hub {
         self.operators.push_back((at, reply));
     }
 
+    /// An operator's command was never ordered, and never will be.
+    pub(super) fn refuse_operator(&mut self, reply: OperatorReply) {
+        match reply {
+            OperatorReply::Action(to) => {
+                let why = UserCommandError::Unavailable.to_string();
+                self.reply(After::Turn, to, |_, _| Err(why));
+            }
+            OperatorReply::User(to) | OperatorReply::Erasure(to) => {
+                self.reply(After::Turn, to, |_, _| Err(UserCommandError::Unavailable));
+            }
+            OperatorReply::Rules(to) => self.reply(After::Turn, to, |_, _| Err(PolicyRefused::Unavailable)),
+        }
+    }
+
     /// An operator's command was applied.
     pub(super) fn reply_to_operator(&mut self, reply: OperatorReply, result: Result<Done, Box<Refusal>>) {
         match (reply, result) {

@@ -10,7 +10,7 @@ use super::turn::Own;
 use super::waiting::Waiting;
 use super::{Hub, OperatorReply};
 use crate::edge::{Effect, Now, Outcome};
-use crate::order::{MemberNow, Next, Order, OrderEvent, Ordered, Place, Readiness, Stopped};
+use crate::order::{MemberNow, Next, NotTaken, Order, OrderEvent, Ordered, Place, Readiness, Stopped};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tcp_chat_state::Writes;
@@ -40,7 +40,7 @@ pub(super) struct Shared {
     members: Vec<MemberNow>,
     /// Since when the store fails.
     fails_since: Option<Instant>,
-    /// The operator was told that nothing can be ordered.
+    /// The operator and the clients were told that nothing can be ordered.
     is_unavailable: bool,
     /// The connections were handed over, because the store fails for too long.
     has_handed_over: bool,
@@ -238,9 +238,15 @@ impl Hub {
         match self.order.propose(turn, at) {
             Ok(number) => self.shared.under_way.push_back(UnderWay { number, turn: number_in_edge, own }),
             Err(why) => {
-                error!(event = "turn_not_taken", reason = ?why, "a turn could not be proposed; its connections are closed");
+                error!(event = "turn_not_taken", reason = ?why, "a turn could not be proposed: its requests are refused, or its connections are closed");
                 self.shared.has_news = true;
-                self.edge.withdraw(&self.state, &[number_in_edge]);
+                match why {
+                    NotTaken::TooLong => self.edge.drop_turn(&self.state, number_in_edge),
+                    NotTaken::NotReady => {
+                        own.operators.into_iter().for_each(|(_, reply)| self.refuse_operator(reply));
+                        self.edge.withdraw(&self.state, &[number_in_edge]);
+                    }
+                }
                 self.deliver_at_once();
             }
         }
@@ -268,11 +274,14 @@ impl Hub {
                 self.edge.give_up_answers();
             }
             OrderEvent::Withdrawn(numbers) => {
-                let is_gone = |turn: &UnderWay| numbers.contains(&turn.number);
-                let gone: Vec<u64> =
-                    self.shared.under_way.iter().filter(|turn| is_gone(turn)).map(|turn| turn.turn).collect();
-                self.shared.under_way.retain(|turn| !is_gone(turn));
-                self.edge.withdraw(&self.state, &gone);
+                let under_way = std::mem::take(&mut self.shared.under_way);
+                let (gone, stay): (Vec<UnderWay>, Vec<_>) =
+                    under_way.into_iter().partition(|turn| numbers.contains(&turn.number));
+                self.shared.under_way = stay.into();
+                let turns: Vec<u64> = gone.iter().map(|turn| turn.turn).collect();
+                let operators = gone.into_iter().flat_map(|turn| turn.own.operators);
+                operators.for_each(|(_, reply)| self.refuse_operator(reply));
+                self.edge.withdraw(&self.state, &turns);
             }
             OrderEvent::Members(members) => {
                 self.edge.set_servers(members.iter().map(|member| String::from(&*member.address)).collect());
@@ -291,7 +300,7 @@ impl Hub {
         self.deliver_at_once();
     }
 
-    /// Tells the operator when nothing can be ordered any longer, and when turns come back again.
+    /// Tells the operator and all clients when nothing can be ordered any longer, and when turns come back again.
     fn tell_readiness(&mut self, readiness: Readiness) {
         let is_unavailable = readiness == Readiness::Unavailable;
         if readiness == Readiness::Busy || self.shared.is_unavailable == is_unavailable {
@@ -303,7 +312,9 @@ impl Hub {
                 event = "order_unavailable",
                 "nothing was ordered for the time of cluster.hold: requests that change something are refused"
             );
+            self.edge.tell_unavailable();
         } else {
+            self.edge.tell_available();
             info!(event = "order_works", "requests are ordered again");
         }
     }

@@ -172,6 +172,7 @@ function message(model: Model, message: Message): Effect[] {
   const id = model.id();
   talk.active = id;
   if (message.tag !== undefined) {
+    stalls(model, false); // It has kept this one.
     talk.takePending(message.tag);
     model.past.link(message.tag, event.seq);
   }
@@ -225,6 +226,10 @@ function presence(model: Model, event: PresenceEvent): void {
 
 function notice(model: Model, notice: NoticeEvent): Effect[] {
   const effects: Effect[] = [];
+  if (notice.kind === "UNAVAILABLE" || notice.kind === "AVAILABLE") {
+    stalls(model, notice.kind === "UNAVAILABLE");
+    return effects;
+  }
   const talk = notice.kind === "REMOVED" && notice.room !== undefined ? model.talks[model.find({ room: notice.room })] : undefined;
   if (talk) {
     model.close(talk);
@@ -232,6 +237,14 @@ function notice(model: Model, notice: NoticeEvent): Effect[] {
   }
   model.noteEverywhere(notice.kind === "OPERATOR" ? say.operatorSays(notice.msg) : say.serverSays(notice.msg));
   return effects;
+}
+
+/** The server can keep nothing new from now on, or can again. */
+function stalls(model: Model, isStalled: boolean): void {
+  const { link } = model;
+  if (link.at !== "up" || isStalled === (link.isStalled ?? false)) return;
+  model.link = isStalled ? { at: "up", isStalled } : { at: "up" };
+  model.announce(isStalled ? say.stalled : say.stalledNoMore);
 }
 
 function ended(model: Model, why: Problem): void {

@@ -89,7 +89,8 @@ export type Purpose =
 /** The connection. Times are those of `Now.up`. */
 export type Link =
   | { at: "off" | "connecting" | "over" | "elsewhere" }
-  | { at: "up"; caughtUp?: { count: number; until: number } }
+  /** `isStalled`: the server can keep nothing new now. */
+  | { at: "up"; caughtUp?: { count: number; until: number }; isStalled?: boolean }
   | { at: "waiting"; until: number; attempt: number; why: string };
 
 /** One line above the input. */

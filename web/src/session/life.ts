@@ -18,6 +18,8 @@ export const REQUEST = 30_000;
 export const SILENCE = 30_000;
 /** How long after a question a silent connection counts as lost. */
 export const PATIENCE = 20_000;
+/** While its node orders, a LOGIN that was given up is ordered within this time, or never. */
+export const LATE_LOGIN = 60_000;
 /** How long the answer to `QUIT` is waited for. */
 export const GOODBYE = 5_000;
 
@@ -71,6 +73,12 @@ export class Life {
   goodbyeAt: number | undefined;
   /** When the server was last heard. */
   heard = 0;
+  /** A LOGIN was written and never answered: another node may order it late. */
+  #gaveUpLogin = false;
+  /** Until then the first `TAKEN_OVER` may come from such a LOGIN. */
+  #lateLoginUntil: number | undefined;
+  /** The node can order nothing now, so it does not order that LOGIN either. */
+  #isStalled = false;
 
   constructor(readonly start: Start, readonly env: Env) {
     const { saved } = start;
@@ -128,6 +136,11 @@ export class Life {
     this.heard = now;
     this.hasEntered = true;
     this.backoff.connected();
+    // A chat with one server has nobody who could order it late.
+    const isPossible = this.#gaveUpLogin && (login.servers?.length ?? 0) > 1;
+    this.#lateLoginUntil = isPossible ? now + LATE_LOGIN : undefined;
+    this.#gaveUpLogin = false;
+    this.#isStalled = false;
     if (isFirst) this.tell({ kind: "entered", login, resumed });
     if (isFirst && !saved) {
       if (seen) this.#hasParted(seen.after, seen.log, login);
@@ -181,6 +194,7 @@ export class Life {
     const { phase } = this;
     if (phase.at === "over") return;
     if (phase.at === "up") this.backoff.lived(now - phase.since);
+    if (phase.at === "login" && phase.step === "login" && why.kind !== "login-refused") this.#gaveUpLogin = true;
     if (phase.at !== "waiting") this.out.push({ kind: "close" });
     this.outstanding.connectionLost();
     this.catchingUp = undefined;
@@ -217,6 +231,7 @@ export class Life {
   notice(notice: NoticeEvent, now: number): void {
     switch (notice.kind) {
       case "TAKEN_OVER":
+        if (this.#wasLateLogin(now)) return this.lost({ kind: "no-connection", why: fault.lateLogin }, now);
         return this.over({ kind: "closed", how: "taken-over", msg: notice.msg });
       case "KICKED":
         return this.over({ kind: "closed", how: "kicked", msg: notice.msg });
@@ -230,12 +245,26 @@ export class Life {
       case "SHUTDOWN":
         this.backoff.asked(notice.retry_after_ms ?? 0);
         break;
+      case "UNAVAILABLE":
+        this.#isStalled = true;
+        break;
+      case "AVAILABLE":
+        this.#isStalled = false;
+        if (this.#lateLoginUntil !== undefined) this.#lateLoginUntil = now + LATE_LOGIN;
+        break;
       case "REMOVED":
         if (notice.room !== undefined) this.leftRoom(notice.room);
         break;
       default:
     }
     this.tell({ kind: "notice", event: notice });
+  }
+
+  /** Was the session taken over by an own LOGIN that came late? Only once: after that another client has the session. */
+  #wasLateLogin(now: number): boolean {
+    const until = this.#lateLoginUntil;
+    this.#lateLoginUntil = undefined;
+    return until !== undefined && (now < until || this.#isStalled);
   }
 
   joinedRoom(room: string, head: Seq): void {

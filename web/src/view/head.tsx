@@ -3,7 +3,7 @@
 
 import type { Model } from "../model/model.ts";
 import { canSetTopic } from "../model/topic.ts";
-import { count, oneLine, ui } from "../sentences.ts";
+import { count, oneLine, say, ui } from "../sentences.ts";
 import { Badge, Icon, IconButton, Visible, type Send } from "./parts.tsx";
 import { linkText } from "./side.tsx";
 import { Text } from "./text.tsx";
@@ -122,6 +122,7 @@ export function Bar({ model, send }: { model: Model; send: Send }) {
         <button type="button" onClick={() => send({ kind: "command", command: { do: "connect" } })}>{ui.logInAgain}</button></div>
     );
   }
+  if (link.at === "up" && link.isStalled) return <div class="bar bad"><span>{say.stalled}</span></div>;
   if (link.at === "connecting") return <div class="bar">{ui.connecting}</div>;
   return null;
 }

@@ -66,7 +66,7 @@ function LinkState({ model }: { model: Model }) {
   const { link } = model;
   const isUp = link.at === "up";
   return (
-    <div class={`link ${isUp ? "up" : "down"}`}>
+    <div class={`link ${isUp && !link.isStalled ? "up" : "down"}`}>
       <span>{linkText(model)}</span>
       {isUp ? <span class="verified" title={ui.verified[model.host.verified]}>{ui.verified[model.host.verified]}</span> : null}
     </div>
@@ -76,6 +76,7 @@ function LinkState({ model }: { model: Model }) {
 export function linkText({ link, now }: Model): string {
   switch (link.at) {
     case "up":
+      if (link.isStalled) return ui.stalled;
       return link.caughtUp && link.caughtUp.count > 0 ? ui.caughtUp(link.caughtUp.count) : ui.connected;
     case "waiting":
       return ui.reconnecting(Math.ceil((link.until - now.up) / 1000));

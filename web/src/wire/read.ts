@@ -179,6 +179,7 @@ const READERS: { [op in Op]: Read<Replies[op]> } = {
         protocol: server.get("protocol", count),
       },
       limits: { line_bytes: limits.get("line_bytes", count), msg_bytes: limits.get("msg_bytes", count) },
+      ...f.maybe("servers", list(string)),
       ...f.maybe("marks", list(readMark)),
     };
   },

@@ -25,7 +25,7 @@ export type MemberState = (typeof MEMBER_STATES)[number];
 export const PRESENCE_STATES = ["joined", "away", "back", "left", "other"] as const;
 export type PresenceState = (typeof PRESENCE_STATES)[number];
 
-export const NOTICE_KINDS = ["SHUTDOWN", "TAKEN_OVER", "GAP", "KICKED", "REMOVED", "OPERATOR", "OTHER"] as const;
+export const NOTICE_KINDS = ["SHUTDOWN", "TAKEN_OVER", "GAP", "KICKED", "REMOVED", "OPERATOR", "UNAVAILABLE", "AVAILABLE", "OTHER"] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
 /** The data of a `MSG` event. It has `room`, or `to` for a direct message, never both. */
@@ -108,6 +108,8 @@ export interface LoginReply {
   log_from?: Seq;
   server: { name: string; version: string; protocol: number };
   limits: { line_bytes: number; msg_bytes: number };
+  /** The nodes of the chat, where it has several. */
+  servers?: string[];
   /** The read marks, for a proven name. Without them the server keeps none. */
   marks?: ReadMark[];
 }

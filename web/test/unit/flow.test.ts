@@ -334,6 +334,29 @@ test("memory is bounded", () => {
   assert.ok(!w.talkOf("lobby").atStart, "what was given up can be loaded again");
 });
 
+test("a server that can keep nothing new says so until it can, or another one has the session", async () => {
+  const { linkText } = await import("../../src/view/side.tsx");
+  const stalled = () => {
+    const w = World.chatting();
+    w.event({ kind: "notice", event: { kind: "UNAVAILABLE", msg: "nothing now", retry_after_ms: 2000 } });
+    assert.equal(linkText(w.model), "Connected, nothing new for now");
+    assert.match(w.model.announced?.text ?? "", /reading and searching go on/);
+    assert.deepEqual(w.texts(), [], "the bar says it, not each conversation");
+    return w;
+  };
+  const w = stalled();
+  const [send] = w.says("waits");
+  assert.ok(send?.kind === "send");
+  assert.deepEqual(w.texts(), ["sending: waits"]);
+  w.event({ kind: "notice", event: { kind: "AVAILABLE", msg: "again" } });
+  assert.equal(linkText(w.model), "Connected");
+  assert.equal(w.model.announced?.text, "The server keeps messages again.");
+  const moved = stalled();
+  moved.event(lost(0));
+  moved.event({ kind: "resumed", caughtUp: 0 });
+  assert.equal(linkText(moved.model), "Connected");
+});
+
 test("a room that one is put out of closes and it is said why", () => {
   const w = World.chatting();
   w.event({ kind: "notice", event: { kind: "REMOVED", room: "ops", msg: "removed: spam" } });

@@ -287,6 +287,58 @@ test("comes back when the server said", () => {
   assert.deepEqual(peer.next(), { kind: "resumed", caughtUp: 0 });
 });
 
+/** A page whose second connection was lost before its LOGIN was answered, and which has gone on since. */
+function afterLateLogin(servers: string[]): Peer {
+  const peer = loggedIn(10);
+  peer.cut();
+  peer.comesBack().expect("LOGIN");
+  peer.cut();
+  peer.comesBack().login(peer.expect("LOGIN"), 10, undefined, { servers });
+  peer.allIsHere();
+  peer.events = [];
+  return peer;
+}
+
+test("a login that was given up and is ordered late does not end the session", () => {
+  const peer = afterLateLogin(["a:1", "b:1"]);
+  // Another node has ordered that LOGIN now.
+  peer.notice({ kind: "TAKEN_OVER", msg: "your session goes on at another connection" });
+  assert.equal(peer.lost().why.kind, "no-connection");
+  peer.resumed(10).allIsHere();
+  assert.deepEqual(peer.next(), { kind: "resumed", caughtUp: 0 });
+  // From now on another client has it.
+  peer.notice({ kind: "TAKEN_OVER", msg: "" });
+  assert.deepEqual(peer.next(), { kind: "ended", why: { kind: "closed", how: "taken-over", msg: "" } });
+});
+
+test("a takeover is final where no own login can be late", () => {
+  const taken = (peer: Peer): string => {
+    peer.notice({ kind: "TAKEN_OVER", msg: "" });
+    return peer.events[0]?.kind ?? "nothing";
+  };
+  assert.equal(taken(afterLateLogin(["a:1"])), "ended", "a daemon that is alone orders nothing late");
+  const late = afterLateLogin(["a:1", "b:1"]);
+  late.now += 61_000;
+  assert.equal(taken(late), "ended");
+  const answered = loggedIn(10);
+  answered.cut();
+  answered.comesBack().login(answered.expect("LOGIN"), 10, undefined, { servers: ["a:1", "b:1"] });
+  answered.allIsHere();
+  answered.events = [];
+  assert.equal(taken(answered), "ended", "each LOGIN was answered");
+});
+
+test("while the node can order nothing a late login stays possible", () => {
+  const peer = afterLateLogin(["a:1", "b:1"]);
+  peer.notice({ kind: "UNAVAILABLE", msg: "", retry_after_ms: 2000, servers: ["a:1", "b:1"] });
+  peer.now += 600_000;
+  peer.notice({ kind: "AVAILABLE", msg: "" });
+  peer.now += 1_000;
+  peer.events = [];
+  peer.notice({ kind: "TAKEN_OVER", msg: "" });
+  assert.equal(peer.lost().attempt, 1);
+});
+
 test("the wait can be ended by hand", () => {
   const peer = loggedIn(10);
   peer.notice({ kind: "SHUTDOWN", msg: "", retry_after_ms: 60_000 });

@@ -58,8 +58,8 @@ test("the protocol crate's lines of the daemon are what they say", { skip: !exis
   for (const { line, is } of [...shared("server.json"), ...shared("conversations.json")]) {
     const incoming = readLine(line);
     const expected = JSON.parse(line) as { data?: { servers?: string[] }; id?: unknown };
-    // The page has one origin: its host goes to another node.
-    delete expected.data?.servers;
+    // The page has one origin: its host goes to another node. It need only know that there are several.
+    if (incoming.kind !== "reply") delete expected.data?.servers;
     const data = incoming.kind === "reply" ? replyData(incoming.op as Op, incoming.data)
       : incoming.kind === "error" ? incoming.error : incoming.event;
     assert.equal(incoming.kind === "msg" ? "message" : incoming.kind === "topic" ? "room" : incoming.kind, is, line);

@@ -145,6 +145,8 @@ pub(crate) enum Link {
     Connecting,
     /// Connected; for a while it shows the number of missed messages.
     Up { caught_up: Option<(u64, Duration)> },
+    /// Connected, but the server can keep nothing new for now.
+    Stalled,
     /// The time of the next attempt.
     Waiting { until: Duration, attempt: u32 },
     /// The session is over.

@@ -6,6 +6,7 @@
 //! | `keys` | keys, paste, mouse |
 //! | `act` | the commands |
 //! | `net`, `lists` | the events of the session, and the answers to requests |
+//! | `notices` | what the server tells about itself |
 //! | `shared` | the commands that change a conversation for all its members |
 //! | `reads` | the read marks, from one run to the next |
 //! | `conversation`, `item`, `scroll` | a conversation, an entry of it, the scroll position |
@@ -25,6 +26,7 @@ mod lists;
 pub(crate) mod login;
 mod moderation;
 mod net;
+mod notices;
 pub(crate) mod overlay;
 pub(crate) mod reads;
 pub(crate) mod scroll;

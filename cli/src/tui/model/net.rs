@@ -3,7 +3,7 @@
 //! needs.
 
 use super::conversation::{ConversationWindow, is_mention};
-use super::item::{Item, clean_text};
+use super::item::Item;
 use super::overlay::Overlay;
 use super::{Answer, Effect, Link, Model, Part};
 use crate::neutralise::line as clean;
@@ -11,9 +11,7 @@ use crate::style;
 use crate::tui::wrap;
 use std::time::Duration;
 use tcp_chat_client::protocol::reply::{LoginReply, MemberState, MessagesReply};
-use tcp_chat_client::protocol::{
-    MsgEvent, NoticeEvent, NoticeKind, PresenceEvent, PresenceState, RedactedEvent, RoomEvent,
-};
+use tcp_chat_client::protocol::{MsgEvent, PresenceEvent, PresenceState, RedactedEvent, RoomEvent};
 use tcp_chat_client::{Conversation, Error, Event, Mark, Message};
 
 /// How long "caught up" is shown in the bar.
@@ -26,16 +24,7 @@ impl Model {
         match event {
             Event::Message(message) => return self.message(&message),
             Event::Presence(presence) => self.presence(&presence),
-            Event::Notice(NoticeEvent { kind: NoticeKind::Removed, room: Some(room), msg, .. }) => {
-                let note = format!("the server says: {}", clean_text(&msg));
-                let effects = self.answer(Answer::Left(room.into_owned()));
-                self.note_everywhere(&note);
-                return effects;
-            }
-            Event::Notice(n) => {
-                let who = if n.kind == NoticeKind::Operator { "the operator" } else { "the server" };
-                self.note_everywhere(&format!("{who} says: {}", clean_text(&n.msg)));
-            }
+            Event::Notice(notice) => return self.told(&notice),
             Event::Redacted(redaction) => {
                 let RedactedEvent { seq, by, reason, .. } = &redaction.data;
                 let sentence = style::redacted(by.as_deref(), reason.as_deref());
@@ -128,6 +117,7 @@ impl Model {
                 }
             }
             Answer::Sent { local } => {
+                self.stalls(false);
                 // The message may have arrived before, and replaced the unconfirmed entry.
                 self.pending(local);
             }

@@ -5,6 +5,7 @@ mod flow;
 mod pictures;
 mod scrolling;
 mod shared;
+mod stalled;
 
 use super::model::login::Login;
 use super::model::{Answer, Effect, Input, Model, Now, Part, Start};

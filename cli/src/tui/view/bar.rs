@@ -67,6 +67,7 @@ pub(super) fn link(model: &Model) -> String {
         Link::Connecting => "connecting …".into(),
         Link::Up { caught_up: Some((count, _)) } => format!("connected, caught up {count}"),
         Link::Up { caught_up: None } => "connected".into(),
+        Link::Stalled => "connected, nothing new for now".into(),
         Link::Waiting { until, .. } => {
             let left = until.saturating_sub(model.now.up).as_millis().div_ceil(1000);
             if left == 0 { "reconnecting …".into() } else { format!("reconnecting in {left} s") }

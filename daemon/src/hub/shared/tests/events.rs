@@ -7,6 +7,7 @@ use crate::hub::Control;
 use crate::hub::Entry;
 use crate::order::Cause;
 use crate::order::{Next, OrderEvent, Readiness, Stopped};
+use serde_json::json;
 use std::time::Duration;
 use tcp_chat_protocol::request::{Action, Against};
 use tcp_chat_protocol::{ErrorKind, Name};
@@ -59,7 +60,9 @@ fn requests_are_refused_while_nothing_can_be_ordered_and_queries_go_on() {
     node.logs_in(8, 8);
     node.works();
     let refused = |id| Got::Refused(id, ErrorKind::Unavailable);
-    assert_eq!(node.takes(0), (0..most).map(|id| refused(Some(id))).collect::<Vec<_>>());
+    let got = node.takes(0);
+    assert!(matches!(&got[0], Got::Line(told) if told.contains("UNAVAILABLE")), "{got:?}");
+    assert_eq!(got[1..], (0..most).map(|id| refused(Some(id))).collect::<Vec<_>>());
     assert_eq!(node.takes(8), [refused(None)]);
     node.asks(0, &[ask("PING", 1, "{}"), ask("JOIN", 2, r#"{"room":"ops"}"#), ask("WHO", 3, "{}")]);
     let (mute, mut muted) = oneshot::channel();
@@ -144,22 +147,112 @@ fn a_stuck_order_closes_the_connections_with_requests_under_way_and_only_those()
 }
 
 #[test]
-fn connections_with_requests_in_withdrawn_turns_are_closed_and_later_turns_come_back() {
+fn requests_in_withdrawn_turns_are_refused_in_order_and_their_connections_stay() {
     let mut all = two();
     let node = &mut all.nodes[0];
-    node.asks(0, &[say(1, "withdrawn")]);
+    node.opens(9);
+    node.logs_in(9, 9);
+    node.asks(
+        0,
+        &[say(1, "withdrawn"), ask("PING", 2, "{}"), say(3, "too"), ask("JOIN", 4, r#"{"room":"ops"}"#)],
+    );
     node.works();
+    let (mute, mut muted) = oneshot::channel();
+    let action = Action::Mute(Against::new("user1x".parse::<Name>().unwrap()));
+    node.add(Entry::Control(Control::Action(0, Box::new(action), mute)));
+    node.asks(0, &[say(5, "later")]);
+    node.works();
+    assert_eq!((node.takes(0), node.takes(9)), (vec![], vec![]));
     let gone = node.slow().lose();
+    node.slow().readiness = Readiness::Unavailable;
     happens(&mut all, OrderEvent::Withdrawn(gone));
     let node = &mut all.nodes[0];
-    assert_eq!(node.takes(0), [Got::Closed("outcome unknown")]);
-    node.is_lost(0);
+    let refused = |id| Got::Refused(Some(id), ErrorKind::Unavailable);
+    let got = node.takes(0);
+    assert_eq!(got[..5], [refused(1), Got::Reply(Some(2)), refused(3), refused(4), refused(5)], "{got:?}");
+    assert_eq!(node.takes(9)[0], Got::Refused(None, ErrorKind::Unavailable), "the LOGIN");
+    assert!(muted.try_recv().unwrap().is_err(), "the operator's command was not done");
+    // The same connections go on.
+    node.slow().readiness = Readiness::Ready;
+    node.asks(0, &[say(1, "again")]);
+    node.logs_in(9, 9);
+    all.settles();
+    let node = &mut all.nodes[0];
+    assert_eq!(ids(&node.takes(0)), [1]);
+    assert_eq!((node.state().counts().sessions, node.state().counts().away), (3, 0));
+    assert_eq!(node.state().counts().head, 1);
+}
+
+#[test]
+fn a_lost_connection_and_a_quit_in_a_withdrawn_turn_still_count() {
+    let mut all = two();
+    let node = &mut all.nodes[0];
     node.opens(9);
     node.logs_in(9, 9);
     all.settles();
     let node = &mut all.nodes[0];
-    assert_eq!((node.state().counts().sessions, node.state().counts().away), (3, 1));
-    assert_eq!(node.state().counts().head, 0);
+    node.takes(9);
+    node.is_lost(0);
+    node.asks(9, &[ask("QUIT", 1, "{}")]);
+    node.works();
+    let gone = node.slow().lose();
+    happens(&mut all, OrderEvent::Withdrawn(gone));
+    all.settles();
+    let counts = all.nodes[1].state().counts();
+    assert_eq!((counts.sessions, counts.away), (2, 1), "one is over, and one is away");
+}
+
+#[test]
+fn a_connection_that_also_waits_for_a_published_turn_is_closed() {
+    let mut all = two();
+    let node = &mut all.nodes[0];
+    node.asks(0, &[say(1, "published")]);
+    node.works();
+    let (number, mut turn) = node.slow().order().unwrap();
+    node.asks(0, &[say(2, "withdrawn")]);
+    node.works();
+    let gone = node.slow().lose();
+    happens(&mut all, OrderEvent::Withdrawn(gone));
+    let node = &mut all.nodes[0];
+    assert_eq!(node.takes(0), [Got::Closed("outcome unknown")], "no answer comes before an earlier one");
+    node.is_lost(0);
+    (all.time, turn.time) = (all.time + 1, all.time + 1);
+    for (at, of) in all.nodes.iter_mut().enumerate() {
+        let own = (at == 0).then_some(number);
+        of.slow().comes(Next::Turn(crate::order::Ordered { turn: turn.clone(), own }));
+    }
+    all.settles();
+    assert_eq!(all.nodes[1].state().counts().head, 1);
+}
+
+#[test]
+fn clients_are_told_once_that_nothing_can_be_ordered_and_that_it_is_over() {
+    let mut all = two();
+    let node = &mut all.nodes[0];
+    node.opens(8);
+    let notices = |got: Vec<Got>| -> Vec<serde_json::Value> {
+        let line = |got| if let Got::Line(line) = got { line } else { panic!("{got:?}") };
+        let parsed =
+            got.into_iter().map(|got| serde_json::from_str::<serde_json::Value>(&line(got)).unwrap());
+        parsed.map(|line| line["data"].clone()).collect()
+    };
+    node.slow().readiness = Readiness::Unavailable;
+    node.works();
+    // A busy order in between is no end of it.
+    for readiness in [Readiness::Busy, Readiness::Unavailable] {
+        node.slow().readiness = readiness;
+        node.works();
+    }
+    let told = notices(node.takes(0));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["kind"], &told[0]["retry_after_ms"]), (&json!("UNAVAILABLE"), &json!(2000)));
+    assert_eq!(told[0]["servers"], json!(["chat1.example.org:3000", "chat2.example.org:3000"]));
+    assert_eq!(node.takes(8), [], "it is not logged in");
+    node.slow().readiness = Readiness::Ready;
+    node.works();
+    node.works();
+    let told = notices(node.takes(0));
+    assert_eq!(told.iter().map(|told| &told["kind"]).collect::<Vec<_>>(), ["AVAILABLE"]);
 }
 
 #[test]
