@@ -209,7 +209,9 @@ async def disk(world, them, _rng):
         except OSError:
             pass
     before = len(world.acknowledged)
+    began = time.monotonic()
     await refuses(world, number)
+    print(f" (refuses after {time.monotonic() - began:.0f} s)", end="", flush=True)
     await kept_again(world, "disk full, on the other nodes")
     print(f" ({len(world.acknowledged) - before} messages while it is full)", end="", flush=True)
     os.remove(fill)
@@ -238,7 +240,7 @@ async def asked(world, number):
 
 
 async def refuses(world, number):
-    """Waits until this node lets nobody in. It writes over what the WAL has already, for up to a minute."""
+    """Waits until this node lets nobody in. Until then it really can write: where its files have room already."""
     until = time.monotonic() + 3 * PATIENCE
     while time.monotonic() < until:
         line = await asked(world, number)

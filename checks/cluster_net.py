@@ -6,10 +6,13 @@
 Each NATS server and each daemon has a network namespace of its own; a bridge joins them with the clients (cluster_load.py,
 which says what they check). All links use TLS, also those to NATS. nftables drops packets for some seconds, without a word to
 either side: one daemon is cut off from NATS; one server from all; one machine (a server and a daemon) from the other two; what
-one daemon sends to NATS is lost, but not what it hears; what one server sends to the others is lost. Then 1 % of all packets is
-lost, with a delay of 5 ms where the kernel has netem. Everything is in a namespace that ends with this program, so nothing of
-it is seen from this host. Needs root, ip, tc, nft, openssl, unshare and Python 3.8. The last line is `passed` or the failed
-checks; the exit code is the same.
+one daemon sends to NATS is lost, but not what it hears; what one server sends to the others is lost.
+
+Then a second cluster, in which everything that goes to or from NATS, also between its servers, is late by 5 ms in each direction
+(late.py), and 1 % of all packets is lost.
+
+Everything is in a namespace that ends with this program, so nothing of it is seen from this host. Needs root, ip, nft, openssl,
+unshare and Python 3.8. The last line is `passed` or the failed checks; the exit code is the same.
 """
 
 import argparse
@@ -20,14 +23,16 @@ import subprocess
 import sys
 
 from cluster_load import Member, kept_again, under_load
-from cluster_world import NODES, Loopback, cluster
+from cluster_world import NODES, Loopback, Process, cluster
 from running import verdict
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 NETWORK = "10.231.78"
 SERVERS = [f"nats{number}" for number in range(NODES)]
 DAEMONS = [f"node{number}" for number in range(NODES)]
 HOSTS = {**{name: f"{NETWORK}.{number + 1}" for number, name in enumerate(SERVERS)},
          **{name: f"{NETWORK}.{number + 11}" for number, name in enumerate(DAEMONS)}}
+LATE_MS = 5
 RULES = "table inet cut {{\n chain heard {{\n  type filter hook input priority 0;\n  {}\n }}\n}}\n"
 
 
@@ -46,8 +51,8 @@ class Net(Loopback):
 
     def __init__(self, folder):
         self.folder = folder
-        self.servers = [f"{HOSTS[name]}:4222" for name in SERVERS]
-        self.routes = [f"{HOSTS[name]}:6222" for name in SERVERS]
+        self.servers = [self.listen(name, 4222) for name in SERVERS]
+        self.routes = [self.listen(name, 6222) for name in SERVERS]
         self.nodes = [f"{HOSTS[name]}:3000" for name in DAEMONS]
         run("mount", "-t", "tmpfs", "none", "/run/netns")
         ip("link", "set", "lo", "up")
@@ -62,6 +67,17 @@ class Net(Loopback):
             ip("-n", name, "link", "set", "eth0", "up")
             ip("-n", name, "link", "set", "lo", "up")
         self.certify()
+
+    def listen(self, name, port):
+        return f"{HOSTS[name]}:{port}"
+
+    @property
+    def to_servers(self):
+        return [f"{HOSTS[name]}:4222" for name in SERVERS]
+
+    @property
+    def to_routes(self):
+        return [f"{HOSTS[name]}:6222" for name in SERVERS]
 
     def certify(self):
         """A CA, and one certificate for all NATS servers."""
@@ -98,20 +114,53 @@ class Net(Loopback):
             self.rule(to, f"ip saddr {{ {hosts} }} drop")
 
     def lose(self):
-        """A hundredth of all packets is lost, and each is late where the kernel can do that."""
-        late = True
+        """A hundredth of all packets between two namespaces is lost."""
         for name in HOSTS:
-            self.rule(name, "numgen random mod 100 == 0 drop")
-            done = subprocess.run(["ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay",
-                                   "2500us"], stderr=subprocess.DEVNULL)
-            late &= done.returncode == 0
-        return late
+            self.rule(name, "iif != lo numgen random mod 100 == 0 drop")
 
     def heal(self):
         for name in HOSTS:
             run("ip", "netns", "exec", name, "nft", "flush", "ruleset")
-            subprocess.run(["ip", "netns", "exec", name, "tc", "qdisc", "del", "dev", "eth0", "root"],
-                           stderr=subprocess.DEVNULL)
+
+    def end(self):
+        """Another one can be made."""
+        for name in HOSTS:
+            # A namespace takes a while to end, and its links with it.
+            ip("link", "del", name)
+            ip("netns", "del", name)
+        ip("link", "del", "chat")
+        run("umount", "/run/netns")
+
+
+class Late(Net):
+    """Daemons and servers find each NATS server behind a program that passes everything on later."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.passers = []
+        for name in SERVERS:
+            place = os.path.join(folder, f"late-{name}")
+            os.mkdir(place)
+            words = [sys.executable, os.path.join(HERE, "late.py"), str(LATE_MS), "5222=4222", "7222=6222"]
+            self.passers.append(Process(f"late-{name}", self.command(name, words), place))
+            self.passers[-1].start()
+
+    @property
+    def to_servers(self):
+        return [f"{HOSTS[name]}:5222" for name in SERVERS]
+
+    @property
+    def to_routes(self):
+        return [f"{HOSTS[name]}:7222" for name in SERVERS]
+
+    def listen(self, name, port):
+        # The passers connect to this host's own address.
+        return f"0.0.0.0:{port}"
+
+    def end(self):
+        for passer in self.passers:
+            passer.kill()
+        super().end()
 
 
 def between(some, others):
@@ -172,16 +221,19 @@ async def one_cut(world, net, title, pairs, silent, seconds):
     print(f": {during - before} messages meanwhile, {len(world.acknowledged) - during} after", flush=True)
 
 
-async def lossy(world, net, seconds):
-    late = net.lose()
-    title = "1 % of packets is lost" + (", and each is 2.5 ms late in each direction" if late else
-                                        " (without a delay: this kernel has no netem)")
+async def lossy(world, them, seconds, _rng):
+    them.places.lose()
+    title = f"{LATE_MS} ms later in each direction, and 1 % of packets is lost"
     print(title, end="", flush=True)
     before = len(world.acknowledged)
     await asyncio.sleep(seconds)
-    print(f": {len(world.acknowledged) - before} messages meanwhile", flush=True)
-    net.heal()
+    during = len(world.acknowledged) - before
+    print(f": {during} messages meanwhile", flush=True)
+    if during < 10:
+        world.faults.append(f"{title}: only {during} messages were kept in {seconds} s")
+    them.places.heal()
     await kept_again(world, title)
+    ended(world, them)
 
 
 def main():
@@ -190,6 +242,7 @@ def main():
     parser.add_argument("nats_server")
     parser.add_argument("--seconds", type=float, default=12, help="of each cut; an election of NATS takes up to 10")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--late", action="store_true", help="only the second cluster")
     parser.add_argument("--keep", action="store_true", help="keep the folder")
     arguments = parser.parse_args()
     if "TCP_CHAT_IN_A_NAMESPACE" not in os.environ:
@@ -198,21 +251,26 @@ def main():
         os.execvp("unshare", ["unshare", "--net", "--mount", "--", sys.executable, *sys.argv])
     print(f"seed {arguments.seed}", flush=True)
     rng = random.Random(arguments.seed)
-    with cluster(arguments.daemon, arguments.nats_server, arguments.keep, Net) as them:
-        them.begin()
-
-        async def disturb(world):
-            for title, pairs, silent in cuts(rng, them.leader()):
-                if not world.faults:
-                    await one_cut(world, them.places, title, pairs, silent, arguments.seconds)
-            if not world.faults:
-                await lossy(world, them.places, arguments.seconds)
-            for process in them.nodes + them.servers:
-                if not process.runs():
-                    world.faults.append(f"{process.name} has ended with {process.child.returncode}")
-
-        faults = asyncio.run(under_load(them, disturb))
+    faults = []
+    for places, disturb in ((Net, cut_off), (Late, lossy)):
+        if not faults and (places is Late or not arguments.late):
+            with cluster(arguments.daemon, arguments.nats_server, arguments.keep, places) as them:
+                them.begin()
+                faults = asyncio.run(under_load(them, lambda world: disturb(world, them, arguments.seconds, rng)))
     return verdict(faults)
+
+
+async def cut_off(world, them, seconds, rng):
+    for title, pairs, silent in cuts(rng, them.leader()):
+        if not world.faults:
+            await one_cut(world, them.places, title, pairs, silent, seconds)
+    ended(world, them)
+
+
+def ended(world, them):
+    for process in them.nodes + them.servers:
+        if not process.runs():
+            world.faults.append(f"{process.name} has ended with {process.child.returncode}")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ jetstream {{ store_dir: "{folder}/store", max_file_store: 1Gb }}
 cluster {{
   name: chat
   listen: "{route}"
+  advertise: "{advertise}"
   routes: [{routes}]
 }}
 {more}"""
@@ -69,6 +70,16 @@ class Loopback:
             [f"127.0.0.1:{port}" for port in ports[at:at + NODES]] for at in (0, NODES, 2 * NODES))
         # A node that comes later has a port, too.
         self.nodes += [f"127.0.0.1:{port}" for port in ports[3 * NODES:]]
+
+    @property
+    def to_servers(self):
+        """Where daemons find the NATS servers."""
+        return self.servers
+
+    @property
+    def to_routes(self):
+        """Where NATS servers find each other."""
+        return self.routes
 
     def command(self, name, words):
         """Runs it where the process of this name is."""
@@ -156,9 +167,9 @@ class Cluster:
     def server(self, number, nats):
         name, places = f"nats{number}", self.places
         folder = self.subfolder(name)
-        routes = ", ".join(f'"nats://{route}"' for route in places.routes)
+        routes = ", ".join(f'"nats://{route}"' for route in places.to_routes)
         text = NATS.format(number=number, address=places.servers[number], folder=folder, route=places.routes[number],
-                           routes=routes, more=places.server_settings())
+                           routes=routes, advertise=places.to_routes[number], more=places.server_settings())
         with open(os.path.join(folder, "nats.conf"), "w") as config:
             config.write(text)
         return Process(name, places.command(name, [os.path.abspath(nats), "-c", "nats.conf"]), folder)
@@ -180,7 +191,7 @@ class Cluster:
     def settings(self, number, hold, gone_after):
         # Each daemon knows all servers, and begins with one of its own.
         places, first = self.places, number % NODES
-        mine = places.servers[first:] + places.servers[:first]
+        mine = places.to_servers[first:] + places.to_servers[:first]
         nats = ", ".join(f'"{places.scheme}://{server}"' for server in mine)
         return SETTINGS.format(address=places.nodes[number], nats=nats, number=number, hold=hold, gone_after=gone_after,
                                more=places.node_settings(number))

@@ -11,7 +11,7 @@
 #   fuzz        an hour of fuzzing on each target                         TCP_CHAT_FUZZ_SECONDS=3600
 #   tls         testssl.sh in full, and tlsfuzzer
 #   fair        one client at full speed, and the delay of the others
-#   cluster     the life of a cluster, kills and pauses, partitions, faults   TCP_CHAT_CLUSTER_ROUNDS=30
+#   cluster     the life of a cluster, kills and pauses, partitions, faults, containers   TCP_CHAT_CLUSTER_ROUNDS=30
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
@@ -47,6 +47,8 @@ cluster() {
     python3 checks/cluster_people.py "$programs/tcp-chatd" "$programs/tcp-chat-cli" "$nats"
     python3 checks/cluster_net.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster_faults.py "$programs/tcp-chatd" "$nats"
+    packaging/build.sh --no-rpm
+    packaging/test/run --cluster
 }
 
 compare() {

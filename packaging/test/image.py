@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from checks import check, wait_for
+import compose
+from checks import check, guarded, wait_for
 from machine import Network
 from wire import Closed, Peer
 
@@ -96,8 +97,9 @@ class Tools:
         return subprocess.run([*self.words("buildah"), *words], stdout=subprocess.PIPE, text=True, check=True)
 
 
-def run(slim, dockerfile, debs):
-    """`slim`: a root as debian:bookworm-slim has it, as a tar file; `debs`: the folder of the packages."""
+def run(slim, dockerfile, debs, nats):
+    """`slim`: a root as debian:bookworm-slim has it, as a tar file; `debs`: the folder of the packages; `nats`: a NATS
+    server, or None: then the compose file of a cluster is not tried."""
     folder = Path(tempfile.mkdtemp(prefix="tcp-chat-image."))
     tools = Tools(folder)
     try:
@@ -108,6 +110,8 @@ def run(slim, dockerfile, debs):
             return
         _looks(tools)
         _works(tools)
+        if nats:
+            guarded("the compose file of a cluster", lambda: compose.run(tools, dockerfile.parent / "cluster.yaml", TAG, nats))
     finally:
         tools.podman("rm", "--all", "--force")
         subprocess.run([*tools.words("buildah"), "rm", "--all"], stdout=subprocess.DEVNULL, check=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 import image
 import install
 import life
+import nodes
 import operations
 import page
 import packages
@@ -75,18 +76,24 @@ def main():
     # SIGTERM ends it by an exception, so that machines and images are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     options = argparse.ArgumentParser()
-    for name in ("root", "slim", "debs", "again", "old", "dockerfile"):
+    for name in ("root", "slim", "debs", "again", "old", "dockerfile", "nats", "document"):
         options.add_argument(f"--{name}", type=Path, required=True)
+    options.add_argument("--cluster", action="store_true")
     given = options.parse_args()
     new, again = _pair(given.debs), _pair(given.again)
 
     def by_name(pair):
         return dict(zip(("tcp-chatd", "tcp-chat-cli"), pair, strict=True))
 
+    if given.cluster:
+        guarded("a cluster of three machines", lambda: nodes.story(given.root, new, given.nats, given.document))
+        guarded("the image", lambda: image.run(given.slim, given.dockerfile, given.debs, given.nats))
+        close()
     guarded("the packages", lambda: packages.run(by_name(new), by_name(again)))
     guarded("a fresh machine", lambda: _fresh(given.root, new))
     guarded("upgrade, remove, purge", lambda: _upgraded(given.root, _pair(given.old), new))
-    guarded("the image", lambda: image.run(given.slim, given.dockerfile, given.debs))
+    guarded("a cluster of three machines", lambda: nodes.story(given.root, new, given.nats, given.document))
+    guarded("the image", lambda: image.run(given.slim, given.dockerfile, given.debs, None))
     close()
 
 

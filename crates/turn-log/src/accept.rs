@@ -132,6 +132,12 @@ impl Reader {
         self.voices.standing(self.me, &self.saved.members)
     }
 
+    /// Does a living node differ from this one, whoever is right?
+    #[must_use]
+    pub fn hears_another(&self) -> bool {
+        self.voices.hears_another(self.me, &self.saved.members)
+    }
+
     /// Reads the next record of the stream.
     ///
     /// # Errors

@@ -18,8 +18,7 @@ use std::collections::BTreeMap;
 pub enum Standing {
     /// It is on the side that goes on.
     Agrees,
-    /// Someone differs, and too few nodes have spoken. The node takes no requests, and proposes an empty turn, so that the
-    /// others hear it.
+    /// Someone differs, and too few nodes have spoken. The node takes no requests.
     Suspect,
     /// Most others have another state after the same entries.
     Diverged,
@@ -42,6 +41,14 @@ impl Voices {
     /// Was the last claim of this epoch one of another log?
     pub(crate) fn is_of_another_log(&self, node: NodeId, epoch: u64) -> bool {
         self.0.get(&node) == Some(&(epoch, Compared::OtherLog))
+    }
+
+    /// Does a living node differ from `me`? It may wait for a word of this one, to learn on which side it is.
+    pub(crate) fn hears_another(&self, me: NodeId, members: &Members) -> bool {
+        let differs = |compared| matches!(compared, Compared::OtherState | Compared::OtherLog);
+        members.living().filter(|(node, _)| *node != me).any(|(node, member)| {
+            self.0.get(&node).is_some_and(|(epoch, compared)| *epoch == member.epoch && differs(*compared))
+        })
     }
 
     /// How `me` stands among the living.

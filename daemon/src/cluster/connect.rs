@@ -1,10 +1,11 @@
 //! Owns a connection to NATS: servers, TLS, login, and the oldest version that is accepted. Called by the task and by the
 //! commands. Never connects again: each connection is a new client, so nothing of an earlier one can arrive in it.
 
+use super::login::{Login, LoginError, LoginFault};
 use crate::settings::{ClusterNode, NatsLogin, StreamName};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -78,16 +79,11 @@ pub struct Nats {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectFailed {
     /// No server was reached, or none accepted this daemon.
-    #[error("NATS cannot be reached at {servers}: {why}")]
-    Unreachable {
-        /// The servers.
-        servers: String,
-        /// The last reason.
-        why: String,
-    },
-    /// The file with the credentials cannot be used.
-    #[error("{file}: {why}", file = .0.display(), why = .1)]
-    Credentials(PathBuf, std::io::Error),
+    #[error("NATS cannot be reached at {0}")]
+    Unreachable(String),
+    /// A file of the login cannot be used.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// The server is too old.
     #[error(
         "the NATS server {server} has version {version}, and a cluster needs 2.11 or later: older ones can lose entries \
@@ -127,6 +123,21 @@ impl Nats {
         Self { servers: vec![server.to_owned()], ..self.clone() }
     }
 
+    /// Looks at the files of the login, as the next connection does.
+    ///
+    /// # Errors
+    /// A file cannot be used. One whose time is over is no error here: the daemon starts, and waits for another one.
+    pub fn check_login(&self) -> Result<(), LoginError> {
+        match self.login().apply(ConnectOptions::new(), SystemTime::now()) {
+            Err(error) if error.kind != LoginFault::Outdated => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn login(&self) -> Login<'_> {
+        Login { login: &self.login, ca: self.ca.as_deref() }
+    }
+
     /// Connects to one of the servers. The token is cancelled when the connection is lost.
     ///
     /// # Errors
@@ -147,21 +158,21 @@ impl Nats {
     /// Tries each server once, from a random one on. The library has one limit for the first connection and for those after a
     /// loss, and a client must not connect again after a loss.
     async fn connect_to_one(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
-        let (before, from) = self.servers.split_at(random_below(self.servers.len()));
-        let mut failed = self.unreachable("no server is named".to_owned());
-        for server in from.iter().chain(before) {
+        let count = self.servers.len();
+        let first = random_below(count);
+        let mut reasons = vec![String::new(); count];
+        for index in (first..count).chain(0..first) {
             let lost = CancellationToken::new();
-            let options = self.options(lost.clone()).await?;
-            match options.connect(server).await {
+            match self.options(lost.clone())?.connect(&self.servers[index]).await {
                 Ok(client) => return Ok((client, lost)),
-                Err(error) => failed = self.unreachable(reason(&error)),
+                Err(error) => reasons[index] = self.reason(&error),
             }
         }
-        Err(failed)
+        Err(self.unreachable(&reasons))
     }
 
-    async fn options(&self, lost: CancellationToken) -> Result<ConnectOptions, ConnectFailed> {
-        let mut options = ConnectOptions::new()
+    fn options(&self, lost: CancellationToken) -> Result<ConnectOptions, LoginError> {
+        let options = ConnectOptions::new()
             .name(format!("tcp-chatd {}", self.node))
             .custom_inbox_prefix(self.stream.inbox())
             .connection_timeout(CONNECT)
@@ -181,41 +192,33 @@ impl Nats {
                 }
                 std::future::ready(())
             });
-        if let Some(ca) = &self.ca {
-            options = options.add_root_certificates(ca.clone());
-        }
-        match &self.login {
-            NatsLogin::Open => {}
-            NatsLogin::Credentials(file) => {
-                let failed = |error| ConnectFailed::Credentials(file.clone(), error);
-                options = options.credentials_file(file).await.map_err(failed)?;
-            }
-            NatsLogin::Password(user, password) => {
-                options = options.user_and_password(user.clone(), password.as_str().to_owned());
-            }
-            NatsLogin::Certificate(certificate, key) => {
-                options = options.add_client_certificate(certificate.clone(), key.clone());
-            }
-        }
-        Ok(options)
+        self.login().apply(options, SystemTime::now())
     }
 
-    fn unreachable(&self, why: String) -> ConnectFailed {
-        ConnectFailed::Unreachable { servers: self.servers.join(", "), why }
+    /// Each server with its reason, in the order of the settings: the same faults make the same text.
+    fn unreachable(&self, reasons: &[String]) -> ConnectFailed {
+        let is_one = reasons.windows(2).all(|pair| pair[0] == pair[1]);
+        ConnectFailed::Unreachable(match reasons.first() {
+            Some(why) if is_one => format!("{}: {why}", self.servers.join(", ")),
+            _ => {
+                let each = self.servers.iter().zip(reasons).map(|(server, why)| format!("{server}: {why}"));
+                each.collect::<Vec<_>>().join("; ")
+            }
+        })
     }
-}
 
-/// Why a server was not reached.
-fn reason(error: &ConnectError) -> String {
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation => {
-            "it does not accept this daemon's login (cluster.credentials, user and password_file, or certificate)".to_owned()
+    /// Why a server was not reached.
+    fn reason(&self, error: &ConnectError) -> String {
+        if error.kind() == ConnectErrorKind::AuthorizationViolation {
+            return self.login().refused();
         }
-        _ => {
-            // The library's text names the kind, its source the reason.
-            let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-            format!("{error}{}", source.filter(|s| !error.to_string().ends_with(s.as_str())).unwrap_or_default())
-        }
+        // The library's text names the kind, its source the reason.
+        let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+        let text = format!(
+            "{error}{}",
+            source.filter(|s| !error.to_string().ends_with(s.as_str())).unwrap_or_default()
+        );
+        self.login().tls_remedy(&text).unwrap_or(text)
     }
 }
 

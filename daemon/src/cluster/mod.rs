@@ -10,6 +10,7 @@
 //! | `api.rs` | the requests to JetStream, as JSON |
 //! | `stream.rs` | how the stream must be made, and what is wrong with one |
 //! | `key.rs` | the key file |
+//! | `login.rs` | the files of the login at NATS |
 //! | `inspect.rs` | what the commands ask about the stream and the nodes |
 //! | `node.rs` | what a node takes from its settings, and its way into the cluster |
 //! | `copies.rs`, `fetch.rs`, `copy.rs` | copies of the store for nodes that join: giving, taking, and their words |
@@ -21,6 +22,7 @@ mod copy;
 mod fetch;
 mod inspect;
 mod key;
+mod login;
 mod node;
 mod session;
 mod stream;
@@ -32,6 +34,7 @@ pub use copies::Copies;
 pub use fetch::{FetchError, fetch};
 pub use inspect::StreamNow;
 pub use key::{KeyFileError, create_key, read_key};
+pub use login::{LoginError, LoginFault};
 pub use node::{Joined, Node, NodeError, Opened};
 pub use stream::{Admin, Finding, Kept, StreamError};
 pub use task::run;

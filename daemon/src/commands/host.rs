@@ -155,7 +155,7 @@ fn resolve(names: &[String], found: &mut Findings) {
 }
 
 fn modes(settings: &Settings, found: &mut Findings) {
-    let (tls, http) = (&settings.tls, &settings.http);
+    let (tls, http, cluster) = (&settings.tls, &settings.http, &settings.cluster);
     let key = tls.operator_pair().map_or_else(|| tls.dir.join("server.key"), |(_, key)| key.to_owned());
     let mut files: Vec<PathBuf> = vec![key];
     if tls.operator_pair().is_none() {
@@ -164,6 +164,10 @@ fn modes(settings: &Settings, found: &mut Findings) {
     files.extend(settings.web.key.clone());
     files.extend(http.token_file.as_ref().map(|secret| secret.file.clone()));
     files.extend(settings.history.path.clone());
+    if cluster.node().is_some() {
+        let logins = [&cluster.credentials, &cluster.password_file, &cluster.key];
+        files.extend(logins.into_iter().flatten().cloned());
+    }
     for file in files {
         let Ok(facts) = std::fs::metadata(&file) else { continue };
         if facts.mode() & 0o007 != 0 {

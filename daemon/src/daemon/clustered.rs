@@ -52,7 +52,7 @@ pub(super) fn ended(stopped: Stopped, settings: &Settings) -> Fatal {
 #[cfg(feature = "cluster")]
 mod node {
     use super::{CancellationToken, ClusterNode, Fatal, JoinSet, Opened, Orders, Readers, Rules, Settings};
-    use crate::cluster::{self, Copies, Joined, Nats, Node, NodeError};
+    use crate::cluster::{self, ConnectFailed, Copies, Joined, LoginFault, Nats, Node, NodeError};
     use crate::order::TaskEnd;
     use crate::store::StoreError;
     use crate::systemd;
@@ -97,6 +97,7 @@ mod node {
 
     pub(super) fn open(node: &ClusterNode, settings: &Settings) -> Result<Opened, Fatal> {
         let node = Node::from(node);
+        node.nats.check_login().map_err(|why| NodeError::from(ConnectFailed::from(why))).map_err(fatal)?;
         join(&node, settings)?;
         let cluster::Opened { store, readers, found, order, ends, key } =
             node.open(&settings.history).map_err(fatal)?;
@@ -152,10 +153,22 @@ mod node {
         Ok(())
     }
 
+    /// What is wrong with the files of the login, for a reload.
+    pub(in super::super) fn check_login(settings: &Settings) -> Result<(), String> {
+        let Some(node) = settings.cluster.node() else { return Ok(()) };
+        Nats::from(&node).check_login().map_err(|why| why.to_string())
+    }
+
     fn fatal(error: NodeError) -> Fatal {
         match error {
             NodeError::Store(error @ StoreError::SetAside { .. }) => Fatal::Node(error.to_string(), 78),
             NodeError::Store(error) => Fatal::Store(error),
+            NodeError::Connect(ConnectFailed::Login(error)) if error.kind == LoginFault::Permission => {
+                Fatal::Node(error.to_string(), 77)
+            }
+            NodeError::Connect(ConnectFailed::Login(error)) if error.kind == LoginFault::Content => {
+                Fatal::Node(error.to_string(), 78)
+            }
             error @ (NodeError::Fetch(_) | NodeError::Connect(_)) => Fatal::Node(error.to_string(), 75),
             error => Fatal::Node(error.to_string(), 78),
         }
@@ -174,9 +187,13 @@ mod node {
         pub(in super::super) fn start(self, _: Readers, _: &CancellationToken, _: &mut JoinSet<()>) {}
     }
 
+    pub(in super::super) fn check_login(_: &Settings) -> Result<(), String> {
+        Ok(())
+    }
+
     pub(super) fn open(_: &ClusterNode, _: &Settings) -> Result<Opened, Fatal> {
         Err(Fatal::Node("cluster.nats: this build has no cluster".to_owned(), 78))
     }
 }
 
-pub(super) use node::Tasks;
+pub(super) use node::{Tasks, check_login};

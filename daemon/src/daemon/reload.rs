@@ -2,6 +2,7 @@
 //! caller, the log and STATUS. Called by `daemon`. Never ends the daemon.
 
 use super::Daemon;
+use super::clustered::check_login;
 use super::page::Page;
 use super::system::raise_open_files;
 use crate::admin::Reloaded;
@@ -71,6 +72,7 @@ impl Daemon {
         if self.page.is_some() {
             Page::check(settings).map_err(ReloadError::other)?;
         }
+        check_login(settings).map_err(ReloadError::Other)?;
         let (sender, receiver) = oneshot::channel();
         let rules = Control::CheckRules(Box::new(Rules::from(settings)), sender);
         self.ask_hub(rules, receiver).await?.map_err(ReloadError::other)?;

@@ -72,6 +72,8 @@ pub struct LogOrder {
     heard_only: heard::Heard,
     /// Does this node take no requests because another one differs?
     is_suspect: bool,
+    /// Does a living node differ? Then each node lets the others hear it.
+    hears_another: bool,
     /// The turn that [`Self::next`] gives next, or gave last.
     applying: Option<Applying>,
     ready: Option<Ordered>,
@@ -130,6 +132,7 @@ impl LogOrder {
             doubted: None,
             heard_only: heard::Heard::default(),
             is_suspect: false,
+            hears_another: false,
             applying: None,
             ready: None,
             events: VecDeque::new(),

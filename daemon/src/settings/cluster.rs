@@ -7,7 +7,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// The name of a stream. It is a part of subjects, so it has only letters, digits, `-` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,29 +39,17 @@ impl fmt::Display for StreamName {
     }
 }
 
-/// How this daemon proves to NATS who it is.
-#[derive(Clone, PartialEq, Eq)]
+/// How this daemon proves to NATS who it is. The files are read for each connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NatsLogin {
     /// Not at all: NATS accepts everyone.
     Open,
     /// A file with a JWT and the seed of a key.
     Credentials(PathBuf),
-    /// A user and a password.
-    Password(String, Zeroizing<String>),
+    /// A user, and the file with the password.
+    Password(String, PathBuf),
     /// A certificate and its key, in PEM.
     Certificate(PathBuf, PathBuf),
-}
-
-impl fmt::Debug for NatsLogin {
-    /// Leaves out the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Open => "Open",
-            Self::Credentials(_) => "Credentials",
-            Self::Password(..) => "Password",
-            Self::Certificate(..) => "Certificate",
-        })
-    }
 }
 
 /// A daemon that belongs to a cluster.
@@ -97,7 +84,7 @@ impl Cluster {
     #[must_use]
     pub fn node(&self) -> Option<ClusterNode> {
         let advertise = self.advertise.clone()?;
-        let password = self.password_file.as_ref().and_then(|secret| secret.content.clone());
+        let password = self.password_file.clone();
         let login = match (&self.credentials, self.user.clone().zip(password), &self.certificate, &self.key) {
             (Some(file), ..) => NatsLogin::Credentials(file.clone()),
             (None, Some((user, password)), ..) => NatsLogin::Password(user, password),
@@ -125,7 +112,7 @@ impl Cluster {
 
 impl SettingsReader<'_> {
     /// Checks the section, if this daemon belongs to a cluster.
-    pub(super) fn check_cluster(&mut self, settings: &mut Settings) {
+    pub(super) fn check_cluster(&mut self, settings: &Settings) {
         if settings.cluster.nats.is_empty() {
             return;
         }
@@ -140,11 +127,10 @@ impl SettingsReader<'_> {
         if let Err(reason) = settings.limits.check_for_cluster() {
             self.refuse("limits.msg_bytes", reason);
         }
-        let cluster = &mut settings.cluster;
-        if let Some(secret) = &mut cluster.password_file {
-            self.read_nats_password(secret);
-        }
         let cluster = &settings.cluster;
+        if let Some(file) = &cluster.password_file {
+            self.check_nats_password(file);
+        }
         if cluster.advertise.is_none() && !self.is_set("cluster.advertise") {
             let reason = "it needs cluster.advertise beside it: the address of this daemon for clients, as \
                           \"chat1.example.org:3000\"";

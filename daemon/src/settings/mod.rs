@@ -38,6 +38,8 @@ pub use limits::Limits;
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
 pub use secrets::Secret;
+#[cfg(feature = "cluster")]
+pub(crate) use secrets::nats_password;
 pub use sections::{
     Admin, Auth, Cluster, History, Http, Listen, Log, Metrics, Rooms, Sessions, Shutdown, Tls, Web,
 };

@@ -37,6 +37,13 @@ impl<T> AsRef<Path> for Secret<T> {
     }
 }
 
+/// The password of such a file. `None`: it is not one line with something in it.
+pub(crate) fn nats_password(text: &str) -> Option<Zeroizing<String>> {
+    let password = text.trim_end_matches(['\r', '\n']);
+    let is_one = !password.is_empty() && !password.contains(['\r', '\n']);
+    is_one.then(|| Zeroizing::new(password.to_owned()))
+}
+
 impl SettingsReader<'_> {
     /// Reads the hash of the password from its file.
     pub(super) fn read_password(&mut self, secret: &mut Secret<String>) {
@@ -49,13 +56,10 @@ impl SettingsReader<'_> {
         });
     }
 
-    /// Reads the password for NATS from its file.
-    pub(super) fn read_nats_password(&mut self, secret: &mut Secret<Zeroizing<String>>) {
-        self.read_secret("cluster.password_file", secret, |text, shown| {
-            let password = text.trim_end_matches(['\r', '\n']);
-            let is_one = !password.is_empty() && !password.contains(['\r', '\n']);
-            is_one
-                .then(|| Zeroizing::new(password.to_owned()))
+    /// Checks the file with the password for NATS. It is read again for each connection.
+    pub(super) fn check_nats_password(&mut self, file: &Path) {
+        self.read_secret("cluster.password_file", &mut Secret::from(file.to_owned()), |text, shown| {
+            nats_password(text)
                 .ok_or_else(|| format!("{shown} holds no password: a password is one line that is not empty"))
         });
     }

@@ -14,7 +14,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use tcp_chat_protocol::{DEFAULT_PORT, Name};
-use zeroize::Zeroizing;
 
 section! {
     /// Where the daemon listens.
@@ -241,7 +240,7 @@ section! {
         user: Option<String> = None => Maybe(texts::NATS_USER), restart(), example("chat");
 
         /// The file with the password of that user.
-        password_file: Option<Secret<Zeroizing<String>>> = None => Maybe(FilePath(Never)),
+        password_file: Option<PathBuf> = None => Maybe(FilePath(Never)),
             restart(), example("/etc/tcp-chatd/nats.password");
 
         /// Or a client certificate, in PEM. It needs `key`.

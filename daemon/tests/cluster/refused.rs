@@ -5,10 +5,10 @@ use crate::servers::{KEPT, Servers, skip};
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 use tcp_chatd::cluster::{Admin, Nats};
 use tcp_chatd::settings::NatsLogin;
-use zeroize::Zeroizing;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -92,18 +92,44 @@ async fn a_server_that_is_away_is_left_for_the_next() {
     }
 }
 
-/// A CA, and a certificate for the loopback address.
-fn certificates(folder: &std::path::Path) {
-    let mut ca = CertificateParams::new([]).unwrap();
-    ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-    for (name, text) in
-        [("ca.pem", ca.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())]
-    {
-        std::fs::write(folder.join(name), text).unwrap();
+/// A CA.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut ca = CertificateParams::new([]).unwrap();
+        ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap())
     }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Writes a certificate for this name or address, and its key, as `FILE.pem` and `FILE.key`.
+    pub(crate) fn issue(&self, folder: &Path, file: &str, name: &str, years: Option<(i32, i32)>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        if let Some((from, to)) = years {
+            params.not_before = rcgen::date_time_ymd(from, 1, 1);
+            params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        }
+        std::fs::write(folder.join(format!("{file}.pem")), params.signed_by(&key, &self.0).unwrap().pem())
+            .unwrap();
+        std::fs::write(folder.join(format!("{file}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+/// The rights of a user in `docs/CLUSTER.md`: lists of subjects.
+pub(crate) fn rights_of(user: &str) -> serde_json::Value {
+    let rights = rights();
+    let of_user = rights.split(&format!("{{ user: {user},")).nth(1).unwrap();
+    let list = |name: &str| {
+        let list =
+            of_user.split(&format!("{name}: [")).nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+        serde_json::from_str::<serde_json::Value>(&format!("[{list}]")).unwrap()
+    };
+    serde_json::json!({ "publish": list("publish"), "subscribe": list("subscribe") })
 }
 
 /// TLS, and the rights that a node needs and no other: those of `docs/CLUSTER.md`, with other passwords. And a user who may do
@@ -119,10 +145,16 @@ fn rights() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_a_password_and_the_least_rights_are_enough() {
-    let login =
-        |user: &str, password: &str| NatsLogin::Password(user.into(), Zeroizing::new(password.to_owned()));
+    let passwords = tempfile::tempdir().unwrap();
+    let login = |user: &str, password: &str| {
+        let file = passwords.path().join(password);
+        std::fs::write(&file, password).unwrap();
+        NatsLogin::Password(user.into(), file)
+    };
     let started = Servers::start_with(1, &rights(), |folder| {
-        certificates(folder.path());
+        let ca = Authority::new();
+        std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+        ca.issue(folder.path(), "server", "127.0.0.1", None);
         (login("init", "secret"), Some(folder.path().join("ca.pem")), "tls")
     });
     let Some(mut servers) = started else { return skip() };
@@ -157,7 +189,7 @@ async fn tls_a_password_and_the_least_rights_are_enough() {
     assert!(advice(login("admin", "secret")).await, "a login with all rights can");
 
     let wrong = Admin::connect(&Nats { login: login("chat", "wrong"), ..servers.nats(0) }).await;
-    assert!(wrong.unwrap_err().to_string().contains("login"));
+    assert!(wrong.unwrap_err().to_string().contains("cluster.password_file"));
     servers.ca = None;
     let untrusted = Admin::connect(&servers.nats(0)).await;
     assert!(untrusted.is_err(), "a server of an unknown CA was accepted");

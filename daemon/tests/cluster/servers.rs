@@ -112,6 +112,14 @@ impl Servers {
         server.child = Some(child);
     }
 
+    /// Changes a server's configuration. It counts at its next start.
+    pub(crate) fn change(&self, index: usize, from: &str, to: &str) {
+        let config = &self.servers[index].config;
+        let text = std::fs::read_to_string(config).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(config, text.replace(from, to)).unwrap();
+    }
+
     fn signal(&self, index: usize, signal: Signal) {
         let child = self.servers[index].child.as_ref().unwrap();
         kill_process(Pid::from_child(child), signal).unwrap();

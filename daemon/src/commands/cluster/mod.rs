@@ -5,7 +5,9 @@ mod found;
 mod status;
 
 use super::{Failure, args::Cluster, exit, print};
-use crate::cluster::{Admin, Finding, Joined, KeyFileError, Node, NodeError, StreamError, create_key};
+use crate::cluster::{
+    Admin, ConnectFailed, FetchError, Finding, Joined, KeyFileError, Node, NodeError, StreamError, create_key,
+};
 use crate::order::{Begin, Place};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -221,6 +223,8 @@ async fn check(node: &Node) -> Result<(), Failure> {
         print(&format!("fault: {why}\n"))?;
         faults.push("the key".to_owned());
     }
+    // Once, not for each server.
+    node.nats.check_login().map_err(|why| NodeError::from(ConnectFailed::from(why)))?;
     for server in &node.nats.servers {
         match Admin::connect(&node.nats.only(server)).await {
             Ok(admin) => print(&format!("{server}: nats-server {}\n", admin.version()))?,
@@ -268,6 +272,8 @@ impl From<NodeError> for Failure {
         let code = match &error {
             NodeError::Store(why) if why.is_membership() => exit::CONFIG,
             NodeError::Store(_) => exit::DISK,
+            NodeError::Connect(ConnectFailed::Login(_)) => exit::CONFIG,
+            NodeError::Fetch(FetchError::Connect(ConnectFailed::Login(_))) => exit::CONFIG,
             NodeError::Fetch(_) | NodeError::Connect(_) | NodeError::Stream(_) => exit::TEMPORARY,
             _ => exit::CONFIG,
         };
@@ -278,7 +284,9 @@ impl From<NodeError> for Failure {
 impl From<StreamError> for Failure {
     fn from(error: StreamError) -> Self {
         let code = match &error {
-            StreamError::Used(..) | StreamError::Other(..) => exit::CONFIG,
+            StreamError::Used(..)
+            | StreamError::Other(..)
+            | StreamError::Connect(ConnectFailed::Login(_)) => exit::CONFIG,
             _ => exit::TEMPORARY,
         };
         Self::new(code, error.to_string())

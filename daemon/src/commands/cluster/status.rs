@@ -56,11 +56,12 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
 }
 
 /// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 19] = [
     ("name", "node"),
     ("state", "state"),
     ("members", "living nodes"),
     ("connected", "connected with NATS"),
+    ("is_up", "started in the log"),
     ("generation", "generation"),
     ("epoch", "epoch"),
     ("behaviour", "behaviour"),

@@ -16,8 +16,8 @@ const PROBE: Duration = Duration::from_secs(1);
 pub(super) const BEATS: u32 = 4;
 /// Each node waits longer by this than the one with the next lower number, before it closes a silent one.
 const RANK: Duration = Duration::from_secs(1);
-/// How often a node that differs proposes an empty turn, so that others hear it.
-const SUSPECT_SPEAKS: Duration = Duration::from_secs(2);
+/// How often a node proposes an empty turn while another one differs.
+const SPEAKS: Duration = Duration::from_secs(2);
 
 /// When things were done last.
 #[derive(Debug)]
@@ -265,12 +265,13 @@ impl LogOrder {
         }
     }
 
-    /// Proposes an empty turn: a node that differs from another one lets it hear so, and the driver lets the log go on.
+    /// Proposes an empty turn: while two nodes differ, each lets the others hear on which side it is, also one that has nothing to
+    /// say; and the driver lets the log go on.
     fn speak_if_due(&mut self, now: Duration) {
         let last = self.life.spoke;
         let waited = |time: Duration| last.is_none_or(|last| now >= last + time);
         let is_quiet = self.is_driver() && now >= self.life.counted + self.patience.quiet;
-        let is_due = (self.is_suspect && waited(SUSPECT_SPEAKS)) || (is_quiet && waited(self.patience.hold));
+        let is_due = (self.hears_another && waited(SPEAKS)) || (is_quiet && waited(self.patience.hold));
         if !is_due || self.halt.is_some() {
             return;
         }

@@ -132,6 +132,7 @@ impl LogOrder {
             return false;
         };
         self.is_suspect = self.reader.standing() == tcp_chat_turn_log::Standing::Suspect;
+        self.hears_another = self.reader.hears_another();
         if let Event::Genesis(_) | Event::Up(_) | Event::Gone { closed: true, .. } = entry.event {
             let node = if let Event::Gone { gone, .. } = entry.event { gone.node } else { entry.header.node };
             self.beats.remove(&node);

@@ -170,6 +170,19 @@ fn a_node_that_diverges_ends_alone() {
 }
 
 #[test]
+fn a_node_that_differs_is_outvoted_although_another_one_has_nothing_to_say() {
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        world.speakers = 1;
+        world.restart(2);
+        world.nodes[2].diverges = true;
+        world.pass(seconds(20));
+        let events = [event(&world, 0), event(&world, 1), event(&world, 2)];
+        assert_eq!(events, [None, None, Some("diverged")], "{seed}");
+    }
+}
+
+#[test]
 fn a_node_that_leaves_is_closed_at_once() {
     let mut world = World::new(8);
     world.load = 0;

@@ -213,10 +213,7 @@ fn all_sections_read() {
             advertise: Some("chat1.example:3000".into()),
             stream: "CHAT".parse().unwrap(),
             user: Some("chat".into()),
-            password_file: Some(Secret {
-                file: folder.path("nats"),
-                content: Some(zeroize::Zeroizing::new("secret".into())),
-            }),
+            password_file: Some(folder.path("nats")),
             ca: Some(folder.path("nats.pem")),
             key_file: folder.path("cluster.key"),
             log_keep: Duration::from_secs(2 * 24 * 3600),

@@ -77,6 +77,8 @@ pub(super) struct World {
     /// In percent.
     pub(super) loss: u64,
     pub(super) load: u64,
+    /// So many nodes, the first ones, have something to say.
+    pub(super) speakers: usize,
     pub(super) first: u64,
     /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
     pub(super) lie: u64,
@@ -183,6 +185,7 @@ impl World {
             dice: Dice(seed),
             loss: 0,
             load: 8,
+            speakers: usize::MAX,
             first: 1,
             lie: 0,
             on_the_way: BTreeMap::new(),
@@ -326,7 +329,7 @@ impl World {
         } else {
             node.take(self.now);
         }
-        let is_loaded = self.dice.below(100) < self.load;
+        let is_loaded = self.dice.below(100) < self.load && at < self.speakers;
         if is_loaded && !fails && node.order.readiness(self.now) == Readiness::Ready {
             let intents = vec![Intent::Retain(self.next_turn)];
             let turn = Turn { node: node.order.node(), intents, ..Turn::empty(0) };
