@@ -194,27 +194,40 @@ async def listens(world, number, heard):
 
 async def history(world, node):
     """All messages of the room as this node tells them, oldest first."""
-    # The name of the reader before may not be free yet.
-    me = Member(world, f"reader{random.randrange(10**9)}", node)
-    await me.connect()
-    me.send("LOGIN", {"name": me.name}, id="login")
-    found, before = [], None
+    me, found = await reads(world, node), []
+    data = {"room": "lobby", "limit": 500}
     while True:
+        me.send("HISTORY", data, id="page")
         line = await me.line(PATIENCE)
-        if line.get("id") == "login" and line["status"] == "OK" or line.get("id") == "page":
-            if line["op"] == "HISTORY":
-                page = line["data"]["messages"]
-                found = page + found
-                if not line["data"]["more"]:
-                    me.send("QUIT")
-                    return found
-                before = page[0]["seq"]
-            elif line["status"] != "OK":
-                raise SystemExit(f"node {node} has no history: {line}")
-            data = {"room": "lobby", "limit": 500}
-            me.send("HISTORY", {**data, "before": before} if before else data, id="page")
-        elif line["status"] == "ERR":
+        while line.get("id") != "page":
+            line = await me.line(PATIENCE)
+        if line["status"] != "OK":
+            raise SystemExit(f"node {node} has no history: {line}")
+        page = line["data"]["messages"]
+        found = page + found
+        if not line["data"]["more"]:
+            me.send("QUIT")
+            return found
+        data["before"] = page[0]["seq"]
+
+
+async def reads(world, node):
+    """A session of a new name at this node. The load has ended, and the node may be on its way back from the last disturbance."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        # The name of the reader before may not be free yet.
+        me = Member(world, f"reader{random.randrange(10**9)}", node)
+        await me.connect()
+        me.send("LOGIN", {"name": me.name}, id="login")
+        line = await me.line(PATIENCE)
+        while line.get("id") != "login":
+            line = await me.line(PATIENCE)
+        if line["status"] == "OK":
+            return me
+        me.vanish()
+        if line["data"]["kind"] != "UNAVAILABLE" or time.monotonic() > until:
             raise SystemExit(f"node {node}: {line}")
+        await asyncio.sleep(0.5)
 
 
 async def kept_again(world, what, count=5 * SPEAKERS):

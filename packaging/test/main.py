@@ -80,7 +80,7 @@ def main():
         options.add_argument(f"--{name}", type=Path, required=True)
     options.add_argument("--cluster", action="store_true")
     given = options.parse_args()
-    new, again = _pair(given.debs), _pair(given.again)
+    new = _pair(given.debs)
 
     def by_name(pair):
         return dict(zip(("tcp-chatd", "tcp-chat-cli"), pair, strict=True))
@@ -89,6 +89,7 @@ def main():
         guarded("a cluster of three machines", lambda: nodes.story(given.root, new, given.nats, given.document))
         guarded("the image", lambda: image.run(given.slim, given.dockerfile, given.debs, given.nats))
         close()
+    again = _pair(given.again)
     guarded("the packages", lambda: packages.run(by_name(new), by_name(again)))
     guarded("a fresh machine", lambda: _fresh(given.root, new))
     guarded("upgrade, remove, purge", lambda: _upgraded(given.root, _pair(given.old), new))

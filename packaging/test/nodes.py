@@ -214,7 +214,9 @@ def _rolls(site, _told, _debs):
     refused = first.run(f"systemctl reload {UNIT}")
     told = first.run(f"journalctl --no-pager -o cat -u {UNIT} CHAT_EVENT=reload_refused -n 1").text
     check("reload: a missing file of the login refuses it, by name", not refused.ok and "nats-ca.pem" in told, f"{refused} {told}")
-    first.run("mv /root/nats-ca.pem /etc/tcp-chatd/")
+    first.run("mv /root/nats-ca.pem /etc/tcp-chatd/; chmod 644 /etc/tcp-chatd/nats.password")
+    checked = first.run("tcp-chatd check; chmod 640 /etc/tcp-chatd/nats.password")
+    check("`check` warns about a login that all users can read", "nats.password: every user of this host has access" in checked.text, checked)
     config.write_text(before)
     done = first.run(f"systemctl reload {UNIT}")
     check("reload: back again", done.ok, done)
