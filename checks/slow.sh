@@ -3,7 +3,7 @@
 #
 #   checks/slow.sh [NAME...]
 #
-# Runs the named ones, or all of them: about four hours on two otherwise idle processors.
+# Runs the named ones, or all of them: about five hours on two otherwise idle processors.
 # As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
 # a short form of each, except for `browsers`, `proxies` and `advisories`; of `rpm` it compares only the lists of files.
 #
@@ -12,6 +12,7 @@
 #   tls         testssl.sh in full, and tlsfuzzer
 #   fair        one client at full speed, and the delay of the others
 #   cluster     the life of a cluster, kills and pauses, partitions, faults   TCP_CHAT_CLUSTER_ROUNDS=30
+#               and an hour of all clients                                TCP_CHAT_CLUSTER_MINUTES=60
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
@@ -46,6 +47,7 @@ cluster() {
     python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds "${TCP_CHAT_CLUSTER_ROUNDS:-30}"
     python3 checks/cluster_net.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster_faults.py "$programs/tcp-chatd" "$nats"
+    python3 checks/cluster_soak.py "$programs/tcp-chatd" "$nats" --minutes "${TCP_CHAT_CLUSTER_MINUTES:-60}"
 }
 
 compare() {
