@@ -12,7 +12,8 @@
 #   tls         testssl.sh in full, and tlsfuzzer
 #   fair        one client at full speed, and the delay of the others
 #   cluster     the life of a cluster, kills and pauses, partitions, faults   TCP_CHAT_CLUSTER_ROUNDS=30
-#               and an hour of all clients                                TCP_CHAT_CLUSTER_MINUTES=60
+#               a rolling upgrade, also from an older daemon                  TCP_CHAT_PACKAGE_BEFORE=FILE
+#               an hour of all clients                                        TCP_CHAT_CLUSTER_MINUTES=60
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
@@ -47,6 +48,10 @@ cluster() {
     python3 checks/cluster.py "$programs/tcp-chatd" "$nats" --rounds "${TCP_CHAT_CLUSTER_ROUNDS:-30}"
     python3 checks/cluster_net.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster_faults.py "$programs/tcp-chatd" "$nats"
+    cargo build --locked -p tcp-chatd --features cluster,next-behaviour --target-dir target/next
+    for old in "$programs/tcp-chatd" ${TCP_CHAT_PACKAGE_BEFORE:+"$TCP_CHAT_PACKAGE_BEFORE"}; do
+        python3 checks/cluster_upgrade.py "$old" target/next/debug/tcp-chatd "$nats"
+    done
     python3 checks/cluster_soak.py "$programs/tcp-chatd" "$nats" --minutes "${TCP_CHAT_CLUSTER_MINUTES:-60}"
 }
 

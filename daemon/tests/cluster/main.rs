@@ -6,6 +6,7 @@
 mod faults;
 mod forged;
 mod measure;
+mod minority;
 mod nodes;
 mod refused;
 mod servers;
