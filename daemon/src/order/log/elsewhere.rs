@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The pause between two servers is at least the setting `hold`, and doubles up to this many times while none helps.
 const DOUBLINGS: u32 = 3;
 
+/// While servers elect a leader, no word of it comes for up to ten seconds, over any of them.
+const ELECTION: Duration = Duration::from_secs(12);
+
 /// The tries so far.
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
@@ -30,7 +33,7 @@ impl LogOrder {
             return;
         }
         let pause = self.patience.hold * (1 << self.elsewhere.tries.min(DOUBLINGS));
-        let is_served = !self.pulse.is_without_a_sign(now, self.patience.hold);
+        let is_served = !self.pulse.is_without_a_sign(now, self.patience.hold.max(ELECTION));
         if is_served || self.elsewhere.left == Some(link) || now < self.elsewhere.connected + pause {
             return;
         }
