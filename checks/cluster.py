@@ -18,11 +18,11 @@ from cluster_world import cluster
 from running import verdict
 
 
-async def one_round(world, them, rng, number):
-    """Kills or pauses one process, and lets it come back. The cluster has to go on."""
+async def one_round(world, them, rng, number, spared=None):
+    """Kills or pauses one process, and lets it come back. The cluster has to go on. The spared process is only paused."""
     processes = them.nodes + them.servers
     victim = rng.choice(processes)
-    kills = rng.random() < 0.6
+    kills = rng.random() < 0.6 and victim is not spared
     away = rng.uniform(0.3, 9)
     before = len(world.acknowledged)
     print(f"round {number}: {'kill -9' if kills else 'SIGSTOP'} {victim.name} for {away:.1f} s", end="", flush=True)

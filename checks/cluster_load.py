@@ -1,4 +1,5 @@
-"""Owns the clients of a cluster, and what is promised to them. Used by cluster.py, cluster_net.py and cluster_faults.py.
+"""Owns the clients of a cluster, and what is promised to them. Used by the checks of a cluster whose names begin with
+`cluster`.
 
 Speakers with a session each write to one room and go on with any node after a loss; a listener at each node, which also goes
 elsewhere, hears everything. The caller disturbs the cluster meanwhile. At the end:
@@ -29,8 +30,10 @@ PATIENCE = 60
 class World:
     """What all clients share: the ways to the nodes, and what they found."""
 
-    def __init__(self, ways, ca):
+    def __init__(self, ways, ca, pause=PAUSE):
         self.ways = ways
+        # Of a speaker between two messages, from and to, in seconds.
+        self.pause = pause
         self.context = ssl.create_default_context(cafile=ca)
         # The speakers end first, then all.
         self.silent = self.over = False
@@ -152,7 +155,7 @@ async def speaks(world, number):
                 said += 1
                 world.acknowledged[(number, said)] = line["data"]["seq"]
                 world.longest = max(world.longest, time.monotonic() - sent)
-                await asyncio.sleep(random.uniform(*PAUSE))
+                await asyncio.sleep(random.uniform(*world.pause))
                 # After a fault that all nodes had, the first that serves again has all speakers.
                 if random.random() < MOVES:
                     world.count("moved")
@@ -277,12 +280,14 @@ def compare(world, heard, histories):
             faults.append(f"listener {number} did not hear the end")
 
 
-async def under_load(them, disturb, **found):
-    """Runs `disturb(world)` while the clients speak and hear. Prints figures, and returns the faults."""
-    world = World(them.ways, them.ca)
+async def under_load(them, disturb, others=(), pause=PAUSE, **found):
+    """Runs `disturb(world)` while the clients speak and hear. Prints figures, and returns the faults. `others` are further
+    clients, as functions of the world; each ends when `world.over` is set."""
+    world = World(them.ways, them.ca, pause)
     heard = [[] for _ in range(NODES)]
     tasks = [asyncio.ensure_future(listens(world, number, heard[number])) for number in range(NODES)]
     await asyncio.sleep(0.5)
+    tasks += [asyncio.ensure_future(other(world)) for other in others]
     speakers = [asyncio.ensure_future(speaks(world, number)) for number in range(SPEAKERS)]
     began = time.monotonic()
     await disturb(world)

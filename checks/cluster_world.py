@@ -203,9 +203,16 @@ class Cluster:
         folder = self.subfolder(name)
         with open(os.path.join(folder, "config.toml"), "w") as config:
             config.write(self.settings(number, hold, gone_after))
-        self.nodes.append(Process(name, self.places.command(name, [self.daemon]), folder))
+        self.nodes.append(Process(name, [], folder))
+        self.replace(number, self.daemon)
         if number > 0 and os.path.exists(os.path.join(self.nodes[0].folder, "cluster.key")):
             self.share_secrets(number)
+
+    def replace(self, number, program):
+        """The program of this node from its next start on."""
+        node = self.nodes[number]
+        node.program = os.path.abspath(program)
+        node.command = self.places.command(node.name, [node.program])
 
     def begin(self, hold="4s", gone_after="2s"):
         """Starts the servers, founds the cluster and lets two daemons join."""
@@ -238,7 +245,7 @@ class Cluster:
 
     def command(self, number, *words):
         return subprocess.run(
-            self.places.command(self.nodes[number].name, [self.daemon, *words]), cwd=self.nodes[number].folder,
+            self.places.command(self.nodes[number].name, [self.nodes[number].program, *words]), cwd=self.nodes[number].folder,
             capture_output=True, text=True, timeout=120)
 
     def share_secrets(self, number):

@@ -3,7 +3,7 @@
 #
 #   checks/slow.sh [NAME...]
 #
-# Runs the named ones, or all of them: about four hours on two otherwise idle processors.
+# Runs the named ones, or all of them: about five hours on two otherwise idle processors.
 # As root on Debian: it installs what is missing (prepare.sh). A check that cannot run is a failure. The gate runs
 # a short form of each, except for `browsers`, `proxies` and `advisories`; of `rpm` it compares only the lists of files.
 #
@@ -12,6 +12,8 @@
 #   tls         testssl.sh in full, and tlsfuzzer
 #   fair        one client at full speed, and the delay of the others
 #   cluster     the life of a cluster, kills and pauses, partitions, faults, containers   TCP_CHAT_CLUSTER_ROUNDS=30
+#               a rolling upgrade, also from an older daemon                  TCP_CHAT_PACKAGE_BEFORE=FILE
+#               an hour of all clients                                        TCP_CHAT_CLUSTER_MINUTES=60
 #   compare     beside the other servers, three rounds; writes docs/BENCHMARKS.md
 #   rpm         the RPM packages, and their contents
 #   portable    the client, type-checked for Windows and macOS
@@ -47,6 +49,11 @@ cluster() {
     python3 checks/cluster_people.py "$programs/tcp-chatd" "$programs/tcp-chat-cli" "$nats"
     python3 checks/cluster_net.py "$programs/tcp-chatd" "$nats"
     python3 checks/cluster_faults.py "$programs/tcp-chatd" "$nats"
+    cargo build --locked -p tcp-chatd --features cluster,next-behaviour --target-dir target/next
+    for old in "$programs/tcp-chatd" ${TCP_CHAT_PACKAGE_BEFORE:+"$TCP_CHAT_PACKAGE_BEFORE"}; do
+        python3 checks/cluster_upgrade.py "$old" target/next/debug/tcp-chatd "$nats"
+    done
+    python3 checks/cluster_soak.py "$programs/tcp-chatd" "$nats" --minutes "${TCP_CHAT_CLUSTER_MINUTES:-60}"
     packaging/build.sh --no-rpm
     packaging/test/run --cluster
 }

@@ -43,6 +43,8 @@ impl State {
             // Of this process, or of one turn.
             turn: _,
             departures_per_turn: _,
+            // The order has it.
+            behaviour: _,
         } = self;
         let mut facts = Facts::new();
         facts.insert("head".to_owned(), head.to_string());

@@ -23,13 +23,14 @@
 //! | `queries.rs`, `listings.rs`, `edge_queries.rs` | read-only requests of clients, operators and the edge |
 //! | `deduplication.rs` | the ids of the newest messages, to recognise resends |
 //! | `codec.rs` | the encoded form of a turn |
-//! | `behaviour.rs` | the number of the behaviour, and the digest of what a turn writes, to compare nodes |
+//! | `behaviour.rs` | the rules that this version can follow, and the digest of what a turn writes, to compare nodes |
 //! | `sweeps.rs` | slow work, a slice in each turn |
 //! | `erasures.rs` | users whose name and texts leave the server, a step in each turn |
 //! | `snapshot.rs`, `stored.rs`, `writes.rs`, `names.rs`, `facts.rs` | the stored form of the state, the changes to it, and its digest for tests |
 //!
 //! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
-//! `test-support` counts steps and opens parts of the state to the daemon's tests. No shipped program enables it.
+//! `test-support` counts steps and opens parts of the state to the daemon's tests. The feature `next-behaviour` makes a version
+//! with a further behaviour for the check of a rolling upgrade. No shipped program enables either.
 
 mod apply;
 mod behaviour;
@@ -71,7 +72,7 @@ mod users;
 mod writes;
 
 pub use apply::{Stage, Turn};
-pub use behaviour::BEHAVIOUR;
+pub use behaviour::{BEHAVIOUR, Behaviour};
 pub use capacity::shrink;
 pub use change::{Audience, Change, Ending, Own, Redacted, Removal, Seen, SeenIn};
 pub use codec::{DecodeError, EncodeError, FORMAT, MOST_BYTES, MOST_INTENTS};
@@ -131,6 +132,8 @@ use users::removed::RemovedUsers;
 /// The whole state of the conversation server.
 #[derive(Debug)]
 pub struct State {
+    /// The rules by which turns are applied.
+    behaviour: Behaviour,
     rules: Rules,
     /// The policy in the store. `None`: it has none yet.
     stored_rules: Option<Box<Rules>>,

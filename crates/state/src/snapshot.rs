@@ -13,7 +13,7 @@ use super::sessions::ended::{DEPARTURES_PER_TURN, EndedSessions};
 use super::sessions::{Session, Sessions, UsedIds};
 use super::sweeps::queue::{Sweep, Sweeps};
 use super::users::removed::RemovedUsers;
-use super::{Rules, Snapshot, State, StoredConversation, StoredMark, StoredSession, User, Users};
+use super::{Behaviour, Rules, Snapshot, State, StoredConversation, StoredMark, StoredSession, User, Users};
 use std::sync::Arc;
 
 impl State {
@@ -73,6 +73,7 @@ impl State {
         found.sent.into_iter().for_each(|sent| deduplication.add(sent));
         Self {
             rules,
+            behaviour: Behaviour::NEWEST,
             stored_rules: found.rules.map(Box::new),
             conversations,
             sessions,

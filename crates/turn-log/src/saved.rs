@@ -84,6 +84,12 @@ impl Saved {
         self.generation
     }
 
+    /// The behaviour in force.
+    #[must_use]
+    pub fn behaviour(&self) -> u16 {
+        self.members.behaviour()
+    }
+
     /// What was applied.
     #[must_use]
     pub fn claim(&self) -> Claim {

@@ -75,6 +75,15 @@ pub struct Nats {
     pub node: String,
 }
 
+/// A connection.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    /// Cancelled when it is lost.
+    pub(super) lost: CancellationToken,
+    /// The number of its server in the list.
+    pub(super) server: usize,
+}
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectFailed {
@@ -143,7 +152,13 @@ impl Nats {
     /// # Errors
     /// No server was reached, or the one that was reached cannot be used.
     pub(super) async fn connect(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
-        let (client, lost) = self.connect_to_one().await?;
+        self.connect_but(None).await.map(|Connected { client, lost, .. }| (client, lost))
+    }
+
+    /// The same. The server at `left` is tried last.
+    pub(super) async fn connect_but(&self, left: Option<usize>) -> Result<Connected, ConnectFailed> {
+        let connected = self.connect_to_one(left).await?;
+        let client = &connected.client;
         let info = client.server_info();
         if version(&info.version).is_none_or(|version| version < OLDEST) {
             return Err(ConnectFailed::TooOld { server: info.server_name, version: info.version });
@@ -152,20 +167,19 @@ impl Nats {
         if max < needed {
             return Err(ConnectFailed::ShortPayload { server: info.server_name, max, needed });
         }
-        Ok((client, lost))
+        Ok(connected)
     }
 
-    /// Tries each server once, from a random one on. The library has one limit for the first connection and for those after a
-    /// loss, and a client must not connect again after a loss.
-    async fn connect_to_one(&self) -> Result<(Client, CancellationToken), ConnectFailed> {
+    /// Tries each server once, from a random one on, but the one that was left last. The library has one limit for the
+    /// first connection and for those after a loss, and a client must not connect again after a loss.
+    async fn connect_to_one(&self, left: Option<usize>) -> Result<Connected, ConnectFailed> {
         let count = self.servers.len();
-        let first = random_below(count);
         let mut reasons = vec![String::new(); count];
-        for index in (first..count).chain(0..first) {
+        for number in turns(count, random_below(count), left) {
             let lost = CancellationToken::new();
-            match self.options(lost.clone())?.connect(&self.servers[index]).await {
-                Ok(client) => return Ok((client, lost)),
-                Err(error) => reasons[index] = self.reason(&error),
+            match self.options(lost.clone())?.connect(&self.servers[number]).await {
+                Ok(client) => return Ok(Connected { client, lost, server: number }),
+                Err(error) => reasons[number] = self.reason(&error),
             }
         }
         Err(self.unreachable(&reasons))
@@ -222,6 +236,12 @@ impl Nats {
     }
 }
 
+/// The numbers of so many servers, from this one on; the one that was left comes last.
+fn turns(count: usize, first: usize, left: Option<usize>) -> impl Iterator<Item = usize> {
+    let others = (first..count).chain(0..first).filter(move |number| Some(*number) != left);
+    others.chain(left.filter(|left| *left < count))
+}
+
 /// A number below the bound. 0 if the system has no random bits: then all nodes begin with the first server.
 fn random_below(bound: usize) -> usize {
     let mut bytes = [0; 2];
@@ -238,6 +258,14 @@ fn version(text: &str) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_that_was_left_is_tried_last() {
+        let order = |left| turns(4, 2, left).collect::<Vec<_>>();
+        assert_eq!(order(None), [2, 3, 0, 1]);
+        assert_eq!(order(Some(2)), [3, 0, 1, 2]);
+        assert_eq!(turns(1, 0, Some(0)).collect::<Vec<_>>(), [0]);
+    }
 
     #[test]
     fn versions_are_compared_as_numbers() {

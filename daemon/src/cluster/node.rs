@@ -3,7 +3,7 @@
 //! and by the commands. Never serves a client, and never begins a log.
 
 use super::{ConnectFailed, FetchError, Kept, KeyFileError, Nats, StreamError, fetch, read_key};
-use crate::order::{Begin, Identity, Linked, LogOrder, Patience, Place, Process, TaskEnd};
+use crate::order::{Begin, Identity, KNOWN, Linked, LogOrder, Patience, Place, Process, TaskEnd};
 use crate::settings::{ClusterNode, History};
 use crate::store::{Readers, Store, StoreError};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,17 @@ pub enum NodeError {
         store: String,
         /// The reason.
         error: ResumeError,
+    },
+    /// The place in the log is behind a raise of the behaviour.
+    #[error(
+        "{store}: the cluster follows behaviour {behaviour}, which this version does not know. Install the version of the other \
+         nodes"
+    )]
+    TooOld {
+        /// The store.
+        store: String,
+        /// What the cluster follows.
+        behaviour: u16,
     },
     /// The system gave no random bits.
     #[error(transparent)]
@@ -139,7 +150,8 @@ impl Node {
         let mut process = [0; 16];
         getrandom::fill(&mut process).map_err(|_| SealError::Cipher)?;
         let process = Process(u128::from_be_bytes(process));
-        Ok(Identity { name: self.name.clone(), address: self.address.clone(), process })
+        let (name, address) = (self.name.clone(), self.address.clone());
+        Ok(Identity { name, address, process, behaviours: KNOWN })
     }
 
     /// Puts a copy of another node's store in the place of a store that was never used, or that can no longer follow the log.
@@ -207,8 +219,15 @@ impl Node {
     /// # Errors
     /// The place in the log cannot be used with this key or by this version.
     pub fn order(&self, history: &History, key: Key, begin: Begin) -> Result<(Linked, TaskEnd), NodeError> {
-        let order = LogOrder::new(key, self.identity()?, self.patience, begin, Duration::ZERO)
-            .map_err(|error| NodeError::Place { store: path(history), error })?;
+        let order =
+            LogOrder::new(key, self.identity()?, self.patience, begin, Duration::ZERO).map_err(|error| {
+                match error {
+                    ResumeError::Behaviour(behaviour) => {
+                        NodeError::TooOld { store: path(history), behaviour }
+                    }
+                    error => NodeError::Place { store: path(history), error },
+                }
+            })?;
         Ok(Linked::new(order))
     }
 }

@@ -26,6 +26,8 @@ const MISSING: u32 = 5;
 pub(super) enum End {
     /// It was lost.
     Lost,
+    /// The order wants another server.
+    Left,
     /// The order no longer listens.
     OrderGone,
 }
@@ -44,6 +46,8 @@ pub(super) struct Session<'a> {
     pub(super) api: Api,
     pub(super) lost: CancellationToken,
     pub(super) number: u64,
+    /// Is there another server?
+    pub(super) has_others: bool,
     pub(super) ends: &'a mut TaskEnd,
     pub(super) missing: &'a mut u32,
     /// What was asked for, and not answered to the end.
@@ -97,6 +101,9 @@ impl Session<'_> {
                 }
                 word = self.ends.words.recv() => {
                     let Some(word) = word else { return Err(End::OrderGone) };
+                    if self.has_others && word == ToStream::Elsewhere(self.number) {
+                        return Err(End::Left);
+                    }
                     if let (ToStream::Read(ask), Some(until)) = (&word, with_care)
                         && ask.first <= until.last
                     {
@@ -156,6 +163,7 @@ impl Session<'_> {
                 }
                 Ok(())
             }
+            ToStream::Elsewhere(_) => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 //! by the daemon on its runtime. Ends only with the order.
 
 use super::api::{Api, ApiError};
-use super::connect::{ConnectFailed, Nats};
+use super::connect::{ConnectFailed, Connected, Nats};
 use super::session::{End, Session, pause, unusable};
 use crate::order::Stopped;
 use crate::order::TaskEnd;
@@ -41,9 +41,11 @@ impl Trouble {
 pub async fn run(nats: Nats, mut ends: TaskEnd) {
     let (mut number, mut failures, mut missing) = (0, 0, 0);
     let (mut told, mut unanswered) = (String::new(), None);
+    // The server over which nothing was ordered.
+    let mut left = None;
     loop {
-        match nats.connect().await {
-            Ok((client, lost)) => {
+        match nats.connect_but(left.take()).await {
+            Ok(Connected { client, lost, server: place }) => {
                 let server = client.server_info();
                 info!(
                     event = "nats_connected",
@@ -55,17 +57,35 @@ pub async fn run(nats: Nats, mut ends: TaskEnd) {
                 (number, failures) = (number + 1, 0);
                 // What was to be sent over an earlier connection is asked for again.
                 while let Ok(
-                    ToStream::Read(_) | ToStream::Check(_) | ToStream::Beat(_) | ToStream::Publish(_),
+                    ToStream::Read(_)
+                    | ToStream::Check(_)
+                    | ToStream::Beat(_)
+                    | ToStream::Publish(_)
+                    | ToStream::Elsewhere(_),
                 ) = ends.words.try_recv()
                 {}
                 let api = Api { client, stream: nats.stream.clone() };
                 let (ends, missing, unanswered) = (&mut ends, &mut missing, &mut unanswered);
-                let mut session = Session { api, lost, number, ends, missing, unanswered };
-                let end = session.run().await;
-                if let End::OrderGone = end {
-                    return;
+                let has_others = nats.servers.len() > 1;
+                let mut session = Session { api, lost, number, has_others, ends, missing, unanswered };
+                match session.run().await {
+                    End::OrderGone => return,
+                    End::Lost => {
+                        warn!(
+                            event = "nats_lost",
+                            server = server.server_name,
+                            "the connection with NATS is lost"
+                        );
+                    }
+                    End::Left => {
+                        left = Some(place);
+                        warn!(
+                            event = "nats_left",
+                            server = server.server_name,
+                            "nothing is ordered over this NATS server: another one is tried"
+                        );
+                    }
                 }
-                warn!(event = "nats_lost", server = server.server_name, "the connection with NATS is lost");
                 if ends.order.send(FromStream::Disconnected).await.is_err() {
                     return;
                 }

@@ -13,7 +13,7 @@ use crate::edge::{Effect, Now, Outcome};
 use crate::order::{MemberNow, Next, NotTaken, Order, OrderEvent, Ordered, Place, Readiness, Stopped};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tcp_chat_state::Writes;
+use tcp_chat_state::{Behaviour, Writes};
 use tracing::{error, info, warn};
 
 /// Turns that are committed together at most, so that one commit stays short,
@@ -212,7 +212,7 @@ impl Hub {
         }
     }
 
-    fn apply_one(&mut self, Ordered { turn, own }: Ordered) -> Outcome {
+    fn apply_one(&mut self, Ordered { turn, behaviour, own }: Ordered) -> Outcome {
         let is_next = |first: &UnderWay| own == Some(first.number);
         let mut own = if self.shared.under_way.front().is_some_and(is_next) {
             self.shared.has_news = true;
@@ -221,6 +221,7 @@ impl Hub {
             None
         };
         self.edge.comes_back(own.is_some(), turn.steps);
+        self.state.follow(behaviour);
         self.apply(turn, own.as_mut())
     }
 
@@ -286,6 +287,12 @@ impl Hub {
             OrderEvent::Members(members) => {
                 self.edge.set_servers(members.iter().map(|member| String::from(&*member.address)).collect());
                 self.shared.members = members.to_vec();
+            }
+            OrderEvent::Raised(Behaviour(behaviour)) => {
+                info!(
+                    event = "behaviour_raised",
+                    behaviour, "all nodes follow the rules of the newer version now"
+                );
             }
             OrderEvent::Ended(stopped) => {
                 let (cause, reason) = (stopped.cause.as_str(), &*stopped.reason);

@@ -29,8 +29,10 @@ pub enum Cause {
     NameInUse,
     /// Nobody has begun the log.
     NoCluster,
-    /// A fault of this program.
+    /// A fault of this program: the order does not know what the state has.
     LostPlace,
+    /// A fault of this program: the task that talks with NATS is gone.
+    TaskGone,
     /// The stream does not exist, or is made in another way.
     StreamUnusable,
 }
@@ -60,6 +62,7 @@ impl Cause {
             Self::NameInUse => "name_in_use",
             Self::NoCluster => "no_cluster",
             Self::LostPlace => "lost_place",
+            Self::TaskGone => "task_gone",
             Self::StreamUnusable => "stream_unusable",
         }
     }
@@ -69,7 +72,7 @@ impl Cause {
     pub fn remedy(self) -> Remedy {
         match self {
             Self::Diverged | Self::OtherGeneration | Self::AwayTooLong => Remedy::Copy,
-            Self::LostPlace => Remedy::Restart,
+            Self::LostPlace | Self::TaskGone => Remedy::Restart,
             Self::LogForgot
             | Self::TooOld
             | Self::Replaced

@@ -4,6 +4,7 @@
 //! Records may be lost on the way, so a hub that is busy makes the task drop records instead of keeping them in memory
 //! ([`WORDS`], [`RECORD_BYTES`]); the order asks for them again.
 
+use super::log::task_gone;
 use super::stream::{FromStream, ToStream};
 use super::{LogOrder, Next, NotTaken, Order, OrderReport, Place, Readiness};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn, Writes};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
 
 /// How many words to the order may wait.
 const WORDS: usize = 4096;
@@ -30,6 +31,8 @@ pub struct Linked {
     stream: mpsc::UnboundedSender<ToStream>,
     /// A word that was received and not heard yet.
     word: Option<FromStream>,
+    /// The task has ended, which it never does before the order.
+    is_task_gone: bool,
     serves: Serves,
 }
 
@@ -116,7 +119,15 @@ impl Linked {
         let (stream, stream_out) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let to_order = ToOrder { words: words_in, waiting: Arc::clone(&waiting) };
-        let linked = Self { order, words, waiting, stream, word: None, serves: Serves::default() };
+        let linked = Self {
+            order,
+            words,
+            waiting,
+            stream,
+            word: None,
+            is_task_gone: false,
+            serves: Serves::default(),
+        };
         let serves = linked.serves.clone();
         (linked, TaskEnd { words: stream_out, order: to_order, serves })
     }
@@ -133,7 +144,17 @@ impl Linked {
     }
 
     fn hear(&mut self, now: Duration) {
-        while let Some(word) = self.word.take().or_else(|| self.words.try_recv().ok()) {
+        loop {
+            let word = match self.word.take().map_or_else(|| self.words.try_recv(), Ok) {
+                Ok(word) => word,
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    if !std::mem::replace(&mut self.is_task_gone, true) {
+                        self.order.hear(FromStream::Stopped(task_gone()), now);
+                    }
+                    return;
+                }
+            };
             self.waiting.fetch_sub(length(&word), Ordering::Relaxed);
             self.order.hear(word, now);
         }
@@ -193,7 +214,8 @@ impl Order for Linked {
                 self.word = Some(word);
                 Poll::Ready(())
             }
-            // The task has ended: nothing more comes.
+            // The order has to hear of it. After that nothing more comes.
+            Poll::Ready(None) if !self.is_task_gone => Poll::Ready(()),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -214,5 +236,30 @@ impl Order for Linked {
         let is_proposed = self.order.leave(now);
         self.tell();
         is_proposed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{Begin, Cause, Identity, KNOWN, OrderEvent, Patience, Process};
+    use tcp_chat_turn_log::{KEY_BYTES, Key};
+
+    #[test]
+    fn the_end_of_the_task_ends_the_order() {
+        let second = Duration::from_secs(1);
+        let patience = Patience { hold: second, gone_after: second, quiet: second };
+        let (name, address) = ("chat1".into(), "chat1:3000".into());
+        let identity = Identity { name, address, process: Process(1), behaviours: KNOWN };
+        let key = Key::new(&[1; KEY_BYTES]).unwrap();
+        let order = LogOrder::new(key, identity, patience, Begin::Empty, Duration::ZERO).unwrap();
+        let (mut linked, ends) = Linked::new(order);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(linked.next(second).is_none() && linked.poll_word(&mut context).is_pending());
+        drop(ends);
+        assert!(linked.poll_word(&mut context).is_ready(), "the hub is woken");
+        let Some(Next::Event(OrderEvent::Ended(stopped))) = linked.next(second) else { panic!("it waits") };
+        assert_eq!(stopped.cause, Cause::TaskGone);
+        assert!(linked.next(second).is_none() && linked.poll_word(&mut context).is_pending(), "once");
     }
 }

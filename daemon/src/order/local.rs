@@ -4,7 +4,7 @@
 use super::{Next, NotTaken, Order, OrderReport, Ordered, Place, Readiness};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tcp_chat_state::{NodeId, Turn, Writes};
+use tcp_chat_state::{Behaviour, NodeId, Turn, Writes};
 
 /// The order of a daemon without a cluster.
 #[derive(Debug, Default)]
@@ -33,7 +33,9 @@ impl Order for Local {
     }
 
     fn next(&mut self, _: Duration) -> Option<Next> {
-        self.turn.take().map(|turn| Next::Turn(Ordered { turn, own: Some(self.proposed) }))
+        self.turn
+            .take()
+            .map(|turn| Next::Turn(Ordered { turn, behaviour: Behaviour::NEWEST, own: Some(self.proposed) }))
     }
 
     fn rest(&mut self, _: Duration, _: bool) {}
@@ -79,7 +81,7 @@ mod tests {
             let turn = Turn { intents: vec![Intent::Seal], ..Turn::empty(time) };
             assert_eq!(local.propose(turn, now), Ok(number));
             assert_eq!(local.propose(Turn::empty(time), now), Err(NotTaken::NotReady));
-            let Some(Next::Turn(Ordered { turn, own })) = local.next(now) else { panic!("no turn") };
+            let Some(Next::Turn(Ordered { turn, own, .. })) = local.next(now) else { panic!("no turn") };
             assert_eq!((turn.time, turn.intents.len(), own), (time, 1, Some(number)));
             assert!(local.next(now).is_none());
         }

@@ -4,15 +4,18 @@
 //! socket, a disk or a clock.
 //!
 //! `words` takes what the task brings, `reading` turns records into turns and events, and `heard` distrusts the records that the
-//! stream did not give itself. `life` does what becomes due with time: start, beats, the end of silent nodes, resends. `begin` has
-//! what an order begins with, `stopped` the sentences for the operator.
+//! stream did not give itself. `life` does what becomes due with time: start, beats, the end of silent nodes, resends. `raise` brings
+//! all nodes to the behaviour of a newer version, `elsewhere` leaves a server over which nothing is ordered. `begin` has what an
+//! order begins with, `stopped` the sentences for the operator.
 
 mod beat;
 mod begin;
+mod elsewhere;
 mod heard;
 mod life;
 mod own;
 mod pulse;
+mod raise;
 mod reading;
 mod stopped;
 #[cfg(test)]
@@ -21,6 +24,7 @@ mod words;
 
 pub use beat::Process;
 pub use begin::{Begin, Identity, Patience};
+pub(super) use stopped::task_gone;
 
 use super::stream::{FromStream, ToStream};
 use super::{Next, NotTaken, OrderEvent, OrderReport, Ordered, Place, Readiness};
@@ -30,14 +34,14 @@ use pulse::Pulse;
 use reading::Applying;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use tcp_chat_state::{BEHAVIOUR, NodeId, Turn};
+use tcp_chat_state::{Behaviour, NodeId, Turn};
 use tcp_chat_turn_log::{
     Behaviours, Digest, Feed, Generation, Halt, Key, NodeId as LogNode, Proposal, ProposeError, Proposer,
     Reader, Record, ResumeError, Saved,
 };
 
-/// What this version can follow.
-const BEHAVIOURS: Behaviours = Behaviours { oldest: BEHAVIOUR, newest: BEHAVIOUR };
+/// The behaviours that this version can follow.
+pub const KNOWN: Behaviours = Behaviours { oldest: Behaviour::OLDEST.0, newest: Behaviour::NEWEST.0 };
 
 /// The number of a node: the first four bytes of SHA-256 of its name, but never 0, which is a daemon without a cluster.
 #[must_use]
@@ -45,6 +49,13 @@ pub fn node_id(name: &str) -> NodeId {
     let digest = crate::auth::sha256(name.as_bytes());
     let first = digest.0.first_chunk().copied().map_or(0, u32::from_be_bytes);
     NodeId(first.max(1))
+}
+
+/// A digest as text, to be compared by people: the first eight bytes of that of the log, and of that of the state.
+#[must_use]
+pub fn digits(digest: &Digest) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{}-{}", hex(&digest.log), hex(&digest.state))
 }
 
 /// The order of a cluster's daemon. Times are those of one clock of this process that never goes back.
@@ -67,6 +78,8 @@ pub struct LogOrder {
     /// The positions that were read before were compared, over this connection.
     is_compared: bool,
     halt: Option<Halt>,
+    /// Since when the stream is shorter than what was applied, and whether that was told.
+    shorter: Option<(Duration, bool)>,
     /// The record that raised a doubt and is read again after it, or the one that the leader gave instead of a heard one.
     doubted: Option<Record>,
     heard_only: heard::Heard,
@@ -86,6 +99,8 @@ pub struct LogOrder {
     heard: BTreeMap<LogNode, Duration>,
     beats: BTreeMap<LogNode, Beat>,
     life: life::Life,
+    raising: raise::Raising,
+    elsewhere: elsewhere::Elsewhere,
     pulse: Pulse,
     is_stopped: bool,
 }
@@ -103,13 +118,14 @@ impl LogOrder {
         now: Duration,
     ) -> Result<Self, ResumeError> {
         let me = LogNode(node_id(&identity.name).0);
-        let new = |base| Reader::new(key.clone(), me, BEHAVIOURS, base);
+        let behaviours = identity.behaviours;
+        let new = |base| Reader::new(key.clone(), me, behaviours, base);
         let (reader, founds) = match begin {
             Begin::Resume(Place(bytes)) => {
-                (Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?, None)
+                (Reader::resume(key.clone(), me, behaviours, Saved::decode(&bytes)?)?, None)
             }
             Begin::FoundAgain { generation, place: Place(bytes) } => {
-                let reader = Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?;
+                let reader = Reader::resume(key.clone(), me, behaviours, Saved::decode(&bytes)?)?;
                 (reader, Some(generation))
             }
             Begin::Empty => (new(Digest::default()), None),
@@ -129,6 +145,7 @@ impl LogOrder {
             checked: None,
             is_compared: false,
             halt: None,
+            shorter: None,
             doubted: None,
             heard_only: heard::Heard::default(),
             is_suspect: false,
@@ -142,6 +159,8 @@ impl LogOrder {
             heard: BTreeMap::new(),
             beats: BTreeMap::new(),
             life: life::Life::new(now),
+            raising: raise::Raising::default(),
+            elsewhere: elsewhere::Elsewhere::default(),
             pulse: Pulse::default(),
             is_stopped: false,
         })
@@ -181,6 +200,9 @@ impl LogOrder {
             end: self.target,
             in_flight: self.proposer.in_flight(),
             behaviour: members.behaviour(),
+            behaviour_known: self.identity.behaviours.newest,
+            raise_waits_for: self.raise_waits_for(),
+            digest: digits(&self.reader.claim().digest),
         }
     }
 

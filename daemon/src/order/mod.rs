@@ -22,7 +22,7 @@ pub use cause::{Cause, Remedy, Stopped};
 pub use linked::{Linked, OrderGone, Serves, TaskEnd, ToOrder};
 pub use local::Local;
 #[cfg(feature = "cluster")]
-pub use log::{Begin, Identity, LogOrder, Patience, Process, node_id};
+pub use log::{Begin, Identity, KNOWN, LogOrder, Patience, Process, digits, node_id};
 pub use orders::Orders;
 pub use report::{OrderReport, OrderState};
 
@@ -30,13 +30,15 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tcp_chat_state::{NodeId, Turn, Writes};
+use tcp_chat_state::{Behaviour, NodeId, Turn, Writes};
 
 /// A turn that is next in the order.
 #[derive(Debug)]
 pub struct Ordered {
     /// The turn, with the time that the order gave it.
     pub turn: Turn,
+    /// The rules by which all nodes apply it.
+    pub behaviour: Behaviour,
     /// The number that [`Order::propose`] gave it, if this process proposed it.
     pub own: Option<u64>,
 }
@@ -66,6 +68,8 @@ pub enum OrderEvent {
     Withdrawn(Vec<u64>),
     /// The nodes that live, this one first.
     Members(Arc<[MemberNow]>),
+    /// From here on all nodes apply turns by this behaviour.
+    Raised(Behaviour),
     /// The process must end.
     Ended(Stopped),
 }
@@ -80,6 +84,8 @@ pub struct MemberNow {
     pub name: Box<str>,
     /// Its address for clients, as `host:port`.
     pub address: Box<str>,
+    /// The newest behaviour that its version can follow.
+    pub behaviour: u16,
 }
 
 /// What comes next in the order.

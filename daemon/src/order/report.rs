@@ -28,6 +28,13 @@ pub struct OrderReport {
     pub in_flight: usize,
     /// The number of the rules that the nodes follow.
     pub behaviour: u16,
+    /// The newest number that this version can follow.
+    pub behaviour_known: u16,
+    /// The nodes whose versions are too old for the rules that others could follow already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub raise_waits_for: Vec<Box<str>>,
+    /// The digest of what was applied, of the log and of the state: nodes with the same `applied` have the same.
+    pub digest: String,
 }
 
 impl OrderReport {
@@ -83,6 +90,9 @@ mod tests {
             end: None,
             in_flight: 0,
             behaviour: 1,
+            behaviour_known: 1,
+            raise_waits_for: Vec::new(),
+            digest: String::new(),
         };
         assert!(report.why_not_ready().is_some());
         let full = OrderReport { is_up: true, in_flight: 64, ..report.clone() };

@@ -19,6 +19,9 @@ pub enum ToStream {
     Check(Check),
     /// Tell the other nodes this, without storing it.
     Beat(Arc<[u8]>),
+    /// Leave the server of this connection, and connect to another one: nothing is ordered over it. A task that knows only one
+    /// server stays.
+    Elsewhere(u64),
 }
 
 /// A question to the leader of the stream.

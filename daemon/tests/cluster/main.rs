@@ -7,6 +7,7 @@ mod faults;
 mod forged;
 mod logins;
 mod measure;
+mod minority;
 mod nodes;
 mod refused;
 mod servers;

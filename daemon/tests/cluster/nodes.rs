@@ -9,7 +9,8 @@ use tcp_chat_state::{Intent, Turn};
 use tcp_chat_turn_log::{Digest, Generation, KEY_BYTES, Key};
 use tcp_chatd::cluster::{self, Nats};
 use tcp_chatd::order::{
-    Begin, Identity, Linked, LogOrder, Next, Order, OrderEvent, Ordered, Patience, Place, Process, Readiness,
+    Begin, Identity, KNOWN, Linked, LogOrder, Next, Order, OrderEvent, Ordered, Patience, Place, Process,
+    Readiness,
 };
 use tokio::task::JoinSet;
 
@@ -76,7 +77,7 @@ impl Hub {
     fn take(&mut self) {
         while let Some(next) = self.order.next(self.began.elapsed()) {
             match next {
-                Next::Turn(Ordered { turn, own }) => {
+                Next::Turn(Ordered { turn, own, .. }) => {
                     let number = match turn.intents.first() {
                         Some(Intent::Retain(number)) => Some(*number),
                         _ => None,
@@ -105,6 +106,7 @@ impl Hub {
                 Next::Event(OrderEvent::Withdrawn(numbers)) => self.never(&numbers),
                 Next::Event(OrderEvent::Stuck) => {}
                 Next::Event(OrderEvent::Up) => self.seen.lock().unwrap().is_up = true,
+                Next::Event(OrderEvent::Raised(_)) => {}
                 Next::Event(OrderEvent::Members(members)) => self.seen.lock().unwrap().living = members.len(),
                 Next::Event(OrderEvent::Ended(stopped)) => {
                     self.seen.lock().unwrap().stopped = Some((stopped.cause.as_str(), stopped.reason));
@@ -174,10 +176,27 @@ pub(crate) fn founds() -> Begin {
 impl Node {
     /// Starts a node. `first`: the number of its first turn.
     pub(crate) fn start(name: &str, nats: Nats, begin: Begin, first: u64, before: Seen) -> Self {
+        Self::start_with(PATIENCE, name, nats, begin, first, before)
+    }
+
+    /// The same, with other times.
+    pub(crate) fn start_with(
+        patience: Patience,
+        name: &str,
+        nats: Nats,
+        begin: Begin,
+        first: u64,
+        before: Seen,
+    ) -> Self {
         let process =
             Process(std::time::SystemTime::now().elapsed().map_or(1, |t| t.as_nanos()) + u128::from(first));
-        let identity = Identity { name: name.into(), address: format!("{name}:3000").into(), process };
-        let order = LogOrder::new(key(), identity, PATIENCE, begin, Duration::ZERO).unwrap();
+        let identity = Identity {
+            name: name.into(),
+            address: format!("{name}:3000").into(),
+            process,
+            behaviours: KNOWN,
+        };
+        let order = LogOrder::new(key(), identity, patience, begin, Duration::ZERO).unwrap();
         let (order, ends) = Linked::new(order);
         let seen = Arc::new(Mutex::new(before));
         let hub =

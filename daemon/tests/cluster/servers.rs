@@ -120,6 +120,28 @@ impl Servers {
         std::fs::write(config, text.replace(from, to)).unwrap();
     }
 
+    /// Restarts a server so that it does not find the others, nor they it. Clients find it.
+    pub(crate) fn isolate(&mut self, index: usize) {
+        self.kill(index);
+        let config = &self.servers[index].config;
+        let text = std::fs::read_to_string(config).unwrap();
+        let (kept, _) = text.split_once("cluster {").unwrap();
+        let (own, nobody) = (free_port(), free_port());
+        let alone = format!(
+            "{kept}cluster {{ name: test, listen: \"127.0.0.1:{own}\", routes: [\"nats-route://127.0.0.1:{nobody}\"] }}\n"
+        );
+        std::fs::write(config, alone).unwrap();
+        self.run(index);
+    }
+
+    pub(crate) fn url(&self, index: usize) -> String {
+        self.servers[index].url.clone()
+    }
+
+    pub(crate) fn port(&self, index: usize) -> u16 {
+        self.url(index).rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     fn signal(&self, index: usize, signal: Signal) {
         let child = self.servers[index].child.as_ref().unwrap();
         kill_process(Pid::from_child(child), signal).unwrap();

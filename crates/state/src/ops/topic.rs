@@ -10,6 +10,8 @@ use tcp_chat_protocol::request::Place;
 impl State {
     /// Sets the topic of a room, or removes it with an empty one. The topic that it has already changes nothing.
     pub(crate) fn set_topic(&mut self, actor: Actor, place: &Place, topic: &str) -> Answer<ActReply> {
+        #[cfg(any(test, feature = "next-behaviour"))]
+        let topic = &*self.next_topic(topic);
         let room = self.scope(actor, Some(place))?;
         let Some(room) = room else { return Err(self.no_room(actor, place.0.as_ref())) };
         let by_members = self.rules.topic_by_members && !self.permissions.has_moderator(room);
@@ -37,5 +39,16 @@ impl State {
             self.report(Change::Topic { room, name, topic: topic.into(), by });
         }
         Ok(reply)
+    }
+
+    /// The topic under the behaviour of the tests.
+    #[cfg(any(test, feature = "next-behaviour"))]
+    fn next_topic<'a>(&self, topic: &'a str) -> std::borrow::Cow<'a, str> {
+        use crate::behaviour::{NEXT, NEXT_TOPIC};
+        if self.behaviour < NEXT || topic.is_empty() {
+            topic.into()
+        } else {
+            format!("{topic}{NEXT_TOPIC}").into()
+        }
     }
 }

@@ -49,6 +49,7 @@ pub(super) async fn found(mut order: Linked, state: &mut State, store: &mut Stor
     while Instant::now() < until {
         match order.next(began.elapsed()) {
             Some(Next::Turn(ordered)) => {
+                state.follow(ordered.behaviour);
                 let mut writes = state.apply(ordered.turn, |_, _, _| {});
                 let place = order.applied(&writes);
                 store.commit_at(&mut writes, place.as_ref().map(|place| &place.0[..]))?;

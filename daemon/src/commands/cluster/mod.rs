@@ -38,7 +38,7 @@ pub(super) fn run(command: &Cluster, settings: &Settings) -> Result<(), Failure>
         Cluster::Init => runtime.block_on(init(&node, settings)),
         Cluster::Join => runtime.block_on(join(&node, settings)),
         Cluster::Reseed => runtime.block_on(reseed(&node, settings)),
-        Cluster::Check => runtime.block_on(check(&node)),
+        Cluster::Check => runtime.block_on(check(&node, settings)),
         Cluster::Leave | Cluster::Status { .. } => Ok(()),
     }
 }
@@ -217,7 +217,7 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Checks NATS and the stream.
-async fn check(node: &Node) -> Result<(), Failure> {
+async fn check(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let mut faults = Vec::new();
     if let Err(why) = node.key() {
         print(&format!("fault: {why}\n"))?;
@@ -245,6 +245,13 @@ async fn check(node: &Node) -> Result<(), Failure> {
             }
             Finding::Advice(text) => print(&format!("note: {text}\n"))?,
         }
+    }
+    let older = status::raise_waits_for(settings);
+    if !older.is_empty() {
+        print(&format!(
+            "note: the rules of the newer version wait for {}: install it there, too\n",
+            older.join(", ")
+        ))?;
     }
     match faults.is_empty() {
         true => Ok(()),

@@ -3,10 +3,18 @@
 
 use crate::cluster::Admin;
 use crate::commands::{Failure, control, exit, print};
+use crate::order::{KNOWN, digits};
 use crate::settings::Settings;
 use crate::store::Store;
 use serde_json::{Map, Value, json};
 use tcp_chat_turn_log::Saved;
+
+/// The nodes for which a raise of the behaviour waits, if the daemon runs and knows it.
+pub(super) fn raise_waits_for(settings: &Settings) -> Vec<String> {
+    let daemon = control::node_status(settings.control_socket().as_deref()).unwrap_or_default();
+    let nodes = daemon.get("raise_waits_for").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    nodes.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
 
 /// Prints the state of the node and of the stream. Fails if neither is known.
 pub(super) fn status(settings: &Settings, as_json: bool) -> Result<(), Failure> {
@@ -50,13 +58,16 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
             "generation".to_owned(),
             json!(saved.generation().map_or(0, |generation| generation.number)),
         );
+        fields.insert("behaviour".to_owned(), json!(saved.behaviour()));
+        fields.insert("behaviour_known".to_owned(), json!(KNOWN.newest));
         fields.insert("applied".to_owned(), json!(saved.claim().applied));
+        fields.insert("digest".to_owned(), json!(digits(&saved.claim().digest)));
     }
     fields
 }
 
 /// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
-const NAMES: [(&str, &str); 19] = [
+const NAMES: [(&str, &str); 21] = [
     ("name", "node"),
     ("state", "state"),
     ("members", "living nodes"),
@@ -65,8 +76,11 @@ const NAMES: [(&str, &str); 19] = [
     ("generation", "generation"),
     ("epoch", "epoch"),
     ("behaviour", "behaviour"),
+    ("behaviour_known", "behaviour it knows"),
+    ("raise_waits_for", "raise waits for"),
     ("in_flight", "entries in flight"),
     ("applied", "applied up to record"),
+    ("digest", "digest of that"),
     ("end", "last record it knows"),
     ("stream", "stream"),
     ("leader", "leader"),
@@ -98,6 +112,9 @@ fn text(fields: &Map<String, Value>) -> String {
 }
 
 fn member(member: &Value) -> String {
+    if let Value::String(name) = member {
+        return name.clone();
+    }
     let field = |name| member.get(name).and_then(Value::as_str).unwrap_or_default();
     match (field("name"), field("address")) {
         (name, "") => name.to_owned(),
@@ -113,8 +130,7 @@ mod tests {
     fn the_node_comes_before_the_stream_and_nothing_is_left_out() {
         let members =
             json!([{ "name": "chat1", "address": "chat1:3000" }, { "name": "chat2", "address": "" }]);
-        let fields =
-            json!({ "last": 7, "name": "chat1", "members": members, "leader": null, "a_later_field": true });
+        let fields = json!({ "raise_waits_for": ["chat2", "chat3"], "last": 7, "name": "chat1", "members": members, "leader": null, "a_later_field": true });
         let Value::Object(fields) = fields else { unreachable!() };
         let shown = text(&fields);
         let lines: Vec<_> = shown.lines().map(|line| line.split_once("  ").unwrap()).collect();
@@ -122,6 +138,7 @@ mod tests {
         let wanted = [
             ("node", "chat1"),
             ("living nodes", "chat1 (chat1:3000), chat2"),
+            ("raise waits for", "chat2, chat3"),
             ("last record", "7"),
             ("a later field", "true"),
         ];

@@ -3,7 +3,7 @@
 use super::Process;
 use crate::order::Place;
 use std::time::Duration;
-use tcp_chat_turn_log::{Digest, Generation};
+use tcp_chat_turn_log::{Behaviours, Digest, Generation};
 
 /// How this node appears in the cluster.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Identity {
     pub address: Box<str>,
     /// This process.
     pub process: Process,
+    /// The behaviours that its version can follow.
+    pub behaviours: Behaviours,
 }
 
 /// How long the order waits.

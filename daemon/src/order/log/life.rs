@@ -3,11 +3,11 @@
 
 use super::beat::Beat;
 use super::reading::Details;
-use super::{BEHAVIOURS, LogOrder, stopped};
+use super::{LogOrder, stopped};
 use crate::order::OrderEvent;
 use crate::order::stream::{Check, ToStream};
 use std::time::Duration;
-use tcp_chat_state::{BEHAVIOUR, NodeId, Turn};
+use tcp_chat_state::{NodeId, Turn};
 use tcp_chat_turn_log::{ASK_AGAIN, Gone, Halt, Hello, NodeId as LogNode, Proposal};
 
 /// A node whose epoch still lives asks for this long whether another process has its name, before it starts.
@@ -88,6 +88,8 @@ impl LogOrder {
             self.beat(now);
             self.close_silent(now);
             self.speak_if_due(now);
+            self.raise_if_due(now);
+            self.leave_server_if_due(link, now);
         }
         self.hold(now);
         self.publish(now);
@@ -162,12 +164,13 @@ impl LogOrder {
             return self.stop(stopped::same_number(&self.identity.name, &other));
         }
         let details = Details { name: self.identity.name.clone(), address: self.identity.address.clone() };
-        let hello = Hello { behaviours: BEHAVIOURS, details: details.encode() };
+        let hello = Hello { behaviours: self.identity.behaviours, details: details.encode() };
         let started = match (self.reader.generation(), self.founds) {
             (_, Some(generation))
                 if self.reader.generation().is_none_or(|g| g.number < generation.number) =>
             {
-                self.proposer.found(&self.reader, generation, BEHAVIOUR, &hello, now)
+                let behaviour = self.first_behaviour();
+                self.proposer.found(&self.reader, generation, behaviour, &hello, now)
             }
             (Some(_), _) => self.proposer.start(&self.reader, &hello, now),
             (None, _) => return self.stop(stopped::no_genesis()),

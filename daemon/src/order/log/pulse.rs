@@ -30,6 +30,11 @@ impl Pulse {
         self.shown + ran
     }
 
+    /// Has the last sign been for this long? Before the first one: since the process started.
+    pub(super) fn is_without_a_sign(&self, now: Duration, time: Duration) -> bool {
+        now >= self.sign + time
+    }
+
     /// Should the order ask for a sign?
     pub(super) fn is_old(&self, now: Duration) -> bool {
         !self.has_begun || now >= self.sign + LASTS / 2

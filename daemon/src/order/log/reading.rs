@@ -5,7 +5,7 @@ use super::{LogOrder, node_id, stopped};
 use crate::order::{MemberNow, OrderEvent, Ordered};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tcp_chat_state::{Intent, NodeId, Turn};
+use tcp_chat_state::{Behaviour, Intent, NodeId, Turn};
 use tcp_chat_turn_log::{
     BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, News, NodeId as LogNode, Record, Step, Void,
 };
@@ -111,11 +111,12 @@ impl LogOrder {
             Some(News::Replaced(_)) => return self.stop(stopped::replaced(&self.identity.name)),
             _ => {}
         }
+        let behaviour = self.behaviour_at(entry.entry());
         let applying = Applying { entry, news };
         match turn {
             Some(turn) => {
                 self.applying = Some(applying);
-                self.ready = Some(Ordered { turn, own });
+                self.ready = Some(Ordered { turn, behaviour, own });
             }
             None => {
                 self.commit(applying, &NOTHING);
@@ -137,7 +138,11 @@ impl LogOrder {
             let node = if let Event::Gone { gone, .. } = entry.event { gone.node } else { entry.header.node };
             self.beats.remove(&node);
             let living = self.living();
+            self.raising.note_names(&living);
             self.events.push_back(OrderEvent::Members(living.into()));
+        }
+        if let Event::Raise { to, raised: true } = entry.event {
+            self.events.push_back(OrderEvent::Raised(Behaviour(to)));
         }
         self.after(news);
         true
@@ -166,7 +171,7 @@ impl LogOrder {
             .map(|(node, member)| {
                 let unnamed = || Details { name: node.0.to_string().into(), address: "".into() };
                 let Details { name, address } = Details::of(member).unwrap_or_else(unnamed);
-                MemberNow { node: NodeId(node.0), name, address }
+                MemberNow { node: NodeId(node.0), name, address, behaviour: member.behaviours.newest }
             })
             .collect();
         nodes.sort_by_key(|member| member.node != NodeId(self.me.0));

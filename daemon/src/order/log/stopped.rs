@@ -106,3 +106,13 @@ pub(super) fn lost_place() -> Stopped {
             .to_owned(),
     )
 }
+
+/// Another fault of this program.
+pub(in crate::order) fn task_gone() -> Stopped {
+    stopped(
+        Cause::TaskGone,
+        "the task that talks with NATS has ended, which is a fault of this program: the log has the reason before this line. \
+         Start the daemon again"
+            .to_owned(),
+    )
+}

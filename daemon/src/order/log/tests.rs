@@ -1,6 +1,7 @@
 //! Three orders over one stream in memory: each turn once, in one order, whatever happens.
 
 mod forged;
+mod raise;
 mod world;
 
 use super::*;

@@ -6,6 +6,10 @@ use crate::order::stream::{Checked, FromStream};
 use crate::order::{OrderEvent, Stopped};
 use std::time::Duration;
 use tcp_chat_turn_log::{Feed, Halt};
+use tracing::warn;
+
+/// A stream that is shorter for this long is told to the operator.
+const SHORTER: Duration = Duration::from_secs(5);
 
 impl LogOrder {
     /// Takes a word of the task.
@@ -42,6 +46,7 @@ impl LogOrder {
 
     fn connected(&mut self, link: u64, now: Duration) {
         self.link = Some(link);
+        self.elsewhere.connected = now;
         self.proposer.connected();
         self.feed = Feed::after(self.reader.rewind(), now);
         self.feed.reconnected(now);
@@ -82,7 +87,27 @@ impl LogOrder {
             self.target = Some(self.target.unwrap_or(0).max(answer.last));
             self.pulse.sign(now);
         }
+        self.tell_shorter(now);
         self.stop_if_halted();
+    }
+
+    /// Tells the operator that the stream is shorter than what this node applied. It may be over soon, when a new leader has
+    /// caught up; so it is told late, and once.
+    fn tell_shorter(&mut self, now: Duration) {
+        let Some(Halt::Shorter { last, applied }) = self.halt else {
+            self.shorter = None;
+            return;
+        };
+        let (since, is_told) = self.shorter.get_or_insert((now, false));
+        if now >= *since + SHORTER && !std::mem::replace(is_told, true) {
+            warn!(
+                event = "log_shorter",
+                last,
+                applied,
+                "the stream ends before what this node has applied: it has lost entries, or its servers are not all back. The \
+                 node waits (docs/CLUSTER.md, \"The log is gone or has forgotten\")"
+            );
+        }
     }
 
     /// The process must end.

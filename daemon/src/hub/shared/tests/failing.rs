@@ -9,6 +9,7 @@ use crate::store::Store;
 use std::time::{Duration, Instant};
 use tcp_chat_protocol::ErrorKind;
 use tcp_chat_protocol::request::{Action, Against};
+use tcp_chat_state::Behaviour;
 use tokio::sync::oneshot;
 
 /// One or two nodes with a user each. The store of the first one cannot be written, because of the returned connection, and the
@@ -180,7 +181,11 @@ async fn a_node_that_ends_applies_what_comes_before_its_end_and_keeps_its_place(
     node.asks(0, &[ask("LEAVE", 2, r#"{"room":"nowhere"}"#)]);
     node.works();
     let (number, turn) = node.slow().order().unwrap();
-    node.slow().comes(crate::order::Next::Turn(crate::order::Ordered { turn, own: Some(number) }));
+    node.slow().comes(crate::order::Next::Turn(crate::order::Ordered {
+        turn,
+        behaviour: Behaviour::NEWEST,
+        own: Some(number),
+    }));
     let before = node.hub.store.node().unwrap().place.clone();
     let ended = node.hub.finish().await;
     assert!(matches!(ended, Ended::Clean), "{ended:?}");

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tcp_chat_protocol::request::{Bounds, parse};
 use tcp_chat_protocol::{ErrorKind, RequestId};
-use tcp_chat_state::{ConnectionId, Intent, LogId, NodeId, Rules, State, Turn};
+use tcp_chat_state::{Behaviour, ConnectionId, Intent, LogId, NodeId, Rules, State, Turn};
 
 /// What a connection has received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,6 +245,7 @@ impl Nodes {
             node: NodeId(*node),
             name: format!("chat{node}").into(),
             address: format!("chat{node}.example.org:3000").into(),
+            behaviour: 1,
         };
         for (at, node) in (1..).zip(&mut self.nodes) {
             let mut members: Vec<_> = living.iter().map(of).collect();
@@ -258,7 +259,11 @@ impl Nodes {
         self.time += 1;
         let turn = Turn { node, time: self.time, intents, steps: 0 };
         self.nodes.iter_mut().for_each(|node| {
-            node.slow().comes(Next::Turn(Ordered { turn: turn.clone(), own: None }));
+            node.slow().comes(Next::Turn(Ordered {
+                turn: turn.clone(),
+                behaviour: Behaviour::NEWEST,
+                own: None,
+            }));
         });
     }
 
@@ -269,7 +274,7 @@ impl Nodes {
         turn.time = self.time;
         for (at, of) in self.nodes.iter_mut().enumerate() {
             let own = (at == node).then_some(number);
-            of.slow().comes(Next::Turn(Ordered { turn: turn.clone(), own }));
+            of.slow().comes(Next::Turn(Ordered { turn: turn.clone(), behaviour: Behaviour::NEWEST, own }));
         }
         true
     }

@@ -55,11 +55,19 @@ pub(super) struct Node {
     link: Option<u64>,
     links: u64,
     cut_until: Duration,
+    /// Its server answers nothing, and the connection stays.
+    deaf_until: Duration,
+    /// But it answers for the leader of the stream.
+    pub(super) hears_the_leader: bool,
     paused_until: Duration,
     /// Its store cannot be written until then, and it tells the others that it lives until the other time.
     fails_until: Duration,
     lives_until: Duration,
     waiting: Vec<FromStream>,
+    /// The behaviour of each turn, and those that were told.
+    pub(super) behaviours: Vec<u16>,
+    /// When it wanted to leave its server.
+    pub(super) leaves: Vec<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,17 +96,36 @@ pub(super) struct World {
     next_turn: u64,
 }
 
-fn node(name: &str, process: u128, begin: Begin, now: Duration) -> LogOrder {
+fn node(
+    name: &str,
+    process: u128,
+    newest: u16,
+    begin: Begin,
+    now: Duration,
+) -> Result<LogOrder, ResumeError> {
     let key = Key::new(&[5; 32]).unwrap();
     let address = format!("{name}:3000").into();
-    let identity = Identity { name: name.into(), address, process: Process(process) };
-    LogOrder::new(key, identity, PATIENCE, begin, now).unwrap()
+    let behaviours = Behaviours { oldest: 1, newest };
+    let identity = Identity { name: name.into(), address, process: Process(process), behaviours };
+    LogOrder::new(key, identity, PATIENCE, begin, now)
 }
 
 impl Node {
     pub(super) fn new(name: &str, process: u128, begin: Begin, disk: Disk, now: Duration) -> Self {
-        Self {
-            order: node(name, process, begin, now),
+        Self::of_version(1, name, process, begin, disk, now).unwrap()
+    }
+
+    /// A node whose version can follow the behaviours up to this one.
+    pub(super) fn of_version(
+        newest: u16,
+        name: &str,
+        process: u128,
+        begin: Begin,
+        disk: Disk,
+        now: Duration,
+    ) -> Result<Self, ResumeError> {
+        Ok(Self {
+            order: node(name, process, newest, begin, now)?,
             disk,
             in_flight: BTreeMap::new(),
             acknowledged: Vec::new(),
@@ -111,11 +138,15 @@ impl Node {
             link: None,
             links: 0,
             cut_until: Duration::ZERO,
+            deaf_until: Duration::ZERO,
+            hears_the_leader: false,
             paused_until: Duration::ZERO,
             fails_until: Duration::ZERO,
             lives_until: Duration::ZERO,
             waiting: Vec::new(),
-        }
+            behaviours: Vec::new(),
+            leaves: Vec::new(),
+        })
     }
 
     fn never(&mut self, numbers: &[u64]) {
@@ -128,7 +159,8 @@ impl Node {
     fn take(&mut self, now: Duration) {
         while let Some(next) = self.order.next(now) {
             match next {
-                Next::Turn(Ordered { turn, own }) => {
+                Next::Turn(Ordered { turn, behaviour, own }) => {
+                    self.behaviours.push(behaviour.0);
                     let number = match turn.intents[..] {
                         [Intent::Retain(number)] => Some(number),
                         _ => None,
@@ -153,7 +185,7 @@ impl Node {
                 Next::Event(OrderEvent::Members(members)) => {
                     self.members = members.iter().map(|member| member.name.clone()).collect();
                 }
-                Next::Event(OrderEvent::Up) => {}
+                Next::Event(OrderEvent::Up | OrderEvent::Raised(_)) => {}
                 Next::Event(OrderEvent::Ended(stopped)) => self.stopped = Some(stopped),
             }
         }
@@ -199,6 +231,11 @@ impl World {
         self.nodes[node].cut_until = self.now + time;
     }
 
+    /// The server of a node has lost the others.
+    pub(super) fn deafen(&mut self, node: usize, time: Duration) {
+        self.nodes[node].deaf_until = self.now + time;
+    }
+
     pub(super) fn pause(&mut self, node: usize, time: Duration) {
         self.nodes[node].paused_until = self.now + time;
     }
@@ -211,14 +248,22 @@ impl World {
 
     /// Dies, and starts again from its store.
     pub(super) fn restart(&mut self, node: usize) {
+        let newest = self.nodes[node].order.identity.behaviours.newest;
+        self.restart_as(newest, node).unwrap();
+    }
+
+    /// The same, as a version that can follow the behaviours up to this one.
+    pub(super) fn restart_as(&mut self, newest: u16, node: usize) -> Result<(), ResumeError> {
         let disk = self.nodes[node].disk.clone();
         let begin = disk.place.clone().map_or(Begin::Empty, Begin::Resume);
         let process = 100 + u128::from(self.dice.below(1 << 40));
-        let mut new = Node::new(NAMES[node], process, begin, disk, self.now);
+        let mut new = Node::of_version(newest, NAMES[node], process, begin, disk, self.now)?;
+        new.behaviours = std::mem::take(&mut self.nodes[node].behaviours);
         new.acknowledged = std::mem::take(&mut self.nodes[node].acknowledged);
         new.never = std::mem::take(&mut self.nodes[node].never);
         new.links = self.nodes[node].links;
         self.nodes[node] = new;
+        Ok(())
     }
 
     /// A second process with the store and the name of a node.
@@ -295,6 +340,13 @@ impl World {
                 let check = Check { connection: link, ..check };
                 self.send(Parcel::Word(node, FromStream::Checked(Checked { check, first, last, records })));
             }
+            ToStream::Elsewhere(left) => {
+                assert_eq!(left, link);
+                let node = &mut self.nodes[node];
+                node.leaves.push(self.now);
+                node.link = None;
+                node.order.hear(FromStream::Disconnected, self.now);
+            }
             ToStream::Beat(bytes) => {
                 for node in 0..self.nodes.len() {
                     if self.nodes[node].link.is_some() {
@@ -320,8 +372,11 @@ impl World {
             node.link = Some(node.links);
             node.order.hear(FromStream::Connected(node.links), self.now);
         }
+        let (is_deaf, hears_the_leader) = (self.now < node.deaf_until, node.hears_the_leader);
         for word in std::mem::take(&mut node.waiting) {
-            node.order.hear(word, self.now);
+            if !is_deaf || (hears_the_leader && matches!(word, FromStream::Checked(_))) {
+                node.order.hear(word, self.now);
+            }
         }
         let fails = self.now < node.fails_until;
         if fails {
@@ -339,8 +394,15 @@ impl World {
         }
         let link = node.link;
         let words: Vec<_> = std::iter::from_fn(|| node.order.outgoing()).collect();
+        let goes_out = |word: &ToStream| match word {
+            ToStream::Elsewhere(_) => true,
+            ToStream::Check(_) => !is_deaf || hears_the_leader,
+            _ => !is_deaf,
+        };
         for word in words {
-            if let Some(link) = link {
+            if let Some(link) = link
+                && goes_out(&word)
+            {
                 self.answer(at, link, word);
             }
         }
