@@ -9,7 +9,7 @@ use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
 use async_nats::{Client, Message, Subscriber};
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
-use tcp_chat_turn_log::{Ask, ENTRY_BYTES, Record};
+use tcp_chat_turn_log::{ASK_BYTES, Ask, ENTRY_BYTES, Record};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -48,6 +48,8 @@ pub(super) struct Session<'a> {
     pub(super) missing: &'a mut u32,
     /// What was asked for, and not answered to the end.
     pub(super) unanswered: &'a mut Option<Ask>,
+    /// How many requests for records were sent.
+    pub(super) reads: u64,
 }
 
 impl Session<'_> {
@@ -79,13 +81,19 @@ impl Session<'_> {
         let with_care = self.unanswered.take();
         self.ends.order.send(FromStream::Connected(self.number)).await?;
         let mut checks: JoinSet<Answer> = JoinSet::new();
-        let mut careful: JoinSet<Vec<Record>> = JoinSet::new();
+        let mut careful: JoinSet<(Ask, Vec<Record>)> = JoinSet::new();
         loop {
             tokio::select! {
                 message = heard.next() => self.hand_on(message, FromStream::Heard)?,
                 message = answers.next() => {
-                    if message.as_ref().is_some_and(|message| message.status.is_some()) {
-                        *self.unanswered = None;
+                    if let Some(subject) = message.as_ref().filter(|m| m.status.is_some()).map(|m| &m.subject) {
+                        // The end of an earlier answer is not that of the present one.
+                        if **subject == self.reply(&inbox)
+                            && let Some(ask) = self.unanswered.take()
+                        {
+                            self.ends.order.offer(FromStream::Answered(self.number, ask))?;
+                        }
+                        continue;
                     }
                     self.hand_on(message, FromStream::Record)?;
                 }
@@ -107,10 +115,12 @@ impl Session<'_> {
                     }
                     self.obey(&client, &inbox, word, &mut checks).await.map_err(|()| End::Lost)?;
                 }
-                Some(records) = careful.join_next() => {
-                    for record in records.unwrap_or_default() {
+                Some(answer) = careful.join_next() => {
+                    let Ok((ask, records)) = answer else { continue };
+                    for record in records {
                         self.ends.order.offer(FromStream::Record(self.number, record))?;
                     }
+                    self.ends.order.offer(FromStream::Answered(self.number, ask))?;
                 }
                 Some(answer) = checks.join_next() => {
                     if let Ok(answer) = answer {
@@ -119,6 +129,11 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Where the answer to the last request for records comes.
+    fn reply(&self, inbox: &str) -> String {
+        format!("{inbox}.{}", self.reads)
     }
 
     /// Hands a record on to the order.
@@ -147,8 +162,9 @@ impl Session<'_> {
             ToStream::Beat(bytes) => client.publish(stream.beat(), bytes.to_vec().into()).await.map_err(drop),
             ToStream::Read(ask) => {
                 *self.unanswered = Some(ask);
+                self.reads += 1;
                 let (subject, body) = self.api.read(ask);
-                client.publish_with_reply(subject, format!("{inbox}.r"), body.into()).await.map_err(drop)
+                client.publish_with_reply(subject, self.reply(inbox), body.into()).await.map_err(drop)
             }
             ToStream::Check(check) => {
                 if check.connection == self.number {
@@ -204,15 +220,19 @@ async fn ask_the_leader(api: Api, check: Check) -> Answer {
     Ok(Checked { check, first, last, records: records.into_iter().flatten().collect() })
 }
 
-/// Reads records without their headers, as far as the leader gives them.
-async fn read_of_the_leader(api: Api, ask: Ask) -> Vec<Record> {
+/// Reads records without their headers, as far as the leader gives them, and up to [`ASK_BYTES`].
+async fn read_of_the_leader(api: Api, ask: Ask) -> (Ask, Vec<Record>) {
     let positions = stream::iter(ask.first..=ask.last);
     let mut answers = positions.map(|position| api.get(position)).buffered(AT_A_TIME);
-    let mut records = Vec::new();
-    while let Some(Ok(Some(record))) = answers.next().await {
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    while bytes < ASK_BYTES
+        && let Some(Ok(Some(record))) = answers.next().await
+    {
+        bytes += record.bytes.len();
         records.push(record);
     }
-    records
+    drop(answers);
+    (ask, records)
 }
 
 /// A stream that cannot be used.

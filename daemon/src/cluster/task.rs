@@ -60,7 +60,7 @@ pub async fn run(nats: Nats, mut ends: TaskEnd) {
                 {}
                 let api = Api { client, stream: nats.stream.clone() };
                 let (ends, missing, unanswered) = (&mut ends, &mut missing, &mut unanswered);
-                let mut session = Session { api, lost, number, ends, missing, unanswered };
+                let mut session = Session { api, lost, number, ends, missing, unanswered, reads: 0 };
                 let end = session.run().await;
                 if let End::OrderGone = end {
                     return;

@@ -78,6 +78,8 @@ pub(super) struct World {
     pub(super) loss: u64,
     pub(super) load: u64,
     pub(super) first: u64,
+    /// The stream ends an answer after so many records.
+    pub(super) answers: usize,
     /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
     pub(super) lie: u64,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
@@ -184,6 +186,7 @@ impl World {
             loss: 0,
             load: 8,
             first: 1,
+            answers: 32,
             lie: 0,
             on_the_way: BTreeMap::new(),
             sent: 0,
@@ -280,10 +283,12 @@ impl World {
         match word {
             ToStream::Publish(bytes) => self.send(Parcel::Publish(bytes)),
             ToStream::Read(ask) => {
-                let found: Vec<_> = (ask.first.max(self.first)..=ask.last.min(last)).map(record).collect();
+                let positions = ask.first.max(self.first)..=ask.last.min(last);
+                let found: Vec<_> = positions.take(self.answers).map(record).collect();
                 for record in found {
                     self.send(Parcel::Word(node, FromStream::Record(link, record)));
                 }
+                self.send(Parcel::Word(node, FromStream::Answered(link, ask)));
             }
             ToStream::Check(check) => {
                 let has = |position: &&u64| (self.first..=last).contains(*position);
