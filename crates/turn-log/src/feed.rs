@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How many records one request may ask for.
-pub const ASK_RECORDS: u64 = 1024;
+pub const ASK_RECORDS: u64 = 512;
 /// How many bytes of records the stream should give for one request: it may end an answer there.
 pub const ASK_BYTES: usize = 3 * 1024 * 1024;
 /// After this time without an answer a request is repeated, and after this time of silence the feed asks for the next.
@@ -92,7 +92,16 @@ impl Feed {
     pub fn after(read: u64, now: Duration) -> Self {
         let next = read.saturating_add(1);
         let (whole, whole_bytes) = (read, 0);
-        Self { next, whole, whole_bytes, seen: read, ahead: BTreeMap::new(), bytes: 0, heard: now, asked: None }
+        Self {
+            next,
+            whole,
+            whole_bytes,
+            seen: read,
+            ahead: BTreeMap::new(),
+            bytes: 0,
+            heard: now,
+            asked: None,
+        }
     }
 
     /// Takes a record that the stream gave as the answer to a request.

@@ -1,13 +1,15 @@
 //! Owns one connection to the stream: it publishes entries in order, hands on what it hears, and asks the leader. Called by
-//! the task. Never waits for an acknowledgement, and never keeps anything for the next connection.
+//! the task. Never waits for an acknowledgement, and never keeps anything for the next connection. While it waits for the order or for
+//! the client library to take something, it goes on taking in what comes: otherwise a flood would fill the library's queues.
 
 use super::api::{self, Api, ApiError};
 use super::connect::Subjects;
 use super::task::Trouble;
 use crate::order::stream::{Check, Checked, FromStream, ToStream};
 use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
-use async_nats::{Client, Message, Subscriber};
+use async_nats::{Client, Message, PublishError, Subscriber};
 use futures_util::{StreamExt, stream};
+use std::pin::Pin;
 use std::time::Duration;
 use tcp_chat_turn_log::{ASK_BYTES, Ask, ENTRY_BYTES, Record};
 use tokio::task::JoinSet;
@@ -39,6 +41,9 @@ impl From<OrderGone> for End {
 /// The answer to a question, if there is one.
 type Answer = Result<Checked, Trouble>;
 
+/// A message on its way into the client library.
+type Publishing = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
+
 /// A connection.
 pub(super) struct Session<'a> {
     pub(super) api: Api,
@@ -69,6 +74,7 @@ impl Session<'_> {
 
     async fn serve(&mut self) -> Result<(), End> {
         let (client, stream) = (self.api.client.clone(), self.api.stream.clone());
+        let room = self.ends.order.room().await?;
         let inbox = client.new_inbox();
         let heard = subscribe(&client, stream.read()).await?;
         let beats = subscribe(&client, stream.beat()).await?;
@@ -79,7 +85,8 @@ impl Session<'_> {
         // The connection before was lost over this answer. Someone may have given a record headers that the client cannot read,
         // which ends the connection each time. The leader gives records without their headers.
         let with_care = self.unanswered.take();
-        self.ends.order.send(FromStream::Connected(self.number)).await?;
+        room.send(FromStream::Connected(self.number));
+        let mut publishing: Option<Publishing> = None;
         let mut checks: JoinSet<Answer> = JoinSet::new();
         let mut careful: JoinSet<(Ask, Vec<Record>)> = JoinSet::new();
         loop {
@@ -103,7 +110,11 @@ impl Session<'_> {
                         self.ends.order.offer(FromStream::Beat(message.payload[..].into()))?;
                     }
                 }
-                word = self.ends.words.recv() => {
+                published = ended(&mut publishing) => {
+                    publishing = None;
+                    published.map_err(|_| End::Lost)?;
+                }
+                word = self.ends.words.recv(), if publishing.is_none() => {
                     let Some(word) = word else { return Err(End::OrderGone) };
                     if let (ToStream::Read(ask), Some(until)) = (&word, with_care)
                         && ask.first <= until.last
@@ -113,7 +124,7 @@ impl Session<'_> {
                         }
                         continue;
                     }
-                    self.obey(&client, &inbox, word, &mut checks).await.map_err(|()| End::Lost)?;
+                    publishing = self.obey(&inbox, word, &mut checks);
                 }
                 Some(answer) = careful.join_next() => {
                     let Ok((ask, records)) = answer else { continue };
@@ -146,31 +157,28 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Does what the order wants.
-    async fn obey(
-        &mut self,
-        client: &Client,
-        inbox: &str,
-        word: ToStream,
-        checks: &mut JoinSet<Answer>,
-    ) -> Result<(), ()> {
-        let stream = &self.api.stream;
+    /// Does what the order wants. Returns what is to be published for it.
+    fn obey(&mut self, inbox: &str, word: ToStream, checks: &mut JoinSet<Answer>) -> Option<Publishing> {
+        let Api { client, stream } = self.api.clone();
         match word {
             ToStream::Publish(bytes) => {
-                client.publish(stream.log(), bytes.to_vec().into()).await.map_err(drop)
+                Some(Box::pin(async move { client.publish(stream.log(), bytes.to_vec().into()).await }))
             }
-            ToStream::Beat(bytes) => client.publish(stream.beat(), bytes.to_vec().into()).await.map_err(drop),
+            ToStream::Beat(bytes) => {
+                Some(Box::pin(async move { client.publish(stream.beat(), bytes.to_vec().into()).await }))
+            }
             ToStream::Read(ask) => {
                 *self.unanswered = Some(ask);
                 self.reads += 1;
                 let (subject, body) = self.api.read(ask);
-                client.publish_with_reply(subject, self.reply(inbox), body.into()).await.map_err(drop)
+                let reply = self.reply(inbox);
+                Some(Box::pin(async move { client.publish_with_reply(subject, reply, body.into()).await }))
             }
             ToStream::Check(check) => {
                 if check.connection == self.number {
                     checks.spawn(ask_the_leader(self.api.clone(), check));
                 }
-                Ok(())
+                None
             }
         }
     }
@@ -180,7 +188,7 @@ impl Session<'_> {
             *self.missing = 0;
         }
         match answer {
-            Ok(checked) => self.ends.order.send(FromStream::Checked(checked)).await?,
+            Ok(checked) => self.ends.order.offer(FromStream::Checked(checked))?,
             Err(Trouble::Api(ApiError::NotFound)) if *self.missing < MISSING => *self.missing += 1,
             Err(trouble) => {
                 if let Some(stopped) = trouble.stops(&self.api.stream) {
@@ -195,6 +203,14 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The end of what is being published. Never, if that is nothing.
+async fn ended(publishing: &mut Option<Publishing>) -> Result<(), PublishError> {
+    match publishing {
+        Some(publishing) => publishing.await,
+        None => std::future::pending().await,
     }
 }
 
