@@ -4,7 +4,9 @@
 //!
 //! Records come from the stream's RePublish subject, which may lose, repeat and reorder them, and on which others may publish:
 //! a record that was heard there ([`Feed::hear`]) never replaces an answer of the stream ([`Feed::offer`]). A hole is filled by direct
-//! requests. A loss at the end shows no hole, so after a second of silence the feed asks for what comes next.
+//! requests, one at a time. An answer ends where the stream ends it ([`Feed::answered`]), and the next request follows at once, while
+//! the reader still has the records of the answer before: so a node that was away reads without a pause. A loss at the end shows
+//! no hole, so after a second of silence the feed asks for what comes next.
 //!
 //! A stream may remove records only at its front ([`crate::Reader::begins_at`]). One that is deleted within would be asked for again
 //! and again, so the stream must be made with `deny_delete` and `deny_purge`.
@@ -15,11 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How many records one request may ask for.
-pub const ASK_RECORDS: u64 = 256;
+pub const ASK_RECORDS: u64 = 512;
+/// How many bytes of records the stream should give for one request: it may end an answer there.
+pub const ASK_BYTES: usize = 3 * 1024 * 1024;
 /// After this time without an answer a request is repeated, and after this time of silence the feed asks for the next.
 pub const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How many bytes of records that came too early are held. Beyond that they are dropped, and asked for later.
+/// How many bytes of records that came too early, or are not read yet, are held. Beyond that the last ones are dropped, and asked for
+/// later.
 pub const AHEAD_BYTES: usize = 8 * 1024 * 1024;
+
+// There is room for an answer, and for the longest record after its bound, while the one before it is read.
+const _: () = assert!(2 * (ASK_BYTES + crate::entry::ENTRY_BYTES) <= AHEAD_BYTES);
 
 /// A record of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +72,10 @@ pub struct Truncated {
 #[derive(Debug)]
 pub struct Feed {
     next: u64,
+    /// Everything from `next` to here is ahead. One less than `next` if that is not.
+    whole: u64,
+    /// The bytes of it.
+    whole_bytes: usize,
     /// The highest sequence that was heard of.
     seen: u64,
     /// Each with whether it was only heard.
@@ -79,7 +91,17 @@ impl Feed {
     #[must_use]
     pub fn after(read: u64, now: Duration) -> Self {
         let next = read.saturating_add(1);
-        Self { next, seen: read, ahead: BTreeMap::new(), bytes: 0, heard: now, asked: None }
+        let (whole, whole_bytes) = (read, 0);
+        Self {
+            next,
+            whole,
+            whole_bytes,
+            seen: read,
+            ahead: BTreeMap::new(),
+            bytes: 0,
+            heard: now,
+            asked: None,
+        }
     }
 
     /// Takes a record that the stream gave as the answer to a request.
@@ -101,24 +123,40 @@ impl Feed {
         if is_heard && self.ahead.contains_key(&record.sequence) {
             return Offered::Taken;
         }
-        self.bytes += record.bytes.len();
-        if let Some((before, _)) = self.ahead.insert(record.sequence, (record, is_heard)) {
-            self.bytes -= before.bytes.len();
-        }
+        self.insert(record, is_heard);
         // The next record itself always has room: it comes out at once.
         while self.bytes > AHEAD_BYTES
             && self.ahead.len() > 1
-            && let Some((_, (dropped, _))) = self.ahead.pop_last()
+            && let Some((sequence, (dropped, _))) = self.ahead.pop_last()
         {
             self.bytes -= dropped.bytes.len();
+            if sequence <= self.whole {
+                self.whole = sequence - 1;
+                self.whole_bytes -= dropped.bytes.len();
+            }
         }
         Offered::Taken
+    }
+
+    fn insert(&mut self, record: Record, is_heard: bool) {
+        let (sequence, length) = (record.sequence, record.bytes.len());
+        let before = self.ahead.insert(sequence, (record, is_heard));
+        let before = before.map_or(0, |(before, _)| before.bytes.len());
+        self.bytes = self.bytes + length - before;
+        if sequence <= self.whole {
+            self.whole_bytes = self.whole_bytes + length - before;
+        }
+        while let Some((record, _)) = self.whole.checked_add(1).and_then(|next| self.ahead.get(&next)) {
+            self.whole += 1;
+            self.whole_bytes += record.bytes.len();
+        }
     }
 
     /// The next record, if it is here.
     pub fn take(&mut self) -> Option<Record> {
         let (record, _) = self.ahead.remove(&self.next)?;
         self.bytes -= record.bytes.len();
+        self.whole_bytes -= record.bytes.len();
         self.next = self.next.saturating_add(1);
         Some(record)
     }
@@ -140,13 +178,23 @@ impl Feed {
         self.heard = now.saturating_sub(ASK_AGAIN);
     }
 
+    /// The stream has given all that it gives for this request. If that was anything, the next request is due at once.
+    /// Otherwise after [`ASK_AGAIN`]: the server may not have the records yet, or they were lost on the way.
+    pub fn answered(&mut self, ask: Ask) {
+        if self.whole >= ask.first && self.asked.is_some_and(|(asked, _)| asked == ask) {
+            self.asked = None;
+        }
+    }
+
     /// The request that is due. A caller that cannot send it does not need to note it: it comes again.
     pub fn ask(&mut self, now: Duration) -> Option<Ask> {
-        let hole = self.ahead.first_key_value().map_or(self.seen, |(first, _)| first.saturating_sub(1));
-        let limit = self.next.saturating_add(ASK_RECORDS - 1);
-        let last = if self.next <= hole {
-            let waits = |(ask, at): (Ask, Duration)| self.next <= ask.last && now < at + ASK_AGAIN;
-            if self.asked.is_some_and(waits) {
+        let first = self.whole.saturating_add(1);
+        let hole = self.ahead.range(first..).next().map_or(self.seen, |(after, _)| after.saturating_sub(1));
+        let limit = first.saturating_add(ASK_RECORDS - 1);
+        let last = if first <= hole {
+            let waits = |(ask, at): (Ask, Duration)| first <= ask.last && now < at + ASK_AGAIN;
+            let has_room = self.whole_bytes <= AHEAD_BYTES / 2;
+            if self.asked.is_some_and(waits) || !has_room {
                 return None;
             }
             hole.min(limit)
@@ -155,7 +203,7 @@ impl Feed {
         } else {
             return None;
         };
-        let ask = Ask { first: self.next, last };
+        let ask = Ask { first, last };
         self.heard = now;
         self.asked = Some((ask, now));
         Some(ask)

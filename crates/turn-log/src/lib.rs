@@ -117,7 +117,7 @@ pub use entry::{
     ParseError, Sealed,
 };
 pub use event::{Entry, Event, Halt};
-pub use feed::{AHEAD_BYTES, ASK_AGAIN, ASK_RECORDS, Ask, Feed, Offered, Record, Truncated};
+pub use feed::{AHEAD_BYTES, ASK_AGAIN, ASK_BYTES, ASK_RECORDS, Ask, Feed, Offered, Record, Truncated};
 pub use members::{Life, Member, Members, Void};
 pub use news::{News, Proposal, ProposeError};
 pub use propose::{Proposer, RESEND_AFTER, WINDOW_BYTES, WINDOW_ENTRIES};

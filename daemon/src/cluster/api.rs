@@ -8,12 +8,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, UNIX_EPOCH};
-use tcp_chat_turn_log::{Ask, LogTime, Record};
+use tcp_chat_turn_log::{ASK_BYTES, Ask, LogTime, Record};
 
 /// After this time a question is given up, and asked again later.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// How many bytes one Direct Get may return.
-const READ_BYTES: usize = 4 * 1024 * 1024;
 /// "stream not found"
 const NOT_FOUND: u32 = 10_059;
 /// "no message found"
@@ -183,7 +181,7 @@ impl Api {
     /// The body of a Direct Get, and its subject.
     pub(super) fn read(&self, ask: Ask) -> (String, Vec<u8>) {
         let batch = ask.last.saturating_sub(ask.first) + 1;
-        let body = format!(r#"{{"seq":{},"batch":{batch},"max_bytes":{READ_BYTES}}}"#, ask.first);
+        let body = format!(r#"{{"seq":{},"batch":{batch},"max_bytes":{ASK_BYTES}}}"#, ask.first);
         (format!("$JS.API.DIRECT.GET.{}", self.stream), body.into_bytes())
     }
 }

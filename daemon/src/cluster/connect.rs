@@ -15,8 +15,12 @@ const OLDEST: (u64, u64) = (2, 11);
 const CONNECT: Duration = Duration::from_secs(2);
 /// How often the connection is probed. After three without an answer it counts as lost.
 const PING: Duration = Duration::from_secs(1);
-/// How many messages may wait in the client. Records beyond are dropped, and asked for again.
-const SUBSCRIPTION: usize = 8192;
+/// How many messages of one subscription may wait in the client, whatever their length. Records beyond are dropped, and asked for again.
+const SUBSCRIPTION: usize = 1024;
+// Two answers with as many records as one request may ask for.
+const _: () = assert!(SUBSCRIPTION as u64 >= 2 * tcp_chat_turn_log::ASK_RECORDS);
+/// How many messages to the server may wait in the client.
+const TO_SERVER: usize = 2 * tcp_chat_turn_log::WINDOW_ENTRIES;
 
 /// The subjects of a stream.
 pub(super) trait Subjects {
@@ -192,6 +196,7 @@ impl Nats {
             .connection_timeout(CONNECT)
             .ping_interval(PING)
             .subscription_capacity(SUBSCRIPTION)
+            .client_capacity(TO_SERVER)
             // Only the servers of the configuration: they are the ones that it protects with TLS.
             .ignore_discovered_servers()
             .max_reconnects(1)

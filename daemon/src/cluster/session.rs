@@ -1,15 +1,17 @@
 //! Owns one connection to the stream: it publishes entries in order, hands on what it hears, and asks the leader. Called by
-//! the task. Never waits for an acknowledgement, and never keeps anything for the next connection.
+//! the task. Never waits for an acknowledgement, and never keeps anything for the next connection. While it waits for the order or for
+//! the client library to take something, it goes on taking in what comes: otherwise a flood would fill the library's queues.
 
 use super::api::{self, Api, ApiError};
 use super::connect::Subjects;
 use super::task::Trouble;
 use crate::order::stream::{Check, Checked, FromStream, ToStream};
 use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
-use async_nats::{Client, Message, Subscriber};
+use async_nats::{Client, Message, PublishError, Subscriber};
 use futures_util::{StreamExt, stream};
+use std::pin::Pin;
 use std::time::Duration;
-use tcp_chat_turn_log::{Ask, ENTRY_BYTES, Record};
+use tcp_chat_turn_log::{ASK_BYTES, Ask, ENTRY_BYTES, Record};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -41,6 +43,9 @@ impl From<OrderGone> for End {
 /// The answer to a question, if there is one.
 type Answer = Result<Checked, Trouble>;
 
+/// A message on its way into the client library.
+type Publishing = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
+
 /// A connection.
 pub(super) struct Session<'a> {
     pub(super) api: Api,
@@ -52,6 +57,8 @@ pub(super) struct Session<'a> {
     pub(super) missing: &'a mut u32,
     /// What was asked for, and not answered to the end.
     pub(super) unanswered: &'a mut Option<Ask>,
+    /// How many requests for records were sent.
+    pub(super) reads: u64,
 }
 
 impl Session<'_> {
@@ -71,6 +78,7 @@ impl Session<'_> {
 
     async fn serve(&mut self) -> Result<(), End> {
         let (client, stream) = (self.api.client.clone(), self.api.stream.clone());
+        let room = self.ends.order.room().await?;
         let inbox = client.new_inbox();
         let heard = subscribe(&client, stream.read()).await?;
         let beats = subscribe(&client, stream.beat()).await?;
@@ -81,15 +89,22 @@ impl Session<'_> {
         // The connection before was lost over this answer. Someone may have given a record headers that the client cannot read,
         // which ends the connection each time. The leader gives records without their headers.
         let with_care = self.unanswered.take();
-        self.ends.order.send(FromStream::Connected(self.number)).await?;
+        room.send(FromStream::Connected(self.number));
+        let mut publishing: Option<Publishing> = None;
         let mut checks: JoinSet<Answer> = JoinSet::new();
-        let mut careful: JoinSet<Vec<Record>> = JoinSet::new();
+        let mut careful: JoinSet<(Ask, Vec<Record>)> = JoinSet::new();
         loop {
             tokio::select! {
                 message = heard.next() => self.hand_on(message, FromStream::Heard)?,
                 message = answers.next() => {
-                    if message.as_ref().is_some_and(|message| message.status.is_some()) {
-                        *self.unanswered = None;
+                    if let Some(subject) = message.as_ref().filter(|m| m.status.is_some()).map(|m| &m.subject) {
+                        // The end of an earlier answer is not that of the present one.
+                        if **subject == self.reply(&inbox)
+                            && let Some(ask) = self.unanswered.take()
+                        {
+                            self.ends.order.offer(FromStream::Answered(self.number, ask))?;
+                        }
+                        continue;
                     }
                     self.hand_on(message, FromStream::Record)?;
                 }
@@ -99,7 +114,11 @@ impl Session<'_> {
                         self.ends.order.offer(FromStream::Beat(message.payload[..].into()))?;
                     }
                 }
-                word = self.ends.words.recv() => {
+                published = ended(&mut publishing) => {
+                    publishing = None;
+                    published.map_err(|_| End::Lost)?;
+                }
+                word = self.ends.words.recv(), if publishing.is_none() => {
                     let Some(word) = word else { return Err(End::OrderGone) };
                     if self.has_others && word == ToStream::Elsewhere(self.number) {
                         return Err(End::Left);
@@ -112,12 +131,14 @@ impl Session<'_> {
                         }
                         continue;
                     }
-                    self.obey(&client, &inbox, word, &mut checks).await.map_err(|()| End::Lost)?;
+                    publishing = self.obey(&inbox, word, &mut checks);
                 }
-                Some(records) = careful.join_next() => {
-                    for record in records.unwrap_or_default() {
+                Some(answer) = careful.join_next() => {
+                    let Ok((ask, records)) = answer else { continue };
+                    for record in records {
                         self.ends.order.offer(FromStream::Record(self.number, record))?;
                     }
+                    self.ends.order.offer(FromStream::Answered(self.number, ask))?;
                 }
                 Some(answer) = checks.join_next() => {
                     if let Ok(answer) = answer {
@@ -126,6 +147,11 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Where the answer to the last request for records comes.
+    fn reply(&self, inbox: &str) -> String {
+        format!("{inbox}.{}", self.reads)
     }
 
     /// Hands a record on to the order.
@@ -138,30 +164,28 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Does what the order wants.
-    async fn obey(
-        &mut self,
-        client: &Client,
-        inbox: &str,
-        word: ToStream,
-        checks: &mut JoinSet<Answer>,
-    ) -> Result<(), ()> {
-        let stream = &self.api.stream;
+    /// Does what the order wants. Returns what is to be published for it.
+    fn obey(&mut self, inbox: &str, word: ToStream, checks: &mut JoinSet<Answer>) -> Option<Publishing> {
+        let Api { client, stream } = self.api.clone();
         match word {
             ToStream::Publish(bytes) => {
-                client.publish(stream.log(), bytes.to_vec().into()).await.map_err(drop)
+                Some(Box::pin(async move { client.publish(stream.log(), bytes.to_vec().into()).await }))
             }
-            ToStream::Beat(bytes) => client.publish(stream.beat(), bytes.to_vec().into()).await.map_err(drop),
+            ToStream::Beat(bytes) => {
+                Some(Box::pin(async move { client.publish(stream.beat(), bytes.to_vec().into()).await }))
+            }
             ToStream::Read(ask) => {
                 *self.unanswered = Some(ask);
+                self.reads += 1;
                 let (subject, body) = self.api.read(ask);
-                client.publish_with_reply(subject, format!("{inbox}.r"), body.into()).await.map_err(drop)
+                let reply = self.reply(inbox);
+                Some(Box::pin(async move { client.publish_with_reply(subject, reply, body.into()).await }))
             }
             ToStream::Check(check) => {
                 if check.connection == self.number {
                     checks.spawn(ask_the_leader(self.api.clone(), check));
                 }
-                Ok(())
+                None
             }
             ToStream::Elsewhere(_) => Ok(()),
         }
@@ -172,7 +196,7 @@ impl Session<'_> {
             *self.missing = 0;
         }
         match answer {
-            Ok(checked) => self.ends.order.send(FromStream::Checked(checked)).await?,
+            Ok(checked) => self.ends.order.offer(FromStream::Checked(checked))?,
             Err(Trouble::Api(ApiError::NotFound)) if *self.missing < MISSING => *self.missing += 1,
             Err(trouble) => {
                 if let Some(stopped) = trouble.stops(&self.api.stream) {
@@ -187,6 +211,14 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The end of what is being published. Never, if that is nothing.
+async fn ended(publishing: &mut Option<Publishing>) -> Result<(), PublishError> {
+    match publishing {
+        Some(publishing) => publishing.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -212,15 +244,19 @@ async fn ask_the_leader(api: Api, check: Check) -> Answer {
     Ok(Checked { check, first, last, records: records.into_iter().flatten().collect() })
 }
 
-/// Reads records without their headers, as far as the leader gives them.
-async fn read_of_the_leader(api: Api, ask: Ask) -> Vec<Record> {
+/// Reads records without their headers, as far as the leader gives them, and up to [`ASK_BYTES`].
+async fn read_of_the_leader(api: Api, ask: Ask) -> (Ask, Vec<Record>) {
     let positions = stream::iter(ask.first..=ask.last);
     let mut answers = positions.map(|position| api.get(position)).buffered(AT_A_TIME);
-    let mut records = Vec::new();
-    while let Some(Ok(Some(record))) = answers.next().await {
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    while bytes < ASK_BYTES
+        && let Some(Ok(Some(record))) = answers.next().await
+    {
+        bytes += record.bytes.len();
         records.push(record);
     }
-    records
+    drop(answers);
+    (ask, records)
 }
 
 /// A stream that cannot be used.

@@ -81,6 +81,14 @@ impl ToOrder {
         self.words.send(word).await.map_err(|_| OrderGone)
     }
 
+    /// Waits for room for a word that must arrive.
+    ///
+    /// # Errors
+    /// The order has ended.
+    pub async fn room(&self) -> Result<mpsc::OwnedPermit<FromStream>, OrderGone> {
+        self.words.clone().reserve_owned().await.map_err(|_| OrderGone)
+    }
+
     /// Sends a word that may be lost: it is dropped if too much waits.
     ///
     /// # Errors

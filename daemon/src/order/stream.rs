@@ -47,6 +47,8 @@ pub enum FromStream {
     Disconnected,
     /// A record that was asked for, over this connection.
     Record(u64, Record),
+    /// The answer to this request has ended, over this connection. Its records came before.
+    Answered(u64, Ask),
     /// A record that was heard where the stream publishes what it has stored. Others may be able to publish there, too.
     Heard(u64, Record),
     /// The answer to [`ToStream::Check`], from a leader that has a quorum.

@@ -70,6 +70,48 @@ fn a_long_way_is_asked_for_in_pieces() {
 }
 
 #[test]
+fn the_next_request_follows_an_answer_that_the_stream_ended() {
+    let mut feed = Feed::after(0, at(0));
+    feed.ends_at(9);
+    let first = Ask { first: 1, last: 9 };
+    assert_eq!(feed.ask(at(0)), Some(first));
+    for sequence in 1..=3 {
+        feed.offer(record(sequence), at(1));
+        assert_eq!(feed.ask(at(1)), None, "the answer has not ended");
+    }
+    feed.answered(first);
+    let second = Ask { first: 4, last: 9 };
+    // Nothing of the first answer was taken yet.
+    assert_eq!(feed.ask(at(1)), Some(second));
+    // A late end of the first answer, and one without a record.
+    feed.answered(first);
+    feed.answered(second);
+    assert_eq!(feed.ask(at(1_000)), None);
+    assert_eq!(feed.ask(at(1_001)), Some(second));
+    assert_eq!(taken(&mut feed), [1, 2, 3]);
+    assert_eq!(feed.ask(at(1_002)), None);
+}
+
+#[test]
+fn nothing_is_asked_for_while_much_waits_for_the_reader() {
+    let mut feed = Feed::after(0, at(0));
+    feed.ends_at(9);
+    let mut ask = feed.ask(at(0)).unwrap();
+    for sequence in 1..=3 {
+        feed.offer(long(sequence, ASK_BYTES / 2), at(0));
+        feed.answered(ask);
+        let next = feed.ask(at(0));
+        assert_eq!(next.is_some(), sequence < 3, "{sequence}");
+        ask = next.unwrap_or(ask);
+    }
+    assert_eq!(feed.whole_bytes, feed.bytes);
+    feed.take();
+    assert_eq!(feed.ask(at(0)), Some(Ask { first: 4, last: 9 }));
+    assert_eq!(taken(&mut feed), [2, 3]);
+    assert_eq!((feed.whole_bytes, feed.bytes), (0, 0));
+}
+
+#[test]
 fn what_comes_too_early_has_a_limit() {
     let mut feed = Feed::after(0, at(0));
     let piece = AHEAD_BYTES / 4;
@@ -80,6 +122,7 @@ fn what_comes_too_early_has_a_limit() {
     feed.offer(long(1, piece), at(0));
     assert_eq!(taken(&mut feed), [1, 2, 3, 4]);
     assert_eq!(feed.bytes, 0);
+    assert_eq!((feed.whole, feed.whole_bytes), (4, 0));
     // The dropped ones are asked for.
     assert_eq!(feed.ask(at(0)), Some(Ask { first: 5, last: 39 }));
 }

@@ -148,6 +148,19 @@ fn a_node_that_was_away_too_long_says_so() {
 }
 
 #[test]
+fn a_node_that_was_away_reads_without_a_pause_between_the_answers() {
+    let mut world = World::new(25);
+    world.load = 50;
+    world.cut(2, seconds(20));
+    world.pass(seconds(20));
+    (world.load, world.answers) = (0, 16);
+    let missed = world.records.len() as u64 - world.nodes[2].order.reader.read();
+    assert!(missed > 500, "{missed}");
+    world.pass(seconds(5));
+    assert_eq!(world.nodes[2].order.reader.read(), world.records.len() as u64);
+}
+
+#[test]
 fn nodes_hold_after_the_stream_has_lost_its_end() {
     let mut world = World::new(6);
     world.records.truncate(world.records.len() - 20);

@@ -35,10 +35,14 @@ impl LogOrder {
                 let offered = self.feed.hear(record, now);
                 self.compare(&offered);
             }
+            FromStream::Answered(link, ask) if self.link == Some(link) => self.feed.answered(ask),
             FromStream::Checked(checked) if self.link == Some(checked.check.connection) => {
                 self.checked(&checked, now);
             }
-            FromStream::Record(..) | FromStream::Heard(..) | FromStream::Checked(_) => {}
+            FromStream::Record(..)
+            | FromStream::Answered(..)
+            | FromStream::Heard(..)
+            | FromStream::Checked(_) => {}
             FromStream::Beat(bytes) => self.hear_beat(&bytes, now),
             FromStream::Stopped(stopped) => self.stop(stopped),
         }

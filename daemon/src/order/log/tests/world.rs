@@ -88,6 +88,8 @@ pub(super) struct World {
     /// So many nodes, the first ones, have something to say.
     pub(super) speakers: usize,
     pub(super) first: u64,
+    /// The stream ends an answer after so many records.
+    pub(super) answers: usize,
     /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
     pub(super) lie: u64,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
@@ -219,6 +221,7 @@ impl World {
             load: 8,
             speakers: usize::MAX,
             first: 1,
+            answers: 32,
             lie: 0,
             on_the_way: BTreeMap::new(),
             sent: 0,
@@ -328,10 +331,12 @@ impl World {
         match word {
             ToStream::Publish(bytes) => self.send(Parcel::Publish(bytes)),
             ToStream::Read(ask) => {
-                let found: Vec<_> = (ask.first.max(self.first)..=ask.last.min(last)).map(record).collect();
+                let positions = ask.first.max(self.first)..=ask.last.min(last);
+                let found: Vec<_> = positions.take(self.answers).map(record).collect();
                 for record in found {
                     self.send(Parcel::Word(node, FromStream::Record(link, record)));
                 }
+                self.send(Parcel::Word(node, FromStream::Answered(link, ask)));
             }
             ToStream::Check(check) => {
                 let has = |position: &&u64| (self.first..=last).contains(*position);
