@@ -1,5 +1,6 @@
 //! Imports point down only: every `use crate::…` (and `crate::` path) of a module of the daemon names a module of a
-//! lower layer. An import within a layer must be listed, and the list has no circle. The table is the one in `src/lib.rs`.
+//! lower layer. An import within a layer must be listed, and the list has no circle. The table is the one in `src/lib.rs`. And the
+//! files that ARCHITECTURE.md and the openings of folders name are those that are there.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -161,4 +162,53 @@ fn imports_within_a_layer_make_no_circle() {
         let goes_back = BESIDE[at..].iter().any(|(_, later)| later == from);
         assert!(!goes_back, "{from} uses {to} and is used by a module below it in the list");
     }
+}
+
+/// The text between two backquotes, if it names a file.
+fn named_files(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).filter(|quoted| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_-/.".contains(c);
+        quoted.ends_with(".rs") && quoted.chars().all(is_part)
+    })
+}
+
+#[test]
+fn the_files_that_the_architecture_names_are_there() {
+    let daemon = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let repository = daemon.parent().unwrap();
+    let text = std::fs::read_to_string(repository.join("ARCHITECTURE.md")).unwrap();
+    let mut count = 0;
+    for name in named_files(&text).filter(|name| !name.ends_with("/x.rs")) {
+        let in_state = name.strip_prefix("state/").map(|rest| repository.join("crates/state/src").join(rest));
+        let places = [Some(repository.join(name)), Some(daemon.join("src").join(name)), in_state];
+        assert!(places.into_iter().flatten().any(|path| path.exists()), "{name} is not there");
+        count += 1;
+    }
+    assert!(count > 60, "{count}");
+}
+
+/// The opening of some folders has a table of their files: no file is missing, and none is left over.
+#[test]
+fn the_tables_of_files_are_complete() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut tables = 0;
+    for path in sources(&root) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !text.contains("//! | file | what |") {
+            continue;
+        }
+        let is_mod = path.file_name().is_some_and(|name| name == "mod.rs");
+        let folder = if is_mod { path.parent().unwrap().to_owned() } else { path.with_extension("") };
+        let rows = text.lines().filter(|line| line.starts_with("//! | `"));
+        let listed: BTreeSet<String> =
+            rows.flat_map(|row| named_files(row.rsplit_once(" | ").unwrap().0)).map(str::to_owned).collect();
+        let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let there: BTreeSet<String> = names
+            .map(|name| name.into_string().unwrap())
+            .filter(|name| name.ends_with(".rs") && !["mod.rs", "tests.rs"].contains(&name.as_str()))
+            .collect();
+        assert_eq!(listed, there, "left: the table in {}", path.display());
+        tables += 1;
+    }
+    assert!(tables >= 3, "{tables}");
 }

@@ -2,10 +2,10 @@
 //! caller offers each record of the stream in sequence ([`crate::Feed`] puts them so), and applies those that count. Never
 //! reads a clock, and never skips an entry that another reader counts.
 
-use crate::body::{self, Behaviours, Hello, Raise};
-use crate::chain::{Compared, Mark, Recent, Seen};
-use crate::entry::{Claim, Digest, Generation, Header, Kind, NodeId, Sealed};
-use crate::event::{Entry, Event, Halt};
+use crate::body::Behaviours;
+use crate::chain::{Mark, Recent, Seen};
+use crate::entry::{Claim, Digest, Generation, NodeId};
+use crate::event::Halt;
 use crate::feed::{Record, Truncated};
 use crate::members::{Members, Void};
 use crate::saved::{ResumeError, Saved};
@@ -38,26 +38,6 @@ pub enum Step<'a> {
     Counts(Pending<'a>),
     /// Nothing: skip it, as every reader does.
     Void(Void),
-}
-
-/// Why a record does not count now.
-enum Skip {
-    Void(Void),
-    Halt(Halt),
-    /// It was only heard, and its author disagrees.
-    Unsure,
-}
-
-impl From<Void> for Skip {
-    fn from(void: Void) -> Self {
-        Self::Void(void)
-    }
-}
-
-impl From<Halt> for Skip {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
-    }
 }
 
 impl Reader {
@@ -165,9 +145,9 @@ impl Reader {
         }
     }
 
-    /// Reads the next record of the stream as someone told it. `None`: it would not count, or its author disagrees with this
-    /// node, so the teller may have lied. Nothing has changed: offer what the leader of the stream has there to
-    /// [`Self::accept`].
+    /// Reads the next record of the stream, which came on a subject where others may be able to publish. `None`: it would not
+    /// count, or its author disagrees with this node, so it may be forged. Nothing has changed: offer the record that the leader
+    /// of the stream has there to [`Self::accept`].
     pub fn accept_heard(&mut self, record: &Record) -> Option<Pending<'_>> {
         if self.halt.is_some() || record.sequence != self.read.saturating_add(1) {
             return None;
@@ -264,111 +244,12 @@ impl Reader {
         self.read = sequence;
         self.saved.read = self.saved.read.max(sequence);
     }
-
-    fn decide(&mut self, record: &Record, is_heard: bool) -> Result<Entry, Skip> {
-        let sealed = Sealed::parse(&record.bytes).map_err(Void::Malformed)?;
-        let header = *sealed.header();
-        let is_new = header.kind == Kind::Genesis && self.is_later(header.generation);
-        let is_present = !self.saved.has_ended && Some(header.generation) == self.saved.generation;
-        if !is_new && !is_present {
-            return Err(Void::Generation.into());
-        }
-        let body = self.key.open(&sealed).map_err(Void::Forged)?;
-        // Also where the entry does not count: after the log forgot, two nodes can each find the other's epoch closed.
-        let compared = self.compare(record.sequence, &header)?;
-        if is_heard && matches!(compared, Compared::OtherLog | Compared::OtherState) {
-            return Err(Skip::Unsure);
-        }
-        if compared == Compared::OtherLog {
-            self.hear(&header, compared)?;
-        }
-        let members = &self.saved.members;
-        let unreadable = Void::Body(header.kind);
-        let event = match header.kind {
-            Kind::Genesis if is_new => {
-                let hello: Hello = body::decode(&body).ok_or(unreadable)?;
-                self.check_genesis(&header, &hello)?;
-                Event::Genesis(hello)
-            }
-            Kind::Genesis => return Err(Void::Repeated.into()),
-            Kind::NodeUp => {
-                let hello = body::decode(&body).ok_or(unreadable)?;
-                members.check_start(&header, &hello)?;
-                Event::Up(hello)
-            }
-            Kind::Turn => {
-                members.check(&header)?;
-                Event::Turn(body)
-            }
-            Kind::NodeGone => {
-                members.check(&header)?;
-                let gone = body::decode(&body).ok_or(unreadable)?;
-                Event::Gone { gone, closed: members.closes(gone) }
-            }
-            Kind::Raise => {
-                members.check(&header)?;
-                let Raise { to } = body::decode(&body).ok_or(unreadable)?;
-                let raised = members.can_raise(to);
-                if raised && !self.behaviours.contain(to) {
-                    return Err(Halt::TooOld(to).into());
-                }
-                Event::Raise { to, raised }
-            }
-        };
-        if header.kind != Kind::Genesis {
-            self.hear(&header, compared)?;
-        }
-        let time = self.saved.time.advance(record.stamp);
-        Ok(Entry { sequence: record.sequence, time, header, event, mark: Mark::of(&record.bytes) })
-    }
-
-    /// Would this generation replace the present one?
-    fn is_later(&self, generation: Generation) -> bool {
-        self.saved.generation.is_none_or(|present| generation.number > present.number)
-    }
-
-    fn check_genesis(&self, header: &Header, hello: &Hello) -> Result<(), Skip> {
-        if !hello.behaviours.contain(header.behaviour) {
-            return Err(Void::Unfit(header.behaviour).into());
-        }
-        if header.claim.digest != self.claim().digest {
-            return Err(Halt::OtherBase(header.generation).into());
-        }
-        if !self.behaviours.contain(header.behaviour) {
-            return Err(Halt::TooOld(header.behaviour).into());
-        }
-        Ok(())
-    }
-
-    /// Compares what the proposer had applied with what this node had applied there.
-    fn compare(&self, sequence: u64, header: &Header) -> Result<Compared, Halt> {
-        if header.kind == Kind::Genesis {
-            return Ok(Compared::TooOld);
-        }
-        // A node that applied more than stands before its entry has read a longer log.
-        let is_beyond = header.claim.applied >= sequence;
-        let compared = if is_beyond { Compared::OtherLog } else { self.recent.compare(&header.claim) };
-        // One doubt for each epoch of the other node: after it was settled, the node is outvoted or in the majority.
-        let is_known = self.voices.is_of_another_log(header.node, header.epoch);
-        if compared == Compared::OtherLog && !is_known && sequence > self.settled {
-            return Err(Halt::Doubt(sequence));
-        }
-        Ok(compared)
-    }
-
-    /// Counts the voice of the proposer.
-    fn hear(&mut self, header: &Header, compared: Compared) -> Result<(), Halt> {
-        self.voices.hear(header.node, header.epoch, compared);
-        match self.standing() {
-            Standing::Agrees | Standing::Suspect => Ok(()),
-            Standing::Diverged => Err(Halt::Diverged),
-            Standing::OtherLog => Err(Halt::Forgot(self.claim().applied)),
-        }
-    }
 }
 
+mod decide;
 mod pending;
 #[cfg(test)]
 mod tests;
 
+use decide::Skip;
 pub use pending::{Detached, Pending};

@@ -9,8 +9,8 @@
 //! | 6..8 | behaviour: the rules by which the proposer made the entry |
 //! | 8..24 | [`Generation`]: number, tag |
 //! | 24..28 | [`NodeId`] of the proposer |
-//! | 28..36 | epoch: the how manieth start of that node, from 1 |
-//! | 36..44 | n: the how manieth entry of that epoch, from 0 |
+//! | 28..36 | epoch: counts the starts of that node, from 1 |
+//! | 36..44 | n: counts the entries of that epoch, from 0 |
 //! | 44..84 | [`Claim`]: the position that the proposer had applied, digest of the log, digest of the state |
 //! | 84..108 | nonce of the seal |
 //! | 108.. | the body, sealed; its last 16 bytes are the tag |

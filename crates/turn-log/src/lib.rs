@@ -35,7 +35,7 @@
 //! [`Reader::recheck`], too.
 //!
 //! What was only heard ([`Feed::hear`]) goes to [`Reader::accept_heard`]. If that cannot take it, the leader is asked for the record
-//! at this position: someone who can publish where the stream does makes no node skip an entry or stop.
+//! at this position. So a program that can publish on the same subject makes no node skip an entry or stop.
 //!
 //! It starts the node ([`Proposer::start`]) when the end is reached, and commits [`Reader::saved`] in the transaction of the
 //! entry that was applied last, before it acknowledges. While [`Reader::standing`] is [`Standing::Suspect`], it takes no

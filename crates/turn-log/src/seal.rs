@@ -8,7 +8,7 @@
 //! is tempting as the nonce. It is not safe, because it can come twice with different content:
 //!
 //! - A node that starts again from an old backup of its store proposes an epoch that it already used. The log refuses the
-//!   second `NodeUp`. But the refused entry was sent, and stands in the log for everyone to compare.
+//!   second `NodeUp`. But the refused entry was sent, and stands in the log beside the first one.
 //! - A copied store that runs on a second machine does the same.
 //! - An entry that was never published can be withdrawn, and its `n` is then used for another one.
 //! - After `reseed` two stores can both believe that they found the next generation.

@@ -1,4 +1,4 @@
-//! Owns what each living node last claimed, compared with this node, and who is in the minority. The reader calls it for
+//! Owns the last claim of each living node, compared with this node, and which side is in the minority. The reader calls it for
 //! each claim. Never decides from one claim alone, and never reads a clock.
 //!
 //! Two nodes whose digests differ cannot both be right, and neither knows which one is. A digest covers everything before

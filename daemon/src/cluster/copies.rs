@@ -25,9 +25,9 @@ use tracing::{info, warn};
 const PREFIX: &str = "copy-for-node-";
 /// Copies that exist at once.
 const COPIES: usize = 2;
-/// A copy that nobody asked for during this time is removed.
+/// A copy of which no piece was asked for during this time is removed.
 const UNUSED: Duration = Duration::from_secs(60);
-/// A copy is begun at most this often: someone without the key can repeat the question of a node that joined.
+/// A copy is begun at most this often: a program without the key can repeat the question of a node that joined.
 const EVERY: Duration = Duration::from_secs(10);
 /// How many questions are remembered, so that repeated ones get no answer.
 const REMEMBERED: usize = 4096;
@@ -67,17 +67,17 @@ impl Drop for Copy {
     }
 }
 
-/// The copies that exist, and what was asked.
+/// The copies that this node gives, and the questions that it has heard.
 #[derive(Default)]
-struct Desk {
-    given: HashMap<u64, Given>,
+struct GivenCopies {
+    copies: HashMap<u64, Given>,
     begun: Option<Instant>,
     /// The random bits of the last questions, oldest first.
     asked: VecDeque<[u8; 16]>,
     known: HashSet<[u8; 16]>,
 }
 
-impl Desk {
+impl GivenCopies {
     /// Is this question new? Then it is remembered.
     fn is_new(&mut self, question: &Question) -> bool {
         if !self.known.insert(question.random) {
@@ -95,7 +95,7 @@ impl Desk {
     /// May a copy be begun now?
     fn has_room(&mut self, now: Instant) -> bool {
         let waits = self.begun.is_some_and(|begun| now < begun + EVERY);
-        let has_room = self.given.len() < COPIES && !waits;
+        let has_room = self.copies.len() < COPIES && !waits;
         if has_room {
             self.begun = Some(now);
         }
@@ -114,11 +114,11 @@ impl Copies {
     pub async fn serve(self, stop: CancellationToken) {
         remove_left_behind(&self.folder);
         let Some(holder) = random() else { return };
-        let mut desk = Desk::default();
+        let mut given = GivenCopies::default();
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.serve_connection(holder, &mut desk) => {}
+                () = self.serve_connection(holder, &mut given) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -128,7 +128,7 @@ impl Copies {
     }
 
     /// Answers over one connection until it is lost. The task of the stream reports what is wrong with NATS.
-    async fn serve_connection(&self, holder: u64, desk: &mut Desk) {
+    async fn serve_connection(&self, holder: u64, given: &mut GivenCopies) {
         let Ok((client, lost)) = self.nats.connect().await else { return };
         let stream = &self.nats.stream;
         // One node of all answers: NATS chooses it.
@@ -139,28 +139,28 @@ impl Copies {
             let message = tokio::select! {
                 () = lost.cancelled() => return,
                 _ = clean.tick() => {
-                    desk.given.retain(|_, one| one.asked.elapsed() < UNUSED);
+                    given.copies.retain(|_, one| one.asked.elapsed() < UNUSED);
                     continue;
                 }
                 message = asked.next() => message,
                 message = pieces.next() => message,
             };
             let Some(message) = message else { return };
-            self.hear(&client, holder, desk, message).await;
+            self.hear(&client, holder, given, message).await;
         }
     }
 
-    async fn hear(&self, client: &Client, holder: u64, desk: &mut Desk, message: Message) {
+    async fn hear(&self, client: &Client, holder: u64, given: &mut GivenCopies, message: Message) {
         let (Some(reply), Some(question)) = (message.reply, Question::open(&self.key, &message.payload))
         else {
             return;
         };
-        if !desk.is_new(&question) {
+        if !given.is_new(&question) {
             return;
         }
         let answer = match question.wants {
-            Wants::Copy => self.begin(holder, desk),
-            Wants::Piece { copy, from } => match desk.given.get_mut(&copy) {
+            Wants::Copy => self.begin(holder, given),
+            Wants::Piece { copy, from } => match given.copies.get_mut(&copy) {
                 None => Answer::No("the copy is gone".to_owned()),
                 Some(one) => {
                     one.asked = Instant::now();
@@ -176,11 +176,11 @@ impl Copies {
     }
 
     /// Begins to make a copy.
-    fn begin(&self, holder: u64, desk: &mut Desk) -> Answer {
+    fn begin(&self, holder: u64, given: &mut GivenCopies) -> Answer {
         if !self.serves.now() {
             return Answer::No("a node that does not serve itself gives no copy".to_owned());
         }
-        if !desk.has_room(Instant::now()) {
+        if !given.has_room(Instant::now()) {
             return Answer::No(
                 "this node gives copies to others now: at most two, and one in ten seconds".to_owned(),
             );
@@ -212,7 +212,7 @@ impl Copies {
             // Nobody waits for it any longer: then it is dropped.
             let _ = sender.send(Some(made.map(Arc::new)));
         });
-        desk.given.insert(copy, Given { made, asked: Instant::now() });
+        given.copies.insert(copy, Given { made, asked: Instant::now() });
         Answer::Begun { holder, copy }
     }
 }
@@ -267,25 +267,54 @@ pub(super) fn random() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Durability, History, MaxBytes, NatsLogin};
+    use crate::store::Store;
+    use tcp_chat_turn_log::KEY_BYTES;
+
+    /// It may be the one that differs, or that is of an earlier generation.
+    #[tokio::test]
+    async fn a_node_that_does_not_serve_gives_no_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Some(folder.path().join("chat.db"));
+        let (durability, max_bytes) = (Durability::Crash, MaxBytes::Unlimited);
+        let history = History { path, durability, retain: None, retain_messages: None, max_bytes };
+        let (_store, readers, _) = Store::open(&history).unwrap();
+        let copies = Copies {
+            nats: Nats {
+                servers: Vec::new(),
+                login: NatsLogin::Open,
+                ca: None,
+                stream: "A".parse().unwrap(),
+                node: "chat1".into(),
+            },
+            key: Key::new(&[1; KEY_BYTES]).unwrap(),
+            readers,
+            folder: folder.path().to_owned(),
+            serves: Serves::default(),
+        };
+        let mut given = GivenCopies::default();
+        assert!(matches!(copies.begin(1, &mut given), Answer::No(_)));
+        assert!(given.copies.is_empty() && given.has_room(Instant::now()));
+    }
 
     #[test]
     fn a_repeated_question_gets_nothing_and_copies_are_rare() {
-        let mut desk = Desk::default();
+        let mut given = GivenCopies::default();
         let ask = || Question::new(Wants::Copy).unwrap();
         let first = ask();
-        assert!(desk.is_new(&first) && !desk.is_new(&first));
+        assert!(given.is_new(&first) && !given.is_new(&first));
         for _ in 0..REMEMBERED {
-            assert!(desk.is_new(&ask()));
+            assert!(given.is_new(&ask()));
         }
-        assert_eq!((desk.asked.len(), desk.known.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!((given.asked.len(), given.known.len()), (REMEMBERED, REMEMBERED));
         let now = Instant::now();
-        assert!(desk.has_room(now));
-        assert!(!desk.has_room(now + EVERY / 2));
-        assert!(desk.has_room(now + EVERY));
+        assert!(given.has_room(now));
+        assert!(!given.has_room(now + EVERY / 2));
+        assert!(given.has_room(now + EVERY));
         for copy in 0..2 {
             let made = watch::channel(None).1;
-            desk.given.insert(copy, Given { made, asked: now });
+            given.copies.insert(copy, Given { made, asked: now });
         }
-        assert!(!desk.has_room(now + 3 * EVERY));
+        assert!(!given.has_room(now + 3 * EVERY));
     }
 }

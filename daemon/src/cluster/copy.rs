@@ -1,8 +1,8 @@
 //! Owns the words between a node that joins and a node that gives it a copy of its store: questions and answers over core
 //! NATS, sealed with the key of the cluster. Used by `copies` and `fetch`. Never touches a socket or a file.
 //!
-//! Each question has random bits, and its answer is sealed for these bits: someone without the key can neither make an answer
-//! nor repeat an old one.
+//! Each question has random bits, and its answer is sealed for these bits: without the key nobody can make an answer, or repeat an
+//! old one.
 
 use serde::{Deserialize, Serialize};
 use tcp_chat_turn_log::{Key, SealError};
@@ -92,6 +92,13 @@ mod tests {
         let bytes = answer.seal(&key, &one).unwrap();
         assert_eq!(Answer::open(&key, &one, &bytes), Some(answer));
         assert_eq!(Answer::open(&key, &other, &bytes), None, "an old answer is not repeated");
+        assert_eq!(Answer::open(&Key::new(&[2; KEY_BYTES]).unwrap(), &one, &bytes), None, "another cluster");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(Answer::open(&key, &one, &changed), None, "byte {at} was changed");
+            assert_eq!(Answer::open(&key, &one, &bytes[..at]), None, "{at} bytes of it");
+        }
         assert_eq!(Question::open(&key, &bytes), None);
     }
 }

@@ -37,6 +37,33 @@ pub enum FetchError {
     Write(std::path::PathBuf, #[source] io::Error),
 }
 
+/// The pieces of one copy, one behind the other.
+#[derive(Debug, Default)]
+struct Pieces {
+    /// The bytes that came.
+    came: u64,
+    /// The length of the copy, once a piece has told it.
+    total: Option<u64>,
+}
+
+impl Pieces {
+    /// Adds the next piece. True: the copy is complete.
+    ///
+    /// # Errors
+    /// It is no piece of the same copy, or it is empty.
+    fn add(&mut self, total: u64, bytes: usize) -> Result<bool, &'static str> {
+        let came = self.came.saturating_add(bytes as u64);
+        if self.total.replace(total).is_some_and(|before| before != total) || came > total {
+            return Err("a piece belongs to a copy of another length");
+        }
+        if bytes == 0 && came < total {
+            return Err("a piece of the copy was empty");
+        }
+        self.came = came;
+        Ok(came == total)
+    }
+}
+
 /// What one try came to.
 enum Tried {
     /// Another node may give one.
@@ -93,19 +120,17 @@ async fn fetch_once(
     };
     let failed = |error| Tried::Failed(FetchError::Write(to.to_owned(), error));
     let mut file = File::create(to).map_err(failed)?;
-    let (mut from, mut tries) = (0, 0);
+    let (mut pieces, mut tries) = (Pieces::default(), 0);
     loop {
+        let from = pieces.came;
         match asker.ask(nats.stream.pieces(holder), Wants::Piece { copy, from }).await {
             Ok(Answer::Piece { total, bytes }) => {
+                let is_all = pieces.add(total, bytes.len()).map_err(|why| Tried::Again(why.to_owned()))?;
                 file.write_all(&bytes).map_err(failed)?;
-                from += bytes.len() as u64;
                 tries = 0;
-                progress(from, total);
-                if from >= total {
+                progress(pieces.came, total);
+                if is_all {
                     return file.sync_all().map_err(failed);
-                }
-                if bytes.is_empty() {
-                    return Err(Tried::Again("a piece of the copy was empty".to_owned()));
                 }
             }
             Ok(Answer::NotYet) => {
@@ -149,5 +174,22 @@ impl Asker<'_> {
         Answer::open(self.key, &question, &message.payload).ok_or_else(|| {
             again("the answer was sealed with another key: compare the cluster.key of the nodes")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_complete_with_its_announced_length_and_no_other() {
+        let mut pieces = Pieces::default();
+        assert_eq!((pieces.add(10, 6), pieces.add(10, 4), pieces.came), (Ok(false), Ok(true), 10));
+        for (total, bytes) in [(10, 5), (10, 0), (9, 3), (11, 4)] {
+            let mut pieces = Pieces { came: 6, total: Some(10) };
+            assert!(pieces.add(total, bytes).is_err(), "{bytes} bytes of a copy of {total}");
+            assert_eq!(pieces.came, 6);
+        }
+        assert_eq!(Pieces::default().add(0, 0), Ok(true), "the store refuses an empty one");
     }
 }

@@ -231,3 +231,76 @@ impl Node {
         Ok(Linked::new(order))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::create_key;
+    use crate::settings::{Durability, MaxBytes, NatsLogin, Settings};
+    use tcp_chat_state::{Rules, Writes};
+    use tcp_chat_turn_log::KEY_BYTES;
+
+    /// A node whose key is in this folder, and the settings of its store.
+    fn node(folder: &Path) -> (Node, History) {
+        let nats = Nats {
+            servers: Vec::new(),
+            login: NatsLogin::Open,
+            ca: None,
+            stream: "A".parse().unwrap(),
+            node: "chat1".into(),
+        };
+        let node = Node {
+            nats,
+            name: "chat1".into(),
+            address: "chat1.example.org:3000".into(),
+            patience: Patience {
+                hold: Duration::from_secs(15),
+                gone_after: Duration::from_secs(6),
+                quiet: Duration::from_secs(900),
+            },
+            kept: Kept { age: Duration::from_secs(3600), bytes: 1 << 30 },
+            key_file: folder.join("cluster.key"),
+        };
+        create_key(&node.key_file).unwrap();
+        let (durability, max_bytes) = (Durability::Crash, MaxBytes::Unlimited);
+        let path = Some(folder.join("chat.db"));
+        (node, History { path, durability, retain: None, retain_messages: None, max_bytes })
+    }
+
+    /// Makes the store that of the node, at the beginning of a log with this key.
+    fn enters(node: &Node, history: &History, key: &Key, policy: Option<Rules>) {
+        let (order, _) = node.order(history, key.clone(), Begin::Empty).unwrap();
+        let place = order.log().place().0;
+        let (mut store, ..) = Store::open_as(history, Some(&node.name)).unwrap();
+        store.enter_cluster(&node.name, &place).unwrap();
+        let mut writes = Writes { policy: policy.map(Box::new), ..Writes::default() };
+        store.commit_at(&mut writes, Some(&place)).unwrap();
+        store.close().unwrap();
+    }
+
+    #[test]
+    fn the_store_of_another_cluster_is_refused() {
+        let policy = Rules::from(&Settings::default());
+        for is_own in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let (node, history) = node(folder.path());
+            let key = if is_own { node.key().unwrap() } else { Key::new(&[9; KEY_BYTES]).unwrap() };
+            enters(&node, &history, &key, Some(policy.clone()));
+            let opened = node.open(&history).map(|opened| opened.found.rules);
+            match opened {
+                Ok(rules) => assert_eq!((is_own, rules.as_ref()), (true, Some(&policy))),
+                Err(why) => {
+                    assert!(!is_own && why.to_string().contains("another cluster key"), "{why}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_store_of_a_node_without_a_policy_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (node, history) = node(folder.path());
+        enters(&node, &history, &node.key().unwrap(), None);
+        assert!(matches!(node.open(&history), Err(NodeError::NoPolicy(_))));
+    }
+}

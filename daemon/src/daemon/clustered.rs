@@ -197,3 +197,32 @@ mod node {
 }
 
 pub(super) use node::{Tasks, check_login};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Cause;
+
+    #[test]
+    fn only_a_store_that_cannot_follow_the_log_is_marked() {
+        for (cause, is_marked) in [
+            (Cause::Diverged, true),
+            (Cause::OtherGeneration, true),
+            (Cause::AwayTooLong, true),
+            (Cause::LogForgot, false),
+            (Cause::TooOld, false),
+            (Cause::Replaced, false),
+            (Cause::NameInUse, false),
+            (Cause::NoCluster, false),
+            (Cause::LostPlace, false),
+            (Cause::StreamUnusable, false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut settings = Settings::default();
+            settings.history.path = Some(folder.path().join("chat.db"));
+            let fatal = ended(Stopped { cause, reason: "it ended".into() }, &settings);
+            assert!(matches!(fatal, Fatal::Stopped(_)));
+            assert_eq!(Store::is_outdated(&settings.history), is_marked, "{cause:?}");
+        }
+    }
+}

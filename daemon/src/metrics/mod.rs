@@ -257,6 +257,12 @@ impl Hub {
         self.commit.observe(took.as_secs_f64());
     }
 
+    /// How many commits there were.
+    #[cfg(test)]
+    pub fn commits(&self) -> u64 {
+        self.commit.get_sample_count()
+    }
+
     /// Counts a turn that was not committed.
     pub fn not_kept(&self) {
         self.store_errors.inc();

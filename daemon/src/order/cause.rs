@@ -27,7 +27,7 @@ pub enum Cause {
     Replaced,
     /// Another process has the name or the number of this node.
     NameInUse,
-    /// Nobody has begun the log.
+    /// The log has no first entry.
     NoCluster,
     /// A fault of this program: the order does not know what the state has.
     LostPlace,

@@ -3,10 +3,19 @@
 //! rules). Called by [`super::Linked`], which moves the words to and from the task of the stream. Pure: never touches a
 //! socket, a disk or a clock.
 //!
-//! `words` takes what the task brings, `reading` turns records into turns and events, and `heard` distrusts the records that the
-//! stream did not give itself. `life` does what becomes due with time: start, beats, the end of silent nodes, resends. `raise` brings
-//! all nodes to the behaviour of a newer version, `elsewhere` leaves a server over which nothing is ordered. `begin` has what an
-//! order begins with, `stopped` the sentences for the operator.
+//! | file | what |
+//! | --- | --- |
+//! | `begin.rs` | what an order begins with |
+//! | `words.rs` | takes what the task brings |
+//! | `heard.rs` | distrusts the records that the stream did not give itself |
+//! | `reading.rs` | turns records into turns and events |
+//! | `own.rs` | the numbers of this node's turns that are in flight |
+//! | `life.rs` | does what becomes due with time: start, beats, the end of silent nodes, resends |
+//! | `beat.rs` | what each node tells the others all the time |
+//! | `raise.rs` | brings all nodes to the behaviour of a newer version |
+//! | `elsewhere.rs` | leaves a server over which nothing is ordered |
+//! | `pulse.rs` | the clock that stands still while the log does |
+//! | `stopped.rs` | the sentences for the operator |
 
 mod beat;
 mod begin;

@@ -1,8 +1,16 @@
 //! Owns the order of turns: a node proposes a turn, and later gets back the turns that all nodes apply next, its own and
 //! those of others. Called by the hub. Never reads or applies a turn, and never waits.
 //!
-//! [`Local`] is the order of a daemon that is alone, `LogOrder` that of a cluster's node. `stream` has the words between
-//! the latter and the task that talks with the stream, and `Linked` moves them. The hub has one of them, as [`Orders`].
+//! | file | what |
+//! | --- | --- |
+//! | `orders.rs` | the order that the hub has: one of the next two |
+//! | `local.rs` | that of a daemon without a cluster |
+//! | `log.rs` | that of a cluster's node, in several files |
+//! | `linked.rs` | moves the words between it and the task of the stream |
+//! | `stream.rs` | these words |
+//! | `cause.rs` | why an order ends its process, and what helps against that |
+//! | `report.rs` | what an order tells about itself |
+//! | `slow.rs` | the log of the tests |
 
 mod cause;
 #[cfg(feature = "cluster")]

@@ -1,21 +1,10 @@
 //! What happens to the orders when servers and nodes are killed or paused.
 
-use crate::nodes::{Load, Node, check, until};
+use crate::nodes::{LIMIT, Load, Node, check, more, until};
 use crate::servers::{Servers, skip};
 use crate::{STEADY, first, three};
 use std::time::Duration;
 use tcp_chatd::order::Begin;
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Waits until each node got so many more turns back.
-async fn more(nodes: &[Node], turns: usize) {
-    let before: Vec<_> = nodes.iter().map(Node::count).collect();
-    until("turns come back", LIMIT, || {
-        nodes.iter().zip(&before).all(|(node, count)| node.count() > count + turns)
-    })
-    .await;
-}
 
 fn load(nodes: &[Node], load: Load) {
     for node in nodes {

@@ -1,16 +1,13 @@
 //! What someone with access to NATS and without the key publishes: records with headers of his own, and records on the subjects
 //! that only the server should use. No node may stop, skip an entry or take another time because of it.
 
-use crate::nodes::{Node, check, until};
+use crate::nodes::{LIMIT, Node, check, more, until};
 use crate::servers::{Servers, skip};
 use crate::{STEADY, first, three};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 use tcp_chatd::cluster::Admin;
 use tcp_chatd::order::Begin;
-
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// A connection that publishes whatever it is told, byte for byte.
 struct Intruder(TcpStream);
@@ -42,15 +39,6 @@ impl Intruder {
         self.0.write_all(&[headers, body, b"\r\nPING\r\n"].concat()).unwrap();
         self.wait();
     }
-}
-
-/// Waits until each node got so many more turns back.
-async fn more(nodes: &[Node], turns: usize) {
-    let before: Vec<_> = nodes.iter().map(Node::count).collect();
-    until("turns come back", LIMIT, || {
-        nodes.iter().zip(&before).all(|(node, count)| node.count() > count + turns)
-    })
-    .await;
 }
 
 /// Headers with the names of the server's, in each form that a server takes.

@@ -10,7 +10,7 @@ use tcp_chat_turn_log::{Digest, Generation, KEY_BYTES, Key};
 use tcp_chatd::cluster::{self, Nats};
 use tcp_chatd::order::{
     Begin, Identity, KNOWN, Linked, LogOrder, Next, Order, OrderEvent, Ordered, Patience, Place, Process,
-    Readiness,
+    Readiness, Serves,
 };
 use tokio::task::JoinSet;
 
@@ -19,6 +19,9 @@ pub(crate) const PATIENCE: Patience = Patience {
     gone_after: Duration::from_secs(6),
     quiet: Duration::from_secs(900),
 };
+
+/// How long a test waits for what must happen.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a node has done.
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) seen: Arc<Mutex<Seen>>,
+    /// Whether it may give copies of its store.
+    pub(crate) serves: Serves,
     load: tokio::sync::watch::Sender<Option<Load>>,
     paused: tokio::sync::watch::Sender<bool>,
     /// Both end with the node.
@@ -163,9 +168,12 @@ impl Hub {
     }
 }
 
+/// The bytes of the key of the test's cluster.
+pub(crate) const KEY: [u8; KEY_BYTES] = [8; KEY_BYTES];
+
 /// The key of the test's cluster.
 pub(crate) fn key() -> Key {
-    Key::new(&[8; KEY_BYTES]).unwrap()
+    Key::new(&KEY).unwrap()
 }
 
 /// How the first node begins.
@@ -205,8 +213,9 @@ impl Node {
         let (paused, paused_out) = tokio::sync::watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(hub.run(load_out, paused_out));
+        let serves = ends.serves.clone();
         tasks.spawn(cluster::run(nats, ends));
-        Self { seen, load, paused, tasks }
+        Self { seen, serves, load, paused, tasks }
     }
 
     pub(crate) fn load(&self, load: Option<Load>) {
@@ -238,16 +247,24 @@ pub(crate) async fn until(what: &str, limit: Duration, mut is: impl FnMut() -> b
     }
 }
 
+/// Waits until each node got so many more turns back.
+pub(crate) async fn more(nodes: &[Node], turns: usize) {
+    let before: Vec<_> = nodes.iter().map(Node::count).collect();
+    until("turns come back", LIMIT, || {
+        nodes.iter().zip(&before).all(|(node, count)| node.count() > count + turns)
+    })
+    .await;
+}
+
 /// Ends the load, waits until everything came back, and compares the nodes.
 pub(crate) async fn check(nodes: &[Node]) {
     for node in nodes {
         node.load(None);
     }
-    let limit = Duration::from_secs(30);
-    until("everything comes back", limit, || nodes.iter().all(|n| n.seen.lock().unwrap().in_flight == 0))
+    until("everything comes back", LIMIT, || nodes.iter().all(|n| n.seen.lock().unwrap().in_flight == 0))
         .await;
     let lengths = || nodes.iter().map(|node| node.seen.lock().unwrap().turns.len()).collect::<BTreeSet<_>>();
-    until("all nodes have read the same", limit, || lengths().len() == 1).await;
+    until("all nodes have read the same", LIMIT, || lengths().len() == 1).await;
     let first = nodes[0].seen.lock().unwrap().turns.clone();
     let distinct: BTreeSet<_> = first.iter().copied().collect();
     assert_eq!(distinct.len(), first.len(), "a turn was applied twice");

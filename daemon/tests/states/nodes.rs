@@ -2,11 +2,12 @@
 //! place. Used by the test that replays a log. Never proposes a turn.
 
 use super::sealed;
+use super::sqlite::history;
 use super::state::rules;
 use tcp_chat_protocol::Timestamp;
 use tcp_chat_state::{Snapshot, State, Writes};
 use tcp_chat_turn_log::{Digest, Entry, Reader, Record, Saved};
-use tcp_chatd::settings::{Durability, History, MaxBytes};
+use tcp_chatd::settings::History;
 use tcp_chatd::store::Store;
 
 pub(crate) struct Node {
@@ -24,13 +25,7 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(name: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let history = History {
-            path: Some(folder.path().join("log.db")),
-            durability: Durability::Crash,
-            retain: None,
-            retain_messages: None,
-            max_bytes: MaxBytes::Unlimited,
-        };
+        let history = history(&folder);
         let (mut store, _, found) = Store::open_as(&history, Some(name)).unwrap();
         let reader = sealed::reader();
         store.enter_cluster(name, &reader.saved().encode()).unwrap();

@@ -7,6 +7,17 @@ use tcp_chat_state::{Erasure, ErasureStep, Past, Snapshot, Sought, Writes};
 use tcp_chatd::settings::{Durability, History, MaxBytes};
 use tcp_chatd::store::Store;
 
+/// The settings of a store in this folder, without limits.
+pub(crate) fn history(folder: &tempfile::TempDir) -> History {
+    History {
+        path: Some(folder.path().join("log.db")),
+        durability: Durability::Crash,
+        retain: None,
+        retain_messages: None,
+        max_bytes: MaxBytes::Unlimited,
+    }
+}
+
 pub(crate) struct Sqlite {
     /// `None` only while the file is reopened.
     store: Option<Store>,
@@ -18,13 +29,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let history = History {
-            path: Some(folder.path().join("log.db")),
-            durability: Durability::Crash,
-            retain: None,
-            retain_messages: None,
-            max_bytes: MaxBytes::Unlimited,
-        };
+        let history = history(&folder);
         let (store, _, found) = Store::open(&history).unwrap();
         Self { store: Some(store), found: Some(found), history, _folder: folder }
     }

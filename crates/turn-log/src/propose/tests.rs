@@ -1,6 +1,11 @@
+//! Tests of what is published and when, and of what comes back.
+
 use super::*;
-use crate::body::Behaviours;
+use crate::body::{Behaviours, Gone};
 use crate::entry::{BODY_BYTES, Digest};
+use crate::feed::Record;
+use crate::members::Void;
+use crate::news::News;
 use crate::{LogTime, Step};
 
 const ME: NodeId = NodeId(1);

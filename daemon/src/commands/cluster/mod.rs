@@ -9,7 +9,7 @@ use crate::cluster::{
     Admin, ConnectFailed, FetchError, Finding, Joined, KeyFileError, Node, NodeError, StreamError, create_key,
 };
 use crate::order::{Begin, Place};
-use crate::settings::Settings;
+use crate::settings::{Durability, Settings};
 use crate::store::{Store, StoreError};
 use found::FoundError;
 use std::time::Duration;
@@ -21,6 +21,10 @@ use tcp_chat_turn_log::{Digest, Generation, Key, Saved};
 const JOIN: Duration = Duration::from_secs(120);
 /// How long `reseed` listens for a node that runs.
 const LISTEN: Duration = Duration::from_secs(3);
+
+/// What `check` says with `history.durability = "power"`: a node has no right to see this setting of the servers.
+const POWER: &str = "note: history.durability is \"power\", and so each NATS server needs `sync_interval: always` in its section \
+                     jetstream. This command cannot see that: docs/CLUSTER.md, \"Versions and disks\", shows how to look\n";
 
 /// Runs a command.
 pub(super) fn run(command: &Cluster, settings: &Settings) -> Result<(), Failure> {
@@ -219,6 +223,9 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
 /// Checks NATS and the stream.
 async fn check(node: &Node, settings: &Settings) -> Result<(), Failure> {
     let mut faults = Vec::new();
+    if settings.history.durability == Durability::Power {
+        print(POWER)?;
+    }
     if let Err(why) = node.key() {
         print(&format!("fault: {why}\n"))?;
         faults.push("the key".to_owned());

@@ -4,7 +4,8 @@ use super::*;
 use crate::settings::Settings;
 use tcp_chat_protocol::request::Place;
 use tcp_chat_state::{
-    Chunk, NodeId, Origin, Own, Resent, ResentTo, Rules, SessionChange, SessionRow, Snapshot, UserId,
+    Chunk, ErasedSlice, Erasure, ErasureChange, ErasureStage, NodeId, Origin, Own, Redaction, Resent,
+    ResentTo, Rules, SessionChange, SessionRow, Snapshot, UserId,
 };
 
 const ANA: ConnectionId = ConnectionId(1);
@@ -43,6 +44,28 @@ fn turns_are_put_together_in_order_and_not_beyond_a_bound() {
         edge.hold.turns.pop_front();
     }
     assert_eq!(ended, ends(0..1_000).sessions);
+}
+
+/// What a redaction or an erasure rewrites is what the store has at that moment.
+#[test]
+fn a_turn_that_redacts_or_erases_is_held_alone() {
+    let redaction = Redaction { seq: 1, by: None, reason: "".into() };
+    let name = "ana".parse().unwrap();
+    let erasure = Erasure { id: 1, name, user: None, until: 6, stage: ErasureStage::Messages, below: 7 };
+    let slice = ErasedSlice { erasure, from: 0 };
+    let alone = [
+        Writes { redactions: vec![redaction], ..Writes::default() },
+        Writes { erasures: vec![ErasureChange::Done(1)], ..Writes::default() },
+        Writes { erased: vec![slice], ..Writes::default() },
+    ];
+    for writes in alone {
+        let mut edge = Edge::default();
+        for outcome in [said(7), Outcome { writes, effects: Vec::new() }, said(8), said(9)] {
+            let _ = edge.hold(outcome);
+        }
+        let chunks: Vec<_> = edge.hold.turns.iter().map(|turn| turn.writes.chunks.len()).collect();
+        assert_eq!(chunks, [1, 0, 2]);
+    }
 }
 
 #[test]

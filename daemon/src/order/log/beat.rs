@@ -1,8 +1,8 @@
-//! Owns the beats: what each node tells the others all the time, so that they notice its silence. The order makes and
-//! reads them. Never decides who is gone, and never enters the log.
+//! Owns the beats: the messages that each node sends to the others all the time, so that they notice its silence. The order makes
+//! and reads them. Never decides which node is gone, and never enters the log.
 //!
-//! A beat is sealed as an entry of generation 0. A log never has this generation, so a beat that someone publishes to the
-//! stream is void on every node. Someone without the key can only repeat one, and its number tells.
+//! A beat is sealed as an entry of generation 0. A log never has this generation, so a beat that is published to the stream is
+//! void on every node. A program without the key can only repeat a beat, and the number shows the repetition.
 
 use std::sync::Arc;
 use tcp_chat_turn_log::{Claim, Generation, Header, Key, Kind, NodeId, Sealed};

@@ -1,4 +1,4 @@
-//! Owns what an order begins with: who this node is, how long it waits, and where it goes on. Plain data.
+//! Owns what an order begins with: the identity of this node, the times that it waits, and its place in the log. Plain data.
 
 use super::Process;
 use crate::order::Place;

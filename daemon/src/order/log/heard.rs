@@ -1,5 +1,6 @@
-//! Owns the distrust of what was only heard. Records come fastest on a subject where the stream publishes them, and there someone
-//! else may be able to publish, too. The order calls it before a heard record is read. Never reads a clock.
+//! Owns the check of records that were only heard: they came on the subject where the stream publishes them. That way is the
+//! fastest, but other programs may be able to publish there, too. The order calls it before a heard record is read. Never reads a
+//! clock.
 //!
 //! A heard record is believed if it is an entry that counts, whose author agrees with this node, and whose time fits. Anything else
 //! is asked of the leader: the answer comes on a subject that was drawn at random for this connection. Only the leader's word

@@ -154,14 +154,14 @@ impl LogOrder {
             self.life.probing = None;
             return;
         }
+        if let Some(other) = self.namesake() {
+            return self.stop(stopped::same_number(&self.identity.name, &other));
+        }
         if self.is_running_before() {
             let since = *self.life.probing.get_or_insert(now);
             if now < since + PROBE {
                 return;
             }
-        }
-        if let Some(other) = self.namesake() {
-            return self.stop(stopped::same_number(&self.identity.name, &other));
         }
         let details = Details { name: self.identity.name.clone(), address: self.identity.address.clone() };
         let hello = Hello { behaviours: self.identity.behaviours, details: details.encode() };

@@ -15,7 +15,7 @@ const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
 
 /// The clock of the server that leads the stream may be ahead of the proposer's by this much, in milliseconds. Beyond it the
 /// proposer's counts.
-const AHEAD_MS: u64 = 5 * 60 * 1000;
+pub(super) const AHEAD_MS: u64 = 5 * 60 * 1000;
 
 /// The outcome of an entry that no state applies.
 const NOTHING: [u8; 32] = [0; 32];

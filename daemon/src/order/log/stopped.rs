@@ -88,7 +88,7 @@ pub(super) fn unfit(behaviour: u16) -> Stopped {
     )
 }
 
-/// Nobody has begun the log.
+/// The log has no first entry.
 pub(super) fn no_genesis() -> Stopped {
     stopped(
         Cause::NoCluster,

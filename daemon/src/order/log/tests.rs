@@ -125,6 +125,22 @@ fn of_a_copied_store_the_second_process_does_not_start() {
     world.check();
 }
 
+/// Their SHA-256 begins with the same four bytes.
+#[test]
+fn two_names_with_one_number_cannot_be_in_one_cluster() {
+    let names = ["node13192", "node26341"];
+    assert_eq!(node_id(names[0]), node_id(names[1]));
+    let mut world = World::without_nodes(15);
+    let founds = Begin::Found { generation: Generation { number: 1, tag: 9 }, base: Digest::default() };
+    for ((name, begin), process) in names.into_iter().zip([founds, Begin::Empty]).zip(1..) {
+        world.nodes.push(Node::new(name, process, begin, Disk::default(), world.now));
+        world.pass(seconds(3));
+    }
+    assert_eq!([event(&world, 0), event(&world, 1)], [None, Some("name_in_use")]);
+    let reason = &world.nodes[1].stopped.as_ref().unwrap().reason;
+    assert!(names.iter().all(|name| reason.contains(name)), "{reason}");
+}
+
 #[test]
 fn a_copied_store_whose_original_is_silent_replaces_it() {
     let mut world = World::new(4);

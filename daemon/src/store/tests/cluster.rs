@@ -164,8 +164,8 @@ async fn a_backup_of_a_node_is_of_the_same_log() {
     assert_eq!((from, before), (1, vec![(found.log.id, 1)]));
 }
 
-#[test]
-fn only_the_copy_of_a_node_is_installed() {
+#[tokio::test]
+async fn only_the_copy_of_a_node_is_installed() {
     let dir = tempfile::tempdir().unwrap();
     let [to, copy] = ["chat.db", "copy.db"].map(|name| dir.path().join(name));
     let (mut store, ..) = open(&history(&copy));
@@ -173,6 +173,16 @@ fn only_the_copy_of_a_node_is_installed() {
     store.close().unwrap();
     let refused = Store::install(&history(&to), &copy, "chat2").unwrap_err();
     assert!(matches!(refused, StoreError::NoNode { .. }), "{refused}");
+    // The copy of a node that is cut off, behind its first page or before its last one.
+    let (of_node, whole) = node_with_copy(dir.path(), "node.db", 40).await;
+    drop(of_node);
+    let bytes = std::fs::read(&whole).unwrap();
+    for length in [0, 4_096, bytes.len() / 2, bytes.len() - 4_096] {
+        std::fs::write(&copy, &bytes[..length]).unwrap();
+        let refused = Store::install(&history(&to), &copy, "chat2");
+        assert!(refused.is_err(), "{length} of {} bytes were taken", bytes.len());
+        assert!(Store::is_unused(&history(&to)).unwrap());
+    }
     std::fs::write(&copy, vec![b'x'; 8_192]).unwrap();
     let refused = Store::install(&history(&to), &copy, "chat2").unwrap_err();
     assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");

@@ -23,6 +23,7 @@ fn failing(count: u32) -> (Nodes, rusqlite::Connection, tempfile::TempDir) {
         node.logs_in(at, at);
     }
     all.settles();
+    refused(&mut all, 50);
     all.nodes[0].takes(0);
     let other = rusqlite::Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -164,6 +165,18 @@ fn the_place_of_turns_without_writes_is_kept_after_some_time_and_after_many_turn
     assert!(all.nodes[0].hub.shared.unkept.is_none());
 }
 
+#[test]
+fn a_place_that_is_kept_does_not_go_back() {
+    let (mut all, other, _folder) = failing(1);
+    assert!(all.nodes[0].hub.shared.unkept.is_some(), "of the refused turn before the failure");
+    drop(other);
+    let node = &mut all.nodes[0];
+    node.hub.failing = node.hub.failing.take().map(|(why, _)| (why, tokio::time::Instant::now()));
+    node.hub.chores();
+    assert!(node.hub.failing.is_none());
+    assert!(node.hub.shared.unkept.is_none(), "the held turn behind it has a later place");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_ends_applies_what_comes_before_its_end_and_keeps_its_place() {
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +202,7 @@ async fn a_node_that_ends_applies_what_comes_before_its_end_and_keeps_its_place(
     let before = node.hub.store.node().unwrap().place.clone();
     let ended = node.hub.finish().await;
     assert!(matches!(ended, Ended::Clean), "{ended:?}");
-    let history = super::nodes::history(Some(path));
+    let history = crate::hub::turn::tests::history(Some(path));
     let (store, _, found) = Store::open_as(&history, Some("chat1")).unwrap();
     assert_eq!(found.head, 1);
     assert_eq!(

@@ -3,13 +3,13 @@
 
 use crate::edge::{Ask, Command, Read};
 use crate::hub::shared::Shared;
-use crate::hub::turn::tests::login;
+use crate::hub::turn::tests::{history, login};
 use crate::hub::waiting::Waiting;
 use crate::hub::{BannedAddresses, Closed, Directory, Entry, Hub, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::order::slow::Slow;
 use crate::order::{MemberNow, Next, OrderEvent, Ordered, Orders};
-use crate::settings::{Durability, History, MaxBytes, Settings};
+use crate::settings::{History, Settings};
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -61,10 +61,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(node: NodeId, rules: Rules, path: Option<PathBuf>) -> Self {
-        let history = history(path);
+    fn new(node: NodeId, rules: Rules, history: &History) -> Self {
         let name = format!("chat{}", node.0);
-        let (mut store, _, mut found) = Store::open_as(&history, Some(&name)).unwrap();
+        let (mut store, _, mut found) = Store::open_as(history, Some(&name)).unwrap();
         // All nodes have the log of the first one.
         found.log = LogId { id: "log".into(), ..found.log };
         store.enter_cluster(&name, b"begin").unwrap();
@@ -162,12 +161,6 @@ impl Node {
     }
 }
 
-/// The settings of a store at this path, or in memory.
-pub(super) fn history(path: Option<PathBuf>) -> History {
-    let (durability, max_bytes) = (Durability::Crash, MaxBytes::Unlimited);
-    History { path, durability, retain: None, retain_messages: None, max_bytes }
-}
-
 /// The command of a line.
 pub(super) fn command(line: &str) -> Command {
     let (id, request) = parse(line.as_bytes(), &Bounds { msg_bytes: 1 << 20, rooms: 8 }).unwrap();
@@ -222,13 +215,21 @@ impl Nodes {
 
     /// The same, with the store of the first one at this path.
     pub(super) fn at(count: u32, mut path: Option<PathBuf>, adjust: impl FnOnce(&mut Rules)) -> Self {
+        let histories: Vec<_> = (0..count).map(|_| history(path.take())).collect();
+        Self::with(&histories, adjust)
+    }
+
+    /// A node for each of these stores.
+    pub(super) fn with(histories: &[History], adjust: impl FnOnce(&mut Rules)) -> Self {
         let mut settings = Settings::default();
         let limits = &mut settings.limits;
         (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
         (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
         let mut rules = Rules::from(&settings);
         adjust(&mut rules);
-        let nodes = (1..=count).map(|n| Node::new(NodeId(n), rules.clone(), path.take())).collect();
+        let count = u32::try_from(histories.len()).unwrap();
+        let nodes =
+            (1..).zip(histories).map(|(n, history)| Node::new(NodeId(n), rules.clone(), history)).collect();
         let mut all = Self { nodes, time: 1_795_468_094_007 };
         all.turn(NodeId::LOCAL, vec![Intent::NodeUp(NodeId::LOCAL), Intent::Start(Box::new(rules))]);
         for node in 1..=count {

@@ -1,8 +1,10 @@
 //! Tests of the work that no client has asked for: which node proposes it, and when.
 
 use super::nodes::{Nodes, command};
-use super::{ask, two};
+use super::{ask, ids, say, two};
+use crate::hub::turn::tests::history;
 use crate::hub::{Control, Entry};
+use crate::settings::History;
 use tcp_chat_protocol::Name;
 use tcp_chat_state::{Intent, UserCommand};
 use tokio::sync::oneshot;
@@ -106,16 +108,62 @@ fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
 fn turns_that_came_back_together_are_committed_together_and_delivered_in_order() {
     let mut all = two();
     for id in 1..=3 {
-        all.nodes[0].asks(0, &[super::say(id, "hello")]);
+        all.nodes[0].asks(0, &[say(id, "hello")]);
         all.nodes[0].works();
         all.order(0);
     }
+    let before = commits(&all);
     all.turn(tcp_chat_state::NodeId(7), vec![Intent::Seal]);
     all.nodes[0].works();
     let got = all.nodes[0].takes(0);
-    assert_eq!(super::ids(&got), [1, 2, 3]);
+    assert_eq!((ids(&got), commits(&all) - before), (vec![1, 2, 3], 1));
     let place = all.nodes[0].hub.store.node().unwrap().place.clone();
     all.nodes[1].works();
     assert_eq!(all.nodes[1].takes(1).len(), 3);
     assert_eq!(all.nodes[1].hub.store.node().unwrap().place, place, "the place of the last turn");
+}
+
+/// How many transactions the store of the first node has committed.
+fn commits(all: &Nodes) -> u64 {
+    all.nodes[0].hub.metrics.hub.commits()
+}
+
+#[test]
+fn a_turn_that_redacts_is_committed_alone() {
+    let mut all = two();
+    all.nodes[1].asks(1, &[say(1, "first")]);
+    all.settles();
+    let redact = ask("REDACT", 3, r#"{"room":"lobby","seq":1}"#);
+    for line in [say(2, "before it"), redact, say(4, "behind it"), say(5, "and with that")] {
+        all.nodes[1].asks(1, &[line]);
+        all.nodes[1].works();
+        assert!(all.order(1));
+    }
+    let before = commits(&all);
+    all.nodes[0].works();
+    assert_eq!(commits(&all) - before, 3, "before it, it, and the two behind it together");
+    all.settles();
+    let redacted = all.nodes[1].takes(1).len();
+    assert_eq!((all.nodes[0].state().counts().head, redacted > 0), (4, true));
+}
+
+#[test]
+fn each_node_proposes_by_its_own_limits_and_the_strictest_counts() {
+    let keeps = |messages| History { retain_messages: Some(messages), ..history(None) };
+    let mut all = Nodes::with(&[keeps(4), keeps(2)], |_| {});
+    all.nodes[0].opens(0);
+    all.nodes[0].logs_in(0, 0);
+    all.settles();
+    for id in 1..=6 {
+        all.nodes[0].asks(0, &[say(id, "hello")]);
+        all.settles();
+    }
+    let removes = |all: &mut Nodes, node: usize| {
+        all.nodes[node].hub.remove_old().unwrap();
+        all.settles();
+        all.nodes.iter().map(|node| node.state().oldest()).collect::<Vec<_>>()
+    };
+    assert_eq!(removes(&mut all, 0), [3, 3]);
+    assert_eq!(removes(&mut all, 1), [5, 5], "also of a node that does no slow work");
+    assert_eq!(removes(&mut all, 0), [5, 5], "what is removed does not come back");
 }

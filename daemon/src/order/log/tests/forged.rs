@@ -1,5 +1,6 @@
-//! What someone publishes where only the stream should, and records that the stream has removed.
+//! What someone publishes where only the stream should, a stream with a wrong clock, and records that it has altered or removed.
 
+use super::super::reading::AHEAD_MS;
 use super::*;
 use tcp_chat_turn_log::LogTime;
 
@@ -39,6 +40,46 @@ fn an_entry_that_was_heard_with_a_forged_time_does_not_set_it() {
     for node in &world.nodes {
         assert!(node.order.reader.time() <= world.records.last().unwrap().stamp);
     }
+}
+
+/// The turns of this test have the time 0 at their proposers.
+#[test]
+fn a_server_with_a_wrong_clock_does_not_set_the_time_of_the_log() {
+    let mut world = World::new(25);
+    world.ahead = 3_600_000;
+    world.pass(seconds(10));
+    // A start has no time of its proposer.
+    world.restart(1);
+    world.heal();
+    world.check();
+    let before = world.nodes[0].disk.time;
+    assert!(world.nodes.iter().all(|node| node.disk.time == before), "the times differ");
+    assert_eq!(before, AHEAD_MS, "as far as a clock may be ahead");
+    // The next server is right, and the time does not go back.
+    world.ahead = 0;
+    world.load = 8;
+    world.pass(seconds(5));
+    world.heal();
+    assert!(world.nodes.iter().all(|node| node.disk.time == before));
+}
+
+#[test]
+fn a_record_that_was_altered_is_noticed_after_a_reconnect() {
+    let mut world = World::new(26);
+    world.pass(seconds(3));
+    world.heal();
+    let applied = world.nodes[1].order.reader.claim().applied;
+    let altered = &mut world.records[usize::try_from(applied).unwrap() - 4].bytes;
+    let mut bytes = altered.to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    *altered = bytes.into();
+    world.cut(1, seconds(1));
+    world.pass(seconds(5));
+    assert_eq!([event(&world, 0), event(&world, 1)], [None, Some("log_forgot")]);
+    // Also a process that starts again knows what it has read.
+    world.restart(2);
+    world.pass(seconds(5));
+    assert_eq!(event(&world, 2), Some("log_forgot"));
 }
 
 #[test]

@@ -36,6 +36,8 @@ impl Dice {
 pub(super) struct Disk {
     pub(super) place: Option<Place>,
     pub(super) turns: Vec<u64>,
+    /// The time of the last turn.
+    pub(super) time: u64,
 }
 
 /// A process, and what its hub has seen.
@@ -92,6 +94,8 @@ pub(super) struct World {
     pub(super) answers: usize,
     /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
     pub(super) lie: u64,
+    /// The clock of the server that leads the stream is ahead by this, in milliseconds.
+    pub(super) ahead: u64,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
     last: Duration,
@@ -168,6 +172,7 @@ impl Node {
                         _ => None,
                     };
                     self.disk.turns.extend(number);
+                    self.disk.time = turn.time;
                     let mut outcome = [0; 32];
                     outcome[..8].copy_from_slice(&(self.disk.turns.len() as u64).to_be_bytes());
                     outcome[8] = u8::from(self.diverges);
@@ -223,6 +228,7 @@ impl World {
             first: 1,
             answers: 32,
             lie: 0,
+            ahead: 0,
             on_the_way: BTreeMap::new(),
             sent: 0,
             last: Duration::ZERO,
@@ -307,7 +313,7 @@ impl World {
             match parcel {
                 Parcel::Publish(bytes) => {
                     let sequence = self.records.len() as u64 + 1;
-                    let stamp = LogTime(1_000 + u64::try_from(self.now.as_millis()).unwrap());
+                    let stamp = LogTime(1_000 + self.ahead + u64::try_from(self.now.as_millis()).unwrap());
                     self.records.push(Record { sequence, stamp, bytes });
                     let record = self.records.last().unwrap().clone();
                     if self.lie > 0 {
