@@ -1,9 +1,7 @@
 use super::*;
 use crate::auth::Proof;
-use crate::edge::Command;
-use crate::edge::{Ask, LoginAsk, Secret};
+use crate::edge::{Ask, Command, LIGHT_BYTES, LoginAsk, Secret};
 use crate::hub::gather::{ENCODED_BYTES, TURN_BYTES};
-use crate::hub::waiting::LIGHT_BYTES;
 use crate::hub::{BannedAddresses, Control, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::order::{Local, Orders};
