@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 46, 48
 # One colour for each server, in their order; readable with colour blindness, too.
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"]
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777", "#56b4e9"]
 
 
 def _frame(title, y_label, parts):

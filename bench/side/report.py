@@ -7,7 +7,7 @@ import subprocess
 from datetime import date
 
 from . import plots
-from .figures import OURS, Figures, digits, field, mib, millions, ms_of_us, step, table
+from .figures import OURS, RELAY, Figures, digits, field, mib, millions, ms_of_us, step, table
 
 PER_SECOND, CPU = field("per_second"), field("cpu_per_million")
 P50, P99 = field("p50_us"), field("p99_us")
@@ -48,7 +48,7 @@ def write(results, out):
     for name, svg in _plots(figures).items():
         (out / name).write_text(svg)
     parts = [_head(results), _fanout(figures), _latency(figures), _people(figures, results), _start(figures),
-             _ratios(figures), _growth(figures), _not_said(results, figures)]  # fmt: skip
+             _search(figures), _ratios(figures), _growth(figures), _not_said(results, figures)]  # fmt: skip
     (out / "BENCHMARKS.md").write_text("\n".join(parts))
 
 
@@ -88,7 +88,7 @@ def _head(results):
     )
     return f"""# Benchmarks
 
-tcp-chatd compared with four alternatives, under the same load on the same machine, in alternating runs. `bench/compare`
+tcp-chatd compared with four alternatives and with a bare relay, under the same load on the same machine, in alternating runs. `bench/compare`
 writes this page; no figure is typed by hand. To run it again (about 15 minutes, as root on Debian, which provides the
 other servers):
 
@@ -196,6 +196,23 @@ later. tcp-chatd starts with a million messages in its store; the others have no
 """
 
 
+def _search(figures):
+    """SEARCH while the index is a whole store behind."""
+
+    def ms(name):
+        return figures.cell("search-behind", OURS, field(name), ms_of_us)
+
+    first = next((run["first"] for run in figures.found if run["task"] == "search-behind"), None)
+    if first is None:
+        return ""
+    return f"""## Search behind
+tcp-chatd starts with {first["head"]:,} messages and without its search index, and a client searches at once. The first reply
+says how far the index reached: `indexed` {first["indexed"]:,} of {first["head"]:,}.
+
+{table(["SEARCH, p50 ms", "longest, ms"], [[ms("p50_us"), ms("max_us")]])}
+"""
+
+
 def _ratios(figures):
     wanted = [(f"deliveries, {x}", task, PER_SECOND, True) for task, x in FANOUT]
     wanted += [(f"CPU, {x}", task, CPU, False) for task, x in FANOUT]
@@ -209,14 +226,16 @@ def _ratios(figures):
     for shown, task, read, more in wanted:
         ours = figures.median(task, OURS, read)
         best, whose = figures.best_peer(task, read, more)
-        nats = figures.median(task, "nats-server", read)
+        nats, relay = figures.median(task, "nats-server", read), figures.median(task, RELAY, read)
         if ours is None or not best:
             continue
-        rows.append([shown, "more" if more else "less", f"{ours / best:.2f} ({whose})", f"{ours / nats:.2f}" if nats else "–"])
+        rows.append([shown, "more" if more else "less", f"{ours / best:.2f} ({whose})", f"{ours / nats:.2f}" if nats else "–",
+                     f"{ours / relay:.2f}" if relay else "–"])
     return f"""## tcp-chatd against the best of the others
-The ratio of the medians of the same rounds.
+The ratio of the medians of the same rounds. The bare relay (`bench/src/relay.rs`) passes lines on, with the libraries that
+tcp-chatd uses: it has no names, no rooms, no checks and no store, and a line of it is shorter.
 
-{table(["figure", "better is", "to the best peer", "to nats-server"], rows)}
+{table(["figure", "better is", "to the best peer", "to nats-server", "to the bare relay"], rows)}
 """
 
 
@@ -230,8 +249,7 @@ def _growth(figures):
     head = ["what happens", "seconds", "CPU seconds", "others' p99 before, ms", "others' p99 during it, ms", "longest, ms"]
     return f"""## Growth
 Many clients act at once on tcp-chatd, while 100 members of another room send 200 messages a second. The table shows what
-those members notice. (Server and load have one processor each. If ten thousand clients act at the same moment, the others
-wait while the daemon reads their requests.)
+those members notice. (Server and load have one processor each.)
 
 {table(head, rows)}
 """

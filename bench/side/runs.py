@@ -45,6 +45,7 @@ def whole():
         Task("idle", "idle", "--steps", "2000,5000,10000", "--after", "15", ttl="4s"),
         Task("logins", "logins", "--count", "2000"),
         Task("start", "start"),
+        Task("search-behind", "search", "--count", "20", only="tcp-chatd"),
         Task("growth-rooms", "growth", "--what", "rooms", "--size", "10000", **growth),
         Task("growth-expiry", "growth", "--what", "expiry", "--size", "10000", "--over", "1", "--ttl", "4",
              ttl="4s", **growth),
@@ -69,6 +70,7 @@ def short():
         Task("idle", "idle", "--steps", "50,100", "--per-room", "10"),
         Task("logins", "logins", "--count", "50"),
         Task("start", "start"),
+        Task("search-behind", "search", "--count", "3", only="tcp-chatd"),
         Task("growth-rooms", "growth", "--what", "rooms", "--size", "200", **growth),
         Task("growth-expiry", "growth", "--what", "expiry", "--size", "100", "--ttl", "1", ttl="1s", **growth),
         Task("growth-user", "growth", "--what", "user", "--size", "60", **growth),
@@ -134,13 +136,21 @@ class Runner:
         folder = self.folder / "run"
         shutil.rmtree(folder, ignore_errors=True)
         server = Server(kind, folder, self.certs, task.ttl)
+        if task.name == "search-behind":
+            # Without the index, the daemon begins a new one.
+            self._copy_full(folder, lambda name: "-search" not in name)
         if task.name == "start":
             if kind is self.kinds[0]:
-                for file in (self.folder / "full").glob("chat.db*"):
-                    shutil.copy(file, folder)
+                self._copy_full(folder, lambda name: True)
             return self._load(server, ["start"], server.command)
         with server:
             return self._load(server, list(task.arguments))
+
+    def _copy_full(self, folder, wanted):
+        """Copies files of the store with many messages."""
+        for file in (self.folder / "full").glob("chat.db*"):
+            if wanted(file.name):
+                shutil.copy(file, folder)
 
     def _load(self, server, arguments, command=()):
         """Runs the load on its own processor. Returns its result, and the processor time of everything else."""

@@ -13,6 +13,8 @@ PEERS = Path(__file__).resolve().parent.parent / "peers"
 SERVER_CPU, LOAD_CPU = "0", "1"
 # inspircd accepts waiting clients once a second: with 32 at a time, as for the others, it would be 32 a second.
 INSPIRCD_AT_ONCE = 512
+# Tokio and rustls that pass lines on: the yardstick (bench/src/relay.rs).
+RELAY = "bare relay"
 # The timeout of a start and of an end, in seconds.
 PATIENCE = 30
 
@@ -40,8 +42,9 @@ class Kind:
         return (said.stdout or said.stderr).strip().splitlines()[0]
 
 
-def kinds(daemon):
-    """All servers, ours first. In the commands, {settings} is the settings file."""
+def kinds(daemon, load="tcp-chat-bench"):
+    """All servers, ours first. In the commands, {settings} is the settings file, {port} the port, {certs} the folder with
+    the certificate. The bare relay is part of the load, and no peer."""
     irc = "nothing; a line for each message, at most 512 bytes"
     return [
         Kind("tcp-chatd", "chat", "tcp-chatd.toml", [daemon, "--config", "{settings}"],
@@ -55,6 +58,9 @@ def kinds(daemon):
         Kind("inspircd", "irc", "inspircd.conf",
              ["inspircd", "--runasroot", "--nofork", "--config={settings}"],
              ["inspircd", "--version"], irc, "inspircd", INSPIRCD_AT_ONCE),
+        Kind(RELAY, "chat", None,
+             [load, "relay", "--address", "127.0.0.1:{port}", "--certificate", "{certs}/server.pem", "--key", "{certs}/server.key"],
+             [load, "--version"], "nothing: no names, no rooms, no checks; what TLS and sockets cost alone"),
     ]  # fmt: skip
 
 
@@ -89,17 +95,20 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.process = None
-        settings = (PEERS / kind.settings).read_text()
+        settings = (PEERS / kind.settings).read_text() if kind.settings else ""
         fill = {
             "@DIR@": self.folder, "@PORT@": self.port, "@PLAIN@": free_port(), "@CERTS@": self.certs,
             "@CERT@": self.certs / "server.pem", "@KEY@": self.certs / "server.key", "@TTL@": ttl,
         }  # fmt: skip
         for word, value in fill.items():
             settings = settings.replace(word, str(value))
-        file = self.folder / kind.settings
+        file = self.folder / (kind.settings or "no-settings")
         file.write_text(settings)
         os.chmod(file, 0o600)
-        command = [part.replace("{settings}", str(file)) for part in kind.command]
+        parts = {"{settings}": file, "{port}": self.port, "{certs}": self.certs}
+        command = kind.command
+        for word, value in parts.items():
+            command = [part.replace(word, str(value)) for part in command]
         self.command = ["taskset", "-c", SERVER_CPU, *command]
 
     def __enter__(self):

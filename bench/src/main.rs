@@ -11,6 +11,8 @@ mod growth;
 mod paced;
 mod people;
 mod process;
+mod relay;
+mod search;
 mod speech;
 mod start;
 mod tls;
@@ -143,6 +145,26 @@ enum Kind {
         #[arg(long, default_value_t = 120.0)]
         ttl: f64,
     },
+    /// Searches of tcp-chatd, one after the other
+    Search {
+        #[command(flatten)]
+        at: At,
+        /// Number of searches
+        #[arg(long, default_value_t = 20)]
+        count: usize,
+    },
+    /// The bare relay, as a server: what TLS and sockets cost alone
+    Relay {
+        /// Its address
+        #[arg(long)]
+        address: SocketAddr,
+        /// Its certificate, in PEM
+        #[arg(long)]
+        certificate: PathBuf,
+        /// The key of the certificate, in PEM
+        #[arg(long)]
+        key: PathBuf,
+    },
     /// Runs a hot path this many times, for an instruction counter
     Hot {
         /// The path
@@ -192,6 +214,8 @@ fn main() -> Result<()> {
             let (over, ttl) = (Duration::from_secs_f64(over), Duration::from_secs_f64(ttl));
             growth::run(&at.server()?, growth::Plan { what, size, over, ttl }, at.pid)?
         }
+        Kind::Search { at, count } => search::run(&at.server()?, count)?,
+        Kind::Relay { address, certificate, key } => return relay::run(address, &certificate, &key),
         Kind::Hot { path, rounds } => {
             let mut round = hot::prepare(path, rounds + WARM)?;
             for _ in 0..WARM {

@@ -145,6 +145,16 @@ impl TlsStream {
         self.written
     }
 
+    /// Ready when a read may give something; otherwise the task is woken then. It makes no system call.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let (unread, at) = &self.unread;
+        if unread.len() > *at || self.peer_closed {
+            return Poll::Ready(());
+        }
+        // An error is the next read's to report.
+        self.socket.poll_read_ready(cx).map(drop)
+    }
+
     /// True for TLS 1.3, false for TLS 1.2.
     #[must_use]
     pub fn is_tls_1_3(&self) -> bool {

@@ -85,6 +85,11 @@ impl Incoming {
         self.ping.is_some()
     }
 
+    /// Whether a newline or the answer to a ping is owed.
+    pub(crate) fn is_due(&self) -> bool {
+        self.owes_newline || self.has_ping()
+    }
+
     /// The reason why the peer has stopped sending text. `None`: it may send more.
     pub(crate) fn end(&self) -> Option<End> {
         self.end

@@ -87,6 +87,15 @@ impl<S> WebSocket<S> {
         }
     }
 
+    /// Would a read do something even if the stream below has nothing to read?
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let is_early = self.early.0.len() > self.early.1;
+        let is_unsent =
+            self.unflushed || self.unsent.0.len() > self.unsent.1 || matches!(self.close, Close::Due(_));
+        is_early || is_unsent || self.incoming.is_due() || self.incoming.end().is_some()
+    }
+
     /// The number of bytes since the last call that were not text: heads of frames and control frames.
     pub fn take_overhead(&mut self) -> usize {
         std::mem::take(&mut self.overhead)

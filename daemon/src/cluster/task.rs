@@ -67,7 +67,8 @@ pub async fn run(nats: Nats, mut ends: TaskEnd) {
                 let api = Api { client, stream: nats.stream.clone() };
                 let (ends, missing, unanswered) = (&mut ends, &mut missing, &mut unanswered);
                 let has_others = nats.servers.len() > 1;
-                let mut session = Session { api, lost, number, has_others, ends, missing, unanswered, reads: 0 };
+                let mut session =
+                    Session { api, lost, number, has_others, ends, missing, unanswered, reads: 0 };
                 match session.run().await {
                     End::OrderGone => return,
                     End::Lost => {

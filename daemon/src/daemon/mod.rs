@@ -53,6 +53,10 @@ const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(60);
 const ADMIN_REQUESTS: usize = 16;
 /// Threads for blocking work: reads of the store, password checks, backups.
 const BLOCKING_THREADS: usize = 16;
+/// The tasks that a thread of the runtime runs for each look at the queue that all threads share. The hub wakes the recipients of
+/// messages through that queue. By default a busy thread takes one task of dozens from it, so recipients would wait for all
+/// connections that the thread itself has found readable.
+const GLOBAL_QUEUE_INTERVAL: u32 = 1;
 
 /// Runs the daemon until it is stopped or cannot continue.
 ///
@@ -66,6 +70,7 @@ pub fn run(loaded: Loaded, log: log::Handle) -> Result<(), Fatal> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .global_queue_interval(GLOBAL_QUEUE_INTERVAL)
         .thread_name("connections")
         .build()
         .map_err(Fatal::Runtime)?;

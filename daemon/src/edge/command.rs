@@ -19,3 +19,19 @@ pub enum Command {
     /// The connection is lost.
     Lost,
 }
+
+/// The longest message that is light, in bytes of JSON. A turn writes one longer message, so that many of them do not
+/// delay all others for as many turns.
+pub const LIGHT_BYTES: usize = 64 * 1024;
+
+impl Command {
+    /// Does it cost about the same at every size of the server?
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        match self {
+            Self::Ask(_, Ask::Say(_, json)) => json.len() <= LIGHT_BYTES,
+            Self::Read(_) | Self::Refused(_) | Self::Ask(_, Ask::Ping) => true,
+            Self::Open(_) | Self::Lost | Self::Ask(..) => false,
+        }
+    }
+}

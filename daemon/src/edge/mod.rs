@@ -30,7 +30,7 @@ mod replies;
 mod settle;
 
 pub use ask::{Ask, LoginAsk, Proving, Secret};
-pub use command::Command;
+pub use command::{Command, LIGHT_BYTES};
 pub use counters::Counters;
 pub use effects::{Closing, Effect, Outcome, Read, Recipients};
 pub use gathering::Now;

@@ -5,10 +5,9 @@
 use super::encoded::{most_bytes, most_bytes_of_intents, most_bytes_of_operator};
 use super::pace::Pace;
 use super::past::Rewrites;
-use super::waiting::{LIGHT_BYTES, Waiting};
+use super::waiting::Waiting;
 use super::{Control, Entry, HELD, Hub, Outbox};
-use crate::edge::Ask;
-use crate::edge::{Command, Now};
+use crate::edge::{Ask, Command, LIGHT_BYTES, Now};
 use crate::log;
 use crate::order::Readiness;
 use std::sync::Arc;

@@ -5,15 +5,10 @@
 //! connection may send.
 
 use super::Entry;
-use crate::edge::Ask;
 use crate::edge::Command;
 use std::collections::{HashSet, VecDeque};
 use std::vec::IntoIter;
 use tcp_chat_state::{ConnectionId, IdMap};
-
-/// The longest message that comes first, in bytes of JSON. A turn writes one longer message, so that many of them do
-/// not delay all others for as many turns.
-pub(super) const LIGHT_BYTES: usize = 64 * 1024;
 
 /// The batches of each connection.
 type Rest = IdMap<ConnectionId, VecDeque<IntoIter<Command>>>;
@@ -68,7 +63,7 @@ impl Waiting {
                 // A connection that takes turns keeps its order: later messages come after its earlier requests.
                 if let Some(batches) = self.rest.get_mut(&connection) {
                     batches.push_back(list.into_iter());
-                } else if list.iter().all(is_light) && !waits(connection) {
+                } else if list.iter().all(Command::is_light) && !waits(connection) {
                     self.add_first(connection, Entry::Commands(connection, list));
                 } else {
                     self.rest.insert(connection, VecDeque::from([list.into_iter()]));
@@ -245,15 +240,6 @@ impl Waiting {
 fn is_gone(rest: &Rest, connection: ConnectionId) -> bool {
     let last = rest.get(&connection).and_then(|batches| batches.back());
     last.is_some_and(|batch| matches!(batch.as_slice().last(), Some(Command::Lost)))
-}
-
-/// Does it cost about the same at every size of the server?
-fn is_light(command: &Command) -> bool {
-    match command {
-        Command::Ask(_, Ask::Say(_, json)) => json.len() <= LIGHT_BYTES,
-        Command::Read(_) | Command::Refused(_) | Command::Ask(_, Ask::Ping) => true,
-        Command::Open(_) | Command::Lost | Command::Ask(..) => false,
-    }
 }
 
 #[cfg(test)]

@@ -183,12 +183,16 @@ impl<L: Link> Connection<L> {
                 && let Some(pause) = &mut timers.pause
             {
                 if pause.as_mut().poll(cx).is_pending() {
+                    reader.end_turn(&mut self.guard);
                     return Poll::Pending;
                 }
                 timers.pause = None;
             }
             match self.guard.outbox().poll_may_ask(cx) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    reader.end_turn(&mut self.guard);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Duration::ZERO) => {}
                 Poll::Ready(slow) => {
                     reader.read_less();
@@ -196,7 +200,7 @@ impl<L: Link> Connection<L> {
                     continue;
                 }
             }
-            match reader.poll(cx, &mut self.link, &self.guard, &self.limits, self.peer) {
+            match reader.poll(cx, &mut self.link, &mut self.guard, &self.limits, self.peer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(ReadEnd::Eof))) => {

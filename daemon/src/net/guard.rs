@@ -18,6 +18,8 @@ pub struct ConnectionGuard {
     outbox: Arc<Outbox>,
     /// Whether the hub already knows that the connection is lost.
     has_left: bool,
+    /// Whether the connection has a turn to read.
+    has_turn: bool,
 }
 
 impl ConnectionGuard {
@@ -28,7 +30,7 @@ impl ConnectionGuard {
     pub async fn enter(gate: &Gate, address: IpAddr, outbox_bytes: usize) -> Result<Self, HubGone> {
         let (id, outbox) = (gate.next_id(), Arc::new(Outbox::new(outbox_bytes)));
         gate.0.inbox.put(Entry::Open(id, address, outbox.clone())).await?;
-        Ok(Self { gate: gate.clone(), id, outbox, has_left: false })
+        Ok(Self { gate: gate.clone(), id, outbox, has_left: false, has_turn: false })
     }
 
     /// The outbox: the hub puts its answers into it.
@@ -47,6 +49,23 @@ impl ConnectionGuard {
     #[must_use]
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Has the connection a turn to read?
+    pub(super) fn has_turn(&self) -> bool {
+        self.has_turn
+    }
+
+    /// The connection has taken a turn to read.
+    pub(super) fn begin_turn(&mut self) {
+        self.has_turn = true;
+    }
+
+    /// Gives the turn back, if there is one.
+    pub(super) fn end_turn(&mut self) {
+        if std::mem::take(&mut self.has_turn) {
+            self.gate.0.read_turns.give_back();
+        }
     }
 
     /// Passes commands to the hub. Waits while its inbox is full.
@@ -75,6 +94,7 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
+        self.end_turn();
         self.leave();
     }
 }

@@ -3,6 +3,7 @@
 
 use super::identity::Identity;
 use crate::metrics::Via;
+use std::task::{Context, Poll};
 use tcp_chat_tls_stream::TlsStream;
 use tcp_chat_websocket::WebSocket;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +26,9 @@ pub trait Link: AsyncRead + AsyncWrite + Unpin + Send {
     /// Called at login. Until this call, the link wipes received bytes from its buffers as soon as they are read:
     /// they may contain a password.
     fn stop_wiping(&mut self);
+
+    /// Ready when a read may give something; otherwise the task is woken then. It makes no system call.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Bytes of the peer since the last call that no read returned, such as frame headers. They count against the
     /// byte limit of the peer.
@@ -53,6 +57,10 @@ impl Link for Box<TlsStream> {
     fn stop_wiping(&mut self) {
         TlsStream::stop_wiping(self);
     }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        TlsStream::poll_readable(self, cx)
+    }
 }
 
 /// The connection of the page: lines in the text messages of a WebSocket, over another link.
@@ -69,6 +77,10 @@ impl<L: Link> Link for WebSocket<L> {
 
     fn stop_wiping(&mut self) {
         self.get_mut().stop_wiping();
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_due() { Poll::Ready(()) } else { self.get_mut().poll_readable(cx) }
     }
 
     fn take_overhead(&mut self) -> usize {

@@ -15,6 +15,7 @@ mod listener;
 mod parse;
 mod permits;
 mod prove;
+mod read_turns;
 mod reader;
 mod socket;
 mod tcp;
@@ -90,6 +91,7 @@ struct Shared {
     inbox: Inbox,
     readers: Readers,
     permits: Permits,
+    read_turns: read_turns::ReadTurns,
     banned_addresses: BannedAddresses,
     metrics: Arc<Metrics>,
     next: AtomicU64,
@@ -121,6 +123,7 @@ impl Gate {
             inbox,
             readers,
             permits,
+            read_turns: read_turns::ReadTurns::new(),
             banned_addresses,
             metrics,
             next: AtomicU64::new(1),

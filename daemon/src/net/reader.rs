@@ -6,6 +6,7 @@ use super::identity::Identity;
 use super::link::Link;
 use super::parse;
 use super::prove::{Batch, Enrolled, Parsed, Peer};
+use super::read_turns::ReadTurns;
 use crate::edge::Command;
 use crate::hub::{Entry, HubGone};
 use crate::settings::Limits;
@@ -18,6 +19,7 @@ use std::task::{Context, Poll, ready};
 use tcp_chat_protocol::LineDecoder;
 use tcp_chat_protocol::request::Bounds;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use zeroize::Zeroize;
 
 /// The largest read, in bytes: one TLS record.
@@ -34,7 +36,16 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-type PendingPut = Pin<Box<dyn Future<Output = Result<Option<Enrolled>, HubGone>> + Send>>;
+/// What the reader waits for before it reads again.
+type Pending = Pin<Box<dyn Future<Output = Result<Waited, HubGone>> + Send>>;
+
+/// The wait is over.
+enum Waited {
+    /// The batch is in the inbox. With the password that an ENROL has set.
+    Put(Option<Enrolled>),
+    /// The connection has a turn to read; `None`: it needs none.
+    Turn(Option<OwnedSemaphorePermit>),
+}
 
 /// The read side of one connection.
 pub(super) struct ConnectionReader {
@@ -47,10 +58,14 @@ pub(super) struct ConnectionReader {
     small_reads: u8,
     /// Whether received bytes are wiped: until the login they may contain a password, a code or a token.
     wiping: bool,
-    /// A batch that waits for room in the inbox, or for the check of a password.
-    pending_put: Option<PendingPut>,
+    /// A batch that waits for room in the inbox or for the check of a password, or the wait for a turn.
+    pending: Option<Pending>,
+    /// `pending` is the wait for a turn.
+    waits_for_turn: bool,
     /// The password that an ENROL has set; the next read may contain its LOGIN.
     enrolled: Option<Box<Enrolled>>,
+    /// The last read had only light commands: the next one waits for no turn.
+    talks: bool,
 }
 
 /// Why the read side ends.
@@ -72,8 +87,10 @@ impl ConnectionReader {
             unreported: 0,
             small_reads: 0,
             wiping: true,
-            pending_put: None,
+            pending: None,
+            waits_for_turn: false,
             enrolled: None,
+            talks: false,
         }
     }
 
@@ -89,25 +106,81 @@ impl ConnectionReader {
         self.decoder.set_wiping(false);
     }
 
+    /// The connection must not read now: another one may have its turn.
+    pub(super) fn end_turn(&mut self, guard: &mut ConnectionGuard) {
+        if std::mem::take(&mut self.waits_for_turn) {
+            self.pending = None;
+        }
+        guard.end_turn();
+    }
+
+    /// Ready when the connection may read: it talks, or it has a turn. A free turn is used in the next poll of the task, which goes
+    /// to the end of the run queue, behind the connections that talk.
+    fn poll_turn<L: Link>(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut L,
+        guard: &mut ConnectionGuard,
+    ) -> Poll<()> {
+        if self.talks || guard.has_turn() {
+            return Poll::Ready(());
+        }
+        ready!(link.poll_readable(cx));
+        let turns: &ReadTurns = &guard.gate().0.read_turns;
+        if turns.try_take() {
+            guard.begin_turn();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let turn = turns.wait();
+        let mut pending: Pending = Box::pin(async move { Ok(Waited::Turn(turn.await.ok())) });
+        match pending.as_mut().poll(cx) {
+            Poll::Ready(Ok(waited)) => self.has_waited(waited, guard),
+            Poll::Ready(Err(HubGone)) => {}
+            Poll::Pending => {
+                self.pending = Some(pending);
+                self.waits_for_turn = true;
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn has_waited(&mut self, waited: Waited, guard: &mut ConnectionGuard) {
+        match waited {
+            Waited::Put(enrolled) => self.enrolled = enrolled.map(Box::new),
+            Waited::Turn(Some(turn)) => {
+                turn.forget();
+                guard.begin_turn();
+            }
+            // Nobody closes the turns.
+            Waited::Turn(None) => {}
+        }
+    }
+
     /// Reads once and passes the commands on. Ready with `Some` when the read side ends, ready with `None` after
     /// one read.
     pub(super) fn poll<L: Link>(
         &mut self,
         cx: &mut Context<'_>,
         link: &mut L,
-        guard: &ConnectionGuard,
+        guard: &mut ConnectionGuard,
         limits: &Limits,
         peer: SocketAddr,
     ) -> Poll<io::Result<Option<ReadEnd>>> {
-        if let Some(pending_put) = &mut self.pending_put {
-            let put = ready!(pending_put.as_mut().poll(cx));
-            self.pending_put = None;
-            match put {
-                Ok(enrolled) => self.enrolled = enrolled.map(Box::new),
+        if let Some(pending) = &mut self.pending {
+            let waited = ready!(pending.as_mut().poll(cx));
+            self.pending = None;
+            self.waits_for_turn = false;
+            match waited {
+                Ok(waited) => self.has_waited(waited, guard),
                 Err(HubGone) => return Poll::Ready(Ok(Some(ReadEnd::HubGone))),
             }
         }
-        let read = self.poll_batch(cx, link, limits)?;
+        ready!(self.poll_turn(cx, link, guard));
+        let read = self.poll_batch(cx, link, limits);
+        guard.end_turn();
+        let read = read?;
         self.add_unreported(link.take_overhead());
         let batch = match read {
             Poll::Ready(Some(batch)) => batch,
@@ -185,11 +258,12 @@ impl ConnectionReader {
             Ok(commands) => commands,
             Err(batch) => return self.prove(batch, guard, address),
         };
+        self.talks = commands.iter().all(Command::is_light);
         if let Err(full) = gate.0.inbox.try_put(Entry::Commands(id, commands)) {
             let (gate, enrolled) = (gate.clone(), self.enrolled.take().map(|enrolled| *enrolled));
-            self.pending_put = Some(Box::pin(async move {
+            self.pending = Some(Box::pin(async move {
                 match full {
-                    Some(entry) => gate.0.inbox.put(entry).await.map(|()| enrolled),
+                    Some(entry) => gate.0.inbox.put(entry).await.map(|()| Waited::Put(enrolled)),
                     None => Err(HubGone),
                 }
             }));
@@ -201,10 +275,10 @@ impl ConnectionReader {
         let (id, gate) = (guard.id(), guard.gate().clone());
         let (identity, outbox) = (self.identity().clone(), guard.outbox().clone());
         let enrolled = self.enrolled.take().map(|enrolled| *enrolled);
-        self.pending_put = Some(Box::pin(async move {
+        self.pending = Some(Box::pin(async move {
             let peer = Peer { id, address, identity: &identity, outbox: &outbox };
             let (commands, enrolled) = batch.prove(&gate, peer, enrolled).await;
-            gate.0.inbox.put(Entry::Commands(id, commands)).await.map(|()| enrolled)
+            gate.0.inbox.put(Entry::Commands(id, commands)).await.map(|()| Waited::Put(enrolled))
         }));
     }
 }

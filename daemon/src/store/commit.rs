@@ -4,9 +4,16 @@
 use super::disk_space::{Headroom, max_ids_to_write};
 use super::names::NameKeys;
 use super::totals::{self, Totals};
-use super::{Kept, Store, StoreError, cluster, names, rows};
+use super::{Kept, Store, StoreError, cluster, names, packed, rows};
 use std::sync::Arc;
 use tcp_chat_state::{SessionChange, Writes};
+
+/// What a turn writes, and the lines of its chunks as they are stored.
+#[derive(Clone, Copy)]
+struct PackedTurn<'t> {
+    writes: &'t Writes,
+    packed: &'t [Vec<u8>],
+}
 
 impl Store {
     /// Commits what a turn wants stored, in one transaction. The result has the chunks in their order. They are
@@ -41,19 +48,21 @@ impl Store {
         // After a commit that failed, it measures what stands in the file.
         self.with_connection("open", |_, _| Ok(()))?;
         self.note_erased(&writes.erasures)?;
-        let mut totals = self.totals.after_turn(writes);
+        let packed: Vec<_> = writes.chunks.iter().map(|chunk| packed::pack(&chunk.lines)).collect();
+        let turn = PackedTurn { writes, packed: &packed };
+        let mut totals = self.totals.after_turn(writes, &packed);
         let mut share =
             self.ids.batch_share(writes.sent.len()).min(max_ids_to_write(self.checkpoints.free_bytes()));
         totals.sent_as_to = self.ids.written_to(share, totals.sent_as_to);
-        let mut kept = self.commit_once(writes, &at, totals, share, Headroom::Reserve);
+        let mut kept = self.commit_once(turn, &at, totals, share, Headroom::Reserve);
         if share > 0 && matches!(kept, Err(StoreError::Full { .. })) {
             // Ids can wait, and are read at the next start. New messages cannot wait.
             (share, totals.sent_as_to) = (0, self.totals.sent_as_to);
-            kept = self.commit_once(writes, &at, totals, share, Headroom::Reserve);
+            kept = self.commit_once(turn, &at, totals, share, Headroom::Reserve);
         }
         if !writes.erased.is_empty() && matches!(kept, Err(StoreError::Full { .. })) {
             // There was room for the step when it was proposed. Messages must not wait for it.
-            kept = self.commit_once(writes, &at, totals, share, Headroom::Checkpoint);
+            kept = self.commit_once(turn, &at, totals, share, Headroom::Checkpoint);
         }
         if matches!(kept, Err(StoreError::Full { .. })) {
             self.set_index_gives_room(true);
@@ -70,7 +79,7 @@ impl Store {
             self.shared.tell(|work| work.redactions += writes.redactions.len() as u64 + u64::from(erases));
         }
         self.has_committed = true;
-        self.bytes_added += writes.chunks.iter().map(|chunk| chunk.lines.len() as u64).sum::<u64>();
+        self.bytes_added += packed.iter().map(|lines| lines.len() as u64).sum::<u64>();
         self.totals = totals;
         self.ids.after_commit(share, std::mem::take(&mut writes.sent), totals.head);
         for change in &writes.sessions {
@@ -90,7 +99,7 @@ impl Store {
     /// Writes a turn, and a share of the waiting ids. Returns the totals as they are then.
     fn commit_once(
         &mut self,
-        writes: &Writes,
+        PackedTurn { writes, packed }: PackedTurn<'_>,
         at: &Option<(&[u8], NameKeys)>,
         totals: Totals,
         share: usize,
@@ -101,7 +110,7 @@ impl Store {
         self.transact("write", headroom, |log, ids| {
             // Before the turn's own rows, so that sessions that end in this turn mark their ids for removal.
             ids.write_batch(log, share)?;
-            let written = rows::write_turn(log, writes)?;
+            let written = rows::write_turn(log, writes, packed)?;
             after = Totals { bytes: totals.bytes.saturating_add_signed(written.grown), ..totals };
             totals::write(log, &before, &after)?;
             if let Some((place, keys)) = at {

@@ -2,10 +2,10 @@
 //! its transaction. A line is first overwritten at its own length, so that SQLite moves no row that still has the name; only
 //! then lines grow by the new name. Never decides who is erased, or how far a step goes.
 
-use super::erasures;
 use super::location::PAGE_BYTES;
 use super::redactions::{self, Erasing};
 use super::rows::{int, number};
+use super::{erasures, packed};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 use tcp_chat_protocol::event::{self, ErasedFields};
@@ -33,7 +33,8 @@ pub(super) fn find_recent(
     let mut matches = Matches::of(log, erasure)?;
     let mut recent = Vec::new();
     for chunk in read_chunks(log, from, erasure.below)?.iter().rev() {
-        let lines: Vec<_> = super::lines(&chunk.lines, chunk.first).collect();
+        let lines = packed::unpack(&chunk.row);
+        let lines: Vec<_> = super::lines(&lines, chunk.first).collect();
         for (line, seq) in lines.into_iter().rev() {
             let Some((fields, message)) = matches.fields(chunk, seq, line)? else { continue };
             if fields.user && !message.redacted {
@@ -58,7 +59,8 @@ struct Chunk {
     between: Option<(UserId, UserId)>,
     is_room: bool,
     authors: Vec<UserId>,
-    lines: Vec<u8>,
+    /// As they are stored.
+    row: Vec<u8>,
 }
 
 fn read_chunks(log: &Connection, from: Seq, below: Seq) -> rusqlite::Result<Vec<Chunk>> {
@@ -76,7 +78,7 @@ fn read_chunks(log: &Connection, from: Seq, below: Seq) -> rusqlite::Result<Vec<
             between: user(2)?.zip(user(3)?),
             is_room: row.get(4)?,
             authors: authors.map(redactions::decode_authors).unwrap_or_default(),
-            lines: row.get(6)?,
+            row: row.get(6)?,
         })
     })?
     .collect()
@@ -188,8 +190,9 @@ fn write_messages(
     let mut matches = Matches::of(log, erasure)?;
     let (mut bytes, mut rows, mut found) = (0, 0, 0);
     for chunk in read_chunks(log, from, erasure.below)? {
-        let mut new = Vec::with_capacity(chunk.lines.len());
-        for (line, seq) in super::lines(&chunk.lines, chunk.first) {
+        let lines = packed::unpack(&chunk.row);
+        let mut new = Vec::with_capacity(lines.len());
+        for (line, seq) in super::lines(&lines, chunk.first) {
             let Some((fields, _)) = matches.fields(&chunk, seq, line)? else {
                 new.extend_from_slice(line);
                 continue;
@@ -210,7 +213,8 @@ fn write_messages(
             };
             new.extend_from_slice(&event::padded_to(erased, line.len()));
         }
-        if new != chunk.lines {
+        let new = if packed::is_packed(&chunk.row) { packed::pack(&new) } else { new };
+        if new != chunk.row {
             bytes += new.len() as u64 + CHUNK_ROW_BYTES;
             let sql = "UPDATE chunks SET lines = ?2 WHERE first = ?1";
             log.prepare_cached(sql)?.execute(params![int(chunk.first), new])?;

@@ -4,7 +4,7 @@
 
 use super::location::Location;
 use super::rows::{int, number};
-use super::{StoreError, schema, snapshot, store_record};
+use super::{StoreError, packed, schema, snapshot, store_record};
 use crate::settings::History;
 use rusqlite::{Connection, OpenFlags, params};
 use serde::Deserialize;
@@ -189,7 +189,7 @@ impl Export {
             let Some(row) = rows.next()? else { break };
             let last = number(row, 1)?;
             if number(row, 2)? >= self.since {
-                count += self.push(row.get_ref(3)?.as_blob()?, number(row, 0)?, out);
+                count += self.push(&packed::unpack(row.get_ref(3)?.as_blob()?), number(row, 0)?, out);
             }
             if out.len() - start >= PART_BYTES || seen >= PART_CHUNKS {
                 return Ok((count, last));

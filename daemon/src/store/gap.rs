@@ -2,7 +2,7 @@
 //! resume or fell behind, one part at a time. Never holds more than the requested bytes and one chunk.
 
 use super::rows::{int, number};
-use super::{CatchUp, Range};
+use super::{CatchUp, Range, packed};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -41,7 +41,7 @@ pub(super) fn read(
         let mut rows = lines.query([int(first)])?;
         if let Some(row) = rows.next()? {
             let chunk = Wanted { first, last, from: from.max(first), to: to.min(last) };
-            own.append(&chunk, row.get_ref(0)?.as_blob()?, &mut catch_up)?;
+            own.append(&chunk, &packed::unpack(row.get_ref(0)?.as_blob()?), &mut catch_up)?;
         }
         drop(rows);
         if last < to {

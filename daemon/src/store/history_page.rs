@@ -2,7 +2,7 @@
 //! Called by connections through [`super::Readers`]. Never writes.
 
 use super::rows::{int, number};
-use super::{Page, PageOf};
+use super::{Page, PageOf, packed};
 use rusqlite::{Connection, OptionalExtension, Rows, params};
 use tcp_chat_protocol::{Seq, event};
 
@@ -47,8 +47,8 @@ pub(super) fn read_line(log: &Connection, conversation: i64, seq: Seq) -> rusqli
     )?;
     let mut rows = chunk.query(params![conversation, int(seq)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let lines = row.get_ref(1)?.as_blob()?;
-    Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
+    let lines = packed::unpack(row.get_ref(1)?.as_blob()?);
+    Ok(super::lines(&lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
 }
 
 /// Collects messages for a reply.
@@ -96,13 +96,13 @@ impl Messages {
             if first >= before && !newest_first {
                 break;
             }
-            let lines = row.get_ref(1)?.as_blob()?;
+            let lines = packed::unpack(row.get_ref(1)?.as_blob()?);
             let room = if newest_first {
-                let mut lines: Vec<_> = super::lines(lines, first).filter(wanted).collect();
+                let mut lines: Vec<_> = super::lines(&lines, first).filter(wanted).collect();
                 lines.reverse();
                 self.push_all(lines.into_iter())
             } else {
-                self.push_all(super::lines(lines, first).filter(wanted))
+                self.push_all(super::lines(&lines, first).filter(wanted))
             };
             // In reverse order, the chunk that reaches down to `after` is the last one.
             if !room || (newest_first && first <= after + 1) {

@@ -20,7 +20,7 @@ const MIN_BYTES: u64 = 1 << 20;
 /// Bytes in the row of a chunk besides its lines.
 const ROW_BYTES: u64 = 32;
 /// Bytes of its entry in the index of its conversation.
-const ENTRY_BYTES: u64 = 32;
+const ENTRY_BYTES: u64 = 16;
 /// Bytes of a message's request id: in `sent` and in `sent_as`.
 const ID_BYTES: u64 = 32;
 

@@ -5,7 +5,7 @@ use super::index_files::Next;
 use super::location::Location;
 use super::rows::{int, number};
 use super::shared::{AtStart, Shared};
-use super::{StoreError, index_files, redactions, schema, totals};
+use super::{StoreError, index_files, packed, redactions, schema, totals};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
@@ -177,7 +177,8 @@ impl Open {
             };
             let (a, b) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<i64>>(5)?);
             let (first, conversation) = (number(row, 0)?, row.get(2)?);
-            let piece = Piece { first, conversation, between: a.zip(b), lines: row.get(3)? };
+            let piece =
+                Piece { first, conversation, between: a.zip(b), lines: packed::unpack_owned(row.get(3)?) };
             slice.to = number(row, 1)?;
             bytes += piece.lines.len();
             slice.pieces.push(piece);

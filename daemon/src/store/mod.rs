@@ -2,13 +2,13 @@
 //! [`Readers`], a small pool of read-only connections off the async threads. Never decides what a user may
 //! read: callers give conversations and numbers.
 //!
-//! A row of the log is a [`Chunk`]: the bytes that a turn encoded for one conversation, as they were sent.
-//! Reading is copying. The search index is a separate file beside the log. A thread of its own writes it, and
+//! A row of the log is a [`Chunk`]: the bytes that a turn encoded for one conversation, as they were sent, without
+//! the parts that all lines share (`packed`). Reading is copying. The search index is a separate file beside the log. A thread of its own writes it, and
 //! builds it again when it is missing. The writer of the log never waits for it.
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `commit`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy`, `names` | a turn as rows, in one transaction |
+//! | `writer`, `commit`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy`, `names`, `packed` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `cluster`, `membership`, `outdated` | the node of a cluster whose store it is, its place in the log, and its replacement |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
@@ -45,6 +45,7 @@ mod message_age;
 mod names;
 mod open_files;
 mod outdated;
+mod packed;
 mod permissions;
 mod policy;
 mod purges;

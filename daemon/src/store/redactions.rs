@@ -3,10 +3,9 @@
 //! write-ahead log is truncated soon after (`checkpoint`), and the search index removes the words (`indexing`). Never
 //! decides who may redact: the state does.
 
-use super::Store;
-use super::StoreError;
 use super::history_size::chunk_bytes;
 use super::rows::{int, number};
+use super::{Store, StoreError, packed};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
@@ -47,14 +46,14 @@ fn find(log: &Connection, seq: Seq) -> rusqlite::Result<Option<FoundMessage>> {
         let first = number(row, 0)?;
         let authors = row.get_ref(3)?.as_blob_or_null()?.map(decode_authors);
         let at = usize::try_from(seq - first).unwrap_or(usize::MAX);
-        let lines = row.get_ref(6)?.as_blob_or_null()?.unwrap_or_default();
+        let lines = packed::unpack(row.get_ref(6)?.as_blob_or_null()?.unwrap_or_default());
         Ok(FoundMessage {
             message: StoredMessage {
                 conversation: ConversationId(row.get(1)?),
                 author: authors.and_then(|authors| authors.get(at).copied()),
                 ts: number(row, 2)?,
                 is_redacted: row.get(4)?,
-                direct: super::lines(lines, first)
+                direct: super::lines(&lines, first)
                     .find(|(_, of)| *of == seq)
                     .and_then(|(line, _)| names(line)),
             },
@@ -119,27 +118,30 @@ pub(super) fn note(log: &Connection, seq: Seq) -> rusqlite::Result<()> {
 }
 
 /// Replaces lines of a chunk by what `replace` makes of them; `None`: a line stays. Returns by how many bytes the history
-/// grew, and the bytes of all lines of the chunk.
+/// grew, and the bytes of all lines of the chunk. A packed row stays packed, and another one as it is: then a line that is as
+/// long as before leaves the length of the row.
 pub(super) fn rewrite(
     log: &Connection,
     first: Seq,
     replace: impl Fn(Seq, &[u8]) -> Option<Vec<u8>>,
 ) -> rusqlite::Result<(i64, u64)> {
-    let (last, lines) = log
+    let (last, row) = log
         .prepare_cached("SELECT last, lines FROM chunks WHERE first = ?1")?
         .query_row([int(first)], |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let lines = packed::unpack(&row);
     let mut new = Vec::with_capacity(lines.len());
     for (line, seq) in super::lines(&lines, first) {
         let replaced = replace(seq, line).map(|new| padded(new, line.len()));
         new.extend_from_slice(replaced.as_deref().unwrap_or(line));
     }
-    if new != lines {
+    let new = if packed::is_packed(&row) { packed::pack(&new) } else { new };
+    if new != row {
         log.prepare_cached("UPDATE chunks SET lines = ?2 WHERE first = ?1")?
             .execute(params![int(first), new])?;
     }
     let size =
-        |lines: &[u8]| i64::try_from(chunk_bytes(lines.len() as u64, last - first + 1)).unwrap_or(i64::MAX);
-    Ok((size(&new) - size(&lines), new.len() as u64))
+        |row: &[u8]| i64::try_from(chunk_bytes(row.len() as u64, last - first + 1)).unwrap_or(i64::MAX);
+    Ok((size(&new) - size(&row), new.len() as u64))
 }
 
 /// The redacted line, as long as the line was: then SQLite overwrites the row where it is. If the size of a row changes, it

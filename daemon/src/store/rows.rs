@@ -64,7 +64,7 @@ pub(super) fn check_chunks(writes: &Writes, head: Seq) -> Result<(), StoreError>
 /// Writes a turn. The turn may be in the file already: a commit whose sync to the disk failed may stand in the file, and
 /// is tried again. Only its lines of the audit log are there twice then.
 /// Returns what redactions and erasures have written.
-pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<Written> {
+pub(super) fn write_turn(log: &Connection, writes: &Writes, packed: &[Vec<u8>]) -> rusqlite::Result<Written> {
     for (id, kind) in &writes.conversations {
         put_conversation(log, *id, kind, 0)?;
     }
@@ -74,7 +74,7 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
         put_default_rooms(log, defaults)?;
     }
     if !writes.chunks.is_empty() {
-        put_chunks(log, &writes.chunks)?;
+        put_chunks(log, &writes.chunks, packed)?;
     }
     erasures::put(log, &writes.erasures)?;
     let grown = redactions::write(log, &writes.redactions)?;
@@ -113,24 +113,17 @@ pub(super) fn write_turn(log: &Connection, writes: &Writes) -> rusqlite::Result<
     Ok(written)
 }
 
-fn put_chunks(log: &Connection, chunks: &[Chunk]) -> rusqlite::Result<()> {
+/// `packed`: the lines of each chunk as they are stored.
+fn put_chunks(log: &Connection, chunks: &[Chunk], packed: &[Vec<u8>]) -> rusqlite::Result<()> {
     let mut put = log.prepare_cached(
         "INSERT INTO chunks (first, last, conversation, prev, ts, lines, authors)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let mut head = log.prepare_cached("UPDATE conversations SET head = ?2 WHERE id = ?1")?;
-    for chunk in chunks {
-        let Chunk { conversation, first, last, prev, ts, lines, authors } = chunk;
+    for (chunk, lines) in chunks.iter().zip(packed) {
+        let Chunk { conversation, first, last, prev, ts, lines: _, authors } = chunk;
         let authors = redactions::encode_authors(authors);
-        put.execute(params![
-            int(*first),
-            int(*last),
-            conversation.0,
-            int(*prev),
-            int(*ts),
-            &lines[..],
-            authors
-        ])?;
+        put.execute(params![int(*first), int(*last), conversation.0, int(*prev), int(*ts), lines, authors])?;
         head.execute(params![conversation.0, int(*last)])?;
     }
     Ok(())

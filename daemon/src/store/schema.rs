@@ -36,6 +36,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/redactions.sql"),
     include_str!("schema/erasures.sql"),
     include_str!("schema/cluster.sql"),
+    include_str!("schema/packed.sql"),
 ];
 
 /// What a new store has in another form than a migrated one. It must mean the same.

@@ -3,7 +3,7 @@
 
 use super::rows::{int, number};
 use super::shared::Shared;
-use super::totals;
+use super::{packed, totals};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashSet;
 use tcp_chat_protocol::{MsgEvent, Name, Seq, event};
@@ -77,8 +77,8 @@ impl<'r> SearchedLog<'r> {
         if !self.may_read(row)? {
             return Ok(None);
         }
-        let lines = row.get_ref(2)?.as_blob()?;
-        Ok(super::lines(lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
+        let lines = packed::unpack(row.get_ref(2)?.as_blob()?);
+        Ok(super::lines(&lines, number(row, 0)?).find(|(_, n)| *n == seq).map(|(line, _)| line.to_vec()))
     }
 
     /// The chunks above `mark` that the user may read, newest first: the first number of each and its lines; and the number
@@ -101,12 +101,12 @@ impl<'r> SearchedLog<'r> {
             if !self.may_read(row)? {
                 continue;
             }
-            let lines = row.get_ref(2)?.as_blob()?;
+            let lines = packed::unpack(row.get_ref(2)?.as_blob()?);
             bytes += lines.len();
             if bytes > NEWER_BYTES {
                 return Ok(None);
             }
-            chunks.push((number(row, 0)?, lines.to_vec()));
+            chunks.push((number(row, 0)?, lines.into_owned()));
         }
         Ok(Some((chunks, to)))
     }

@@ -27,17 +27,17 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// The totals after a turn was written.
-    pub(super) fn after_turn(mut self, writes: &Writes) -> Self {
+    /// The totals after a turn was written. `packed`: the lines of its chunks as they are stored.
+    pub(super) fn after_turn(mut self, writes: &Writes, packed: &[Vec<u8>]) -> Self {
         self.oldest = self.oldest.max(writes.oldest.unwrap_or(0));
         for (id, _) in &writes.conversations {
             self.last_conversation = self.last_conversation.max(id.0);
         }
-        for chunk in &writes.chunks {
+        for (chunk, lines) in writes.chunks.iter().zip(packed) {
             self.head = self.head.max(chunk.last);
             let count = chunk.last - chunk.first + 1;
             self.messages += count;
-            self.bytes += history_size::chunk_bytes(chunk.lines.len() as u64, count);
+            self.bytes += history_size::chunk_bytes(lines.len() as u64, count);
         }
         for change in &writes.sessions {
             if let SessionChange::Put(row) = change {

@@ -5,9 +5,7 @@ mod sizes;
 
 use super::*;
 use crate::auth::Proof;
-use crate::edge::Command;
-use crate::edge::{Ask, LoginAsk, Secret};
-use crate::hub::waiting::LIGHT_BYTES;
+use crate::edge::{Ask, Command, LIGHT_BYTES, LoginAsk, Secret};
 use crate::hub::{BannedAddresses, Control, Directory, Entry, Item, Outbox, Taken};
 use crate::metrics::Metrics;
 use crate::order::{Local, Orders};

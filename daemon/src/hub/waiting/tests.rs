@@ -2,6 +2,7 @@
 //! no connection delayed by one that does not read. Never starts a hub.
 
 use super::*;
+use crate::edge::{Ask, LIGHT_BYTES};
 use tcp_chat_protocol::Name;
 
 const A: ConnectionId = ConnectionId(1);

@@ -66,7 +66,7 @@ fn erase(store: &mut Store, erasure: Erasure) -> usize {
 fn messages(store: &mut Store) -> Vec<MsgEvent<'static>> {
     let mut chunks = store.log().prepare("SELECT lines FROM chunks ORDER BY first").unwrap();
     let lines: Vec<Vec<u8>> = chunks.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    let lines = lines.concat();
+    let lines: Vec<_> = lines.into_iter().flat_map(packed::unpack_owned).collect();
     lines
         .split_inclusive(|b| *b == b'\n')
         .map(|line| serde_json::from_slice::<MsgEvent<'static>>(data_of(line).unwrap()).unwrap())

@@ -208,7 +208,8 @@ impl Store {
 
     /// Writes a turn as a disk does that fails after the write.
     fn write_without_commit(&mut self, writes: &Writes) {
-        rows::write_turn(self.log(), writes).unwrap();
+        let packed: Vec<_> = writes.chunks.iter().map(|chunk| packed::pack(&chunk.lines)).collect();
+        rows::write_turn(self.log(), writes, &packed).unwrap();
     }
 
     /// Makes the store what version 19 left: without clusters.

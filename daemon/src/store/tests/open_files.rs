@@ -61,7 +61,7 @@ pub(super) fn texts(path: &Path) -> Vec<String> {
     let mut query = log.prepare("SELECT lines FROM chunks ORDER BY first").unwrap();
     let lines = query.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
     let line = |line: rusqlite::Result<Vec<u8>>| {
-        serde_json::from_slice::<serde_json::Value>(&line.unwrap()).unwrap()
+        serde_json::from_slice::<serde_json::Value>(&packed::unpack(&line.unwrap())).unwrap()
     };
     lines.map(|l| line(l)["data"]["msg"].as_str().unwrap().to_owned()).collect()
 }

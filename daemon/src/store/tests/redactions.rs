@@ -121,13 +121,39 @@ async fn a_start_after_a_crash_removes_what_is_left_of_the_text() {
     assert_eq!(found(&readers, "stays", 2).await, [2]);
 }
 
+/// Otherwise SQLite would move rows, and leave copies of them.
+#[test]
+fn a_redaction_keeps_the_length_and_the_form_of_a_row() {
+    let (mut store, _, _) = open(&in_memory());
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    let long = "a long text ".repeat(9);
+    let texts = [("ana", &*long), ("bo", &*long), ("bo", "stays")];
+    store.commit(&mut model.say(&[(1, &texts)])).unwrap();
+    let lines = model.lines(|_| true);
+    let read = |store: &mut Store| -> Vec<u8> {
+        store.log().query_row("SELECT lines FROM chunks", [], |row| row.get(0)).unwrap()
+    };
+    let (row, mut redacted) = (read(&mut store), Vec::new());
+    assert!(packed::is_packed(&row) && row.len() < lines.len());
+    // A row of an older version is not packed.
+    for (seq, before) in [(1, row), (2, lines)] {
+        store.log().execute("UPDATE chunks SET lines = ?1", [&before]).unwrap();
+        store.commit(&mut redacts(&[seq])).unwrap();
+        let after = read(&mut store);
+        assert_eq!((after.len(), packed::is_packed(&after)), (before.len(), packed::is_packed(&before)));
+        redacted.push(packed::unpack_owned(after));
+    }
+    assert_eq!(memchr::memmem::find_iter(&redacted.concat(), long.as_bytes()).count(), 2, "one in each");
+}
+
 #[test]
 fn what_decides_about_a_redaction_is_found_by_number() {
     let (mut store, _, _) = open(&in_memory());
     let mut model = Model::default();
     store.commit(&mut Model::open(2)).unwrap();
     store.commit(&mut model.say(&[(2, &[("ana", "a"), ("bo", "b"), ("bo", "c")])])).unwrap();
-    let bytes = model.lines(|_| true).len();
+    let bytes = packed::pack(&model.lines(|_| true)).len();
     let message = |author: &str, is_redacted, bytes| {
         let author = Some(user_id(author));
         let message = StoredMessage { conversation: room(2), author, ts: START, is_redacted, direct: None };
@@ -192,6 +218,7 @@ fn the_redactions_of_a_turn_write_each_chunk_once() {
     assert_eq!(store.count("SELECT redactions FROM totals"), 600);
     let lines: Vec<u8> =
         store.log().query_row("SELECT lines FROM chunks WHERE first = 301", [], |row| row.get(0)).unwrap();
+    let lines = packed::unpack_owned(lines);
     assert_eq!(memchr::memmem::find_iter(&lines, b"\"redacted\":true").count(), 300);
     assert!(memchr::memmem::find(&lines, b"a text").is_none());
 }
