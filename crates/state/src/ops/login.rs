@@ -26,6 +26,11 @@ impl State {
             let session = self.resumable(resumes, &evidence)?;
             return Ok(self.resume(source.origin, session, color, (after, log.as_deref())));
         }
+        // The nodes of a cluster share one session of the HTTP endpoint. If two begin it at once, the second one resumes it.
+        if evidence == Evidence::Endpoint && self.sessions.by_token(&token_hash).is_some() {
+            let session = self.resumable(Resumes::Token(token_hash), &evidence)?;
+            return Ok(self.resume(source.origin, session, color, (after, log.as_deref())));
+        }
         let Some(name) = name else { return Err(refusal(ErrorKind::Data, "`name` is missing")) };
         self.is_not_banned(&name, evidence.certificate())?;
         let who = self.identify(name, evidence)?;

@@ -151,3 +151,25 @@ fn the_webhook_of_another_node_does_not_take_over_the_one_of_this_node() {
     world.sends(here, r#"{"op":"MSG","data":"x"}"#);
     assert_eq!(world.hears(here), ["MSG 1<0 lobby alerts: x"]);
 }
+
+#[test]
+fn nodes_that_begin_the_shared_session_of_the_webhook_at_once_have_one() {
+    let mut world = World::new(|_| {});
+    let mut begins = |node, connection| {
+        world.is_endpoint = true;
+        let line = r#"{"op":"LOGIN","data":{"name":"alerts"}}"#;
+        let Command::Ask(id, Ask::Login(mut ask)) = world.command(line) else { panic!("{line}") };
+        ask.fresh.hash = [9; 32];
+        let source = Source { origin: Origin { node, connection: ConnectionId(connection) }, session: None };
+        let mut done = None;
+        world.operator(|state| {
+            done = Some(state.apply_intent(Intent::Request(source, id, op(Ask::Login(ask)))).1);
+        });
+        let Some(Ok(Done::LoggedIn(done))) = done else { panic!("{done:?}") };
+        (done.session, done.resumed)
+    };
+    let (first, begun) = begins(OTHER, 1);
+    let (second, resumed) = begins(NodeId(8), 2);
+    assert_eq!((begun, resumed), (None, Some(tcp_chat_state::ResumeOutcome::TakenOver)));
+    assert_eq!(first, second, "otherwise each node would know only its own keys");
+}
