@@ -187,7 +187,7 @@ impl Session<'_> {
                 }
                 None
             }
-            ToStream::Elsewhere(_) => Ok(()),
+            ToStream::Elsewhere(_) => None,
         }
     }
 

@@ -47,7 +47,7 @@ impl Edge {
             Command::Lost => {
                 if let Some(session) = self.session_at(connection) {
                     let origin = self.at(connection);
-                    self.gathering.propose(Intent::Away(origin, session));
+                    self.gathering.propose_of_gone(Intent::Away(origin, session));
                 }
                 self.add_task(state, connection, Task::Forget(connection));
             }
@@ -155,7 +155,8 @@ impl Edge {
             }
             Ask::Quit => {
                 self.add_task(state, connection, Task::Quit { connection, id });
-                self.gathering.propose(Intent::Request(sender.source(self.node), None, Op::Quit));
+                let source = sender.source(self.node);
+                self.gathering.propose_of_gone(Intent::Request(source, None, Op::Quit));
                 self.ignore(connection);
                 return Ok(());
             }

@@ -10,8 +10,8 @@ use tcp_chat_protocol::{Refusal, RequestId};
 use tcp_chat_state::{ConnectionId, Intent, NodeId, Op, Query, SessionId, State, Turn};
 use zeroize::Zeroizing;
 
-/// The most intents of earlier turns that one turn begins with: an entry of a log has room for them.
-const NEXT_AT_ONCE: usize = 4_096;
+/// The most intents of earlier turns that one turn begins with. They leave room for the requests of the turn.
+const NEXT_AT_ONCE: usize = 2_048;
 
 /// The moment at which a turn begins to be gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,6 +85,8 @@ pub(super) struct Gathering {
     pub(super) turn: u64,
     /// It has begun, and was not taken yet.
     has_begun: bool,
+    /// Nothing can be ordered now: what must not be lost waits in `next`, where it takes no room from what is answered.
+    is_held: bool,
     intents: Vec<Intent>,
     /// What belongs to it until it has come back.
     pub(super) flight: Flight,
@@ -97,6 +99,12 @@ impl Gathering {
     pub(super) fn propose(&mut self, intent: Intent) -> usize {
         self.intents.push(intent);
         self.intents.len() - 1
+    }
+
+    /// Adds an intent of a connection that is gone. While nothing can be ordered it waits: as many as there were connections
+    /// would fill the turn, and nobody would be answered any more.
+    pub(super) fn propose_of_gone(&mut self, intent: Intent) {
+        if self.is_held { self.next.push(intent) } else { self.intents.push(intent) }
     }
 
     /// Adds the intent of a request.
@@ -148,14 +156,18 @@ impl Edge {
         }
     }
 
-    /// A turn begins to be gathered. A turn that has begun and was not taken goes on.
-    pub fn begin(&mut self, now: Now) {
+    /// A turn begins to be gathered. A turn that has begun and was not taken goes on. `is_held`: nothing can be ordered now.
+    pub fn begin(&mut self, now: Now, is_held: bool) {
         self.now = now.mono;
         let gathering = &mut self.gathering;
+        gathering.is_held = is_held;
         if !std::mem::replace(&mut gathering.has_begun, true) {
             gathering.turn += 1;
             gathering.flight.turn = gathering.turn;
         } else if gathering.has_intents() {
+            return;
+        }
+        if is_held {
             return;
         }
         // One long list of banned sessions in each turn: together they could be longer than one entry of a log.

@@ -67,7 +67,7 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
 }
 
 /// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
-const NAMES: [(&str, &str); 21] = [
+const NAMES: [(&str, &str); 22] = [
     ("name", "node"),
     ("state", "state"),
     ("members", "living nodes"),

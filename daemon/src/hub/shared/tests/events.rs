@@ -11,7 +11,7 @@ use serde_json::json;
 use std::time::Duration;
 use tcp_chat_protocol::request::{Action, Against};
 use tcp_chat_protocol::{ErrorKind, Name};
-use tcp_chat_state::{Intent, NodeId};
+use tcp_chat_state::{Behaviour, Intent, NodeId};
 use tokio::sync::oneshot;
 
 fn happens(all: &mut Nodes, event: OrderEvent) {
@@ -219,7 +219,11 @@ fn a_connection_that_also_waits_for_a_published_turn_is_closed() {
     (all.time, turn.time) = (all.time + 1, all.time + 1);
     for (at, of) in all.nodes.iter_mut().enumerate() {
         let own = (at == 0).then_some(number);
-        of.slow().comes(Next::Turn(crate::order::Ordered { turn: turn.clone(), own }));
+        of.slow().comes(Next::Turn(crate::order::Ordered {
+            turn: turn.clone(),
+            behaviour: Behaviour::NEWEST,
+            own,
+        }));
     }
     all.settles();
     assert_eq!(all.nodes[1].state().counts().head, 1);

@@ -1,10 +1,11 @@
 //! Tests of a hub that waits: it looks at what waits only when that can go on, and comes to rest in every state.
 
-use super::nodes::Nodes;
-use super::{ask, ids, say};
+use super::nodes::{Got, Nodes};
+use super::{ask, ids, say, two};
 use crate::auth::Proof;
 use crate::edge::{Ask, Command, LoginAsk, Secret};
 use crate::order::Readiness;
+use std::net::Ipv4Addr;
 use tcp_chat_protocol::request::{Bounds, Request, parse};
 use tcp_chat_state::Evidence;
 use tokio::time::Instant;
@@ -90,4 +91,34 @@ fn a_hub_that_rests_has_nothing_due() {
         let due = node.hub.next_due(&node.waiting);
         assert!(due > now, "{readiness:?}");
     }
+}
+
+#[test]
+fn a_crowd_that_leaves_while_nothing_is_ordered_keeps_nobody_from_an_answer() {
+    const CROWD: u64 = 5_000;
+    let mut all = two();
+    let node = &mut all.nodes[0];
+    for n in 100..100 + CROWD {
+        let [.., high, low] = n.to_be_bytes();
+        node.opens_from(n, Ipv4Addr::new(10, 0, high, low).into());
+        node.logs_in(n, n);
+    }
+    all.settles();
+    for readiness in [Readiness::Busy, Readiness::Unavailable] {
+        let node = &mut all.nodes[0];
+        node.slow().readiness = readiness;
+        let from = if readiness == Readiness::Busy { 100 } else { 100 + CROWD / 2 };
+        for n in from..from + CROWD / 2 {
+            node.is_lost(n);
+        }
+        node.works();
+        node.takes(0);
+        node.asks(0, &[ask("PING", 1, "{}"), ask("WHO", 2, "{}")]);
+        node.works();
+        assert_eq!(node.takes(0), [Got::Reply(Some(1)), Got::Reply(Some(2))], "{readiness:?}");
+        assert_eq!(node.state().counts().away, 0);
+    }
+    all.nodes[0].slow().readiness = Readiness::Ready;
+    all.settles();
+    assert_eq!(all.nodes[1].state().counts().away, CROWD as usize);
 }
