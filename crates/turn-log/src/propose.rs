@@ -48,12 +48,13 @@ pub struct Proposer {
 enum Phase {
     Down,
     /// The start is in the window.
-    Starting(Place),
-    Up(Place),
+    Starting(OwnEpoch),
+    Up(OwnEpoch),
 }
 
+/// An epoch of this node, proposed or begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct OwnEpoch {
     generation: Generation,
     epoch: u64,
     /// The n of the next proposal.
@@ -96,7 +97,7 @@ impl Proposer {
         let generation = reader.generation().ok_or(ProposeError::NoGeneration)?;
         let epoch = reader.members().next_epoch(self.node);
         let behaviour = reader.members().behaviour();
-        self.begin(reader, Kind::NodeUp, Place { generation, epoch, next: 0 }, behaviour, hello, now)
+        self.begin(reader, Kind::NodeUp, OwnEpoch { generation, epoch, next: 0 }, behaviour, hello, now)
     }
 
     /// Proposes a generation that begins with the state of this node.
@@ -111,14 +112,14 @@ impl Proposer {
         hello: &Hello,
         now: Duration,
     ) -> Result<(), ProposeError> {
-        self.begin(reader, Kind::Genesis, Place { generation, epoch: 1, next: 0 }, behaviour, hello, now)
+        self.begin(reader, Kind::Genesis, OwnEpoch { generation, epoch: 1, next: 0 }, behaviour, hello, now)
     }
 
     fn begin(
         &mut self,
         reader: &Reader,
         kind: Kind,
-        place: Place,
+        own: OwnEpoch,
         behaviour: u16,
         hello: &Hello,
         now: Duration,
@@ -126,8 +127,8 @@ impl Proposer {
         if self.phase != Phase::Down {
             return Err(ProposeError::AlreadyUp);
         }
-        self.put(reader, kind, place, behaviour, &body::encode(hello), now)?;
-        self.phase = Phase::Starting(Place { next: 1, ..place });
+        self.put(reader, kind, own, behaviour, &body::encode(hello), now)?;
+        self.phase = Phase::Starting(OwnEpoch { next: 1, ..own });
         Ok(())
     }
 
@@ -141,7 +142,7 @@ impl Proposer {
         proposal: Proposal<'_>,
         now: Duration,
     ) -> Result<u64, ProposeError> {
-        let Phase::Up(place) = self.phase else {
+        let Phase::Up(own) = self.phase else {
             return Err(ProposeError::NotUp);
         };
         if self.is_holding(now) {
@@ -159,9 +160,9 @@ impl Proposer {
                 (Kind::Raise, &encoded[..])
             }
         };
-        self.put(reader, kind, place, reader.members().behaviour(), body, now)?;
-        self.phase = Phase::Up(Place { next: place.next.saturating_add(1), ..place });
-        Ok(place.next)
+        self.put(reader, kind, own, reader.members().behaviour(), body, now)?;
+        self.phase = Phase::Up(OwnEpoch { next: own.next.saturating_add(1), ..own });
+        Ok(own.next)
     }
 
     /// Seals an entry, and puts it into the window.
@@ -169,7 +170,7 @@ impl Proposer {
         &mut self,
         reader: &Reader,
         kind: Kind,
-        Place { generation, epoch, next: n }: Place,
+        OwnEpoch { generation, epoch, next: n }: OwnEpoch,
         behaviour: u16,
         body: &[u8],
         now: Duration,
@@ -243,15 +244,15 @@ impl Proposer {
     /// Takes back what was never published: it certainly does not count, and can be refused with that promise. What was
     /// published stays.
     pub fn withdraw(&mut self) -> Vec<u64> {
-        let Phase::Up(mut place) = self.phase else {
+        let Phase::Up(mut own) = self.phase else {
             return Vec::new();
         };
         let kept = self.window.iter().take_while(|entry| entry.sent.is_some()).count();
         let withdrawn = self.window.split_off(kept);
         self.bytes -= withdrawn.iter().map(|entry| entry.bytes.len()).sum::<usize>();
         let numbers: Vec<u64> = withdrawn.iter().map(|entry| entry.n).collect();
-        place.next = numbers.first().copied().unwrap_or(place.next);
-        self.phase = Phase::Up(place);
+        own.next = numbers.first().copied().unwrap_or(own.next);
+        self.phase = Phase::Up(own);
         numbers
     }
 

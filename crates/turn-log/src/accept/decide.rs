@@ -112,9 +112,8 @@ impl Reader {
         if header.kind == Kind::Genesis {
             return Ok(Compared::TooOld);
         }
-        // A node that applied more than stands before its entry has read a longer log.
-        let is_beyond = header.claim.applied >= sequence;
-        let compared = if is_beyond { Compared::OtherLog } else { self.recent.compare(&header.claim) };
+        // A claim of more than stands before the entry is one of a longer log: nothing is remembered there.
+        let compared = self.recent.compare(&header.claim);
         // One doubt for each epoch of the other node: after it was settled, the node is outvoted or in the majority.
         let is_known = self.voices.is_of_another_log(header.node, header.epoch);
         if compared == Compared::OtherLog && !is_known && sequence > self.settled {

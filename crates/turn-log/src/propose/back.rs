@@ -17,37 +17,37 @@ impl Proposer {
         let Header { generation, node, epoch, .. } = entry.header;
         match self.phase {
             Phase::Down => None,
-            Phase::Starting(place) => {
+            Phase::Starting(own) => {
                 if self.is_first(entry) {
                     self.pop(now);
-                    self.phase = Phase::Up(place);
+                    self.phase = Phase::Up(own);
                     return Some(News::Up);
                 }
                 // Another generation, or another start of this node in the same one: the own start can no longer count.
                 let is_void = match entry.event {
                     Event::Genesis(_) => true,
-                    Event::Up(_) => node == self.node && generation == place.generation,
+                    Event::Up(_) => node == self.node && generation == own.generation,
                     _ => false,
                 };
                 is_void.then(|| {
                     self.end();
-                    News::StartVoid(if generation == place.generation {
+                    News::StartVoid(if generation == own.generation {
                         Void::Epoch { next: epoch.saturating_add(1) }
                     } else {
                         Void::Generation
                     })
                 })
             }
-            Phase::Up(place) if generation != place.generation => Some(News::Fenced(self.end())),
-            Phase::Up(place) => {
-                let is_own = node == self.node && epoch == place.epoch;
+            Phase::Up(own) if generation != own.generation => Some(News::Fenced(self.end())),
+            Phase::Up(own) => {
+                let is_own = node == self.node && epoch == own.epoch;
                 if node == self.node && !(is_own && self.is_first(entry)) {
                     return Some(News::Replaced(self.end()));
                 }
                 if is_own {
                     self.pop(now);
                 }
-                let here = Gone { node: self.node, epoch: place.epoch };
+                let here = Gone { node: self.node, epoch: own.epoch };
                 if entry.event == (Event::Gone { gone: here, closed: true }) {
                     return Some(News::Fenced(self.end()));
                 }

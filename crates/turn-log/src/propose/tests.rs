@@ -174,6 +174,19 @@ fn the_end_of_the_own_epoch_makes_everything_in_flight_void() {
 }
 
 #[test]
+fn a_later_generation_makes_everything_in_flight_void() {
+    let mut bench = Bench::up();
+    bench.turn(at(0)).unwrap();
+    let mut founder = Proposer::new(bench.proposer.key.clone(), NodeId(2), HOLD, at(0));
+    founder.connected();
+    let generation = Generation { number: 2, tag: 9 };
+    founder.found(&bench.reader, generation, 1, &Bench::hello(), at(0)).unwrap();
+    let genesis = founder.to_send(at(0)).remove(0);
+    assert_eq!(bench.store(genesis, at(0)), Some(News::Fenced(vec![1])));
+    assert!(bench.proposer.is_down());
+}
+
+#[test]
 fn a_later_start_with_the_same_identity_ends_the_earlier_process() {
     let mut bench = Bench::up();
     bench.turn(at(0)).unwrap();

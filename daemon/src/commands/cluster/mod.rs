@@ -88,7 +88,12 @@ async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
         }
     };
     let admin = Admin::connect(&node.nats).await?;
-    admin.create(node.kept).await?;
+    let is_begun = match admin.create(node.kept).await {
+        Ok(()) => false,
+        // The command was killed after it had published the first entry. If that is of another cluster, no entry counts here.
+        Err(StreamError::Used(..)) if place.is_some() => true,
+        Err(why) => return Err(why.into()),
+    };
     let generation = Generation { number: 1, tag: random()? };
     let (place, mut state) = match place {
         Some(place) => {
@@ -106,7 +111,8 @@ async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
             (place, state)
         }
     };
-    begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
+    let at = if is_begun { Begin::Resume(place) } else { Begin::FoundAgain { generation, place } };
+    begin(node, settings, key, at, &mut state, &mut store).await?;
     store.close()?;
     print(&format!(
         "{} is the first node of the cluster in the stream {}. Start the daemon. Then copy {}, ca.pem and ca.key to the \

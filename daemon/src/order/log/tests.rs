@@ -244,6 +244,26 @@ fn an_empty_stream_is_no_empty_chat() {
 }
 
 #[test]
+fn a_turn_that_speaks_for_another_node_does_nothing_on_any_node() {
+    let mut world = World::new(16);
+    world.load = 0;
+    world.pass(seconds(1));
+    let (turn, now) = (u64::MAX, world.now);
+    let intents = vec![tcp_chat_state::Intent::Retain(turn)];
+    let forged = Turn { node: world.nodes[1].order.node(), intents, ..Turn::empty(0) };
+    let node = &mut world.nodes[0];
+    let number = node.order.propose(&forged, now).unwrap();
+    node.in_flight.insert(number, turn);
+    world.pass(seconds(2));
+    assert_eq!(world.nodes[0].never, [turn]);
+    assert!(world.nodes.iter().all(|node| !node.disk.turns.contains(&turn)));
+    world.load = 8;
+    world.pass(seconds(30));
+    world.heal();
+    world.check();
+}
+
+#[test]
 fn the_lowest_living_node_drives() {
     let world = World::new(11);
     let lowest = world.nodes.iter().map(|node| node.order.me).min().unwrap();

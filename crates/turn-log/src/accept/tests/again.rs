@@ -78,6 +78,21 @@ fn a_claim_of_another_log_is_a_doubt_until_all_was_read_again() {
 }
 
 #[test]
+fn a_node_that_has_read_another_log_raises_one_doubt_in_an_epoch() {
+    let mut log = Log::of_two();
+    // Of three nodes one differs and one is silent, so reading goes on.
+    log.counts(&log.header(Kind::NodeUp, NodeId(3), 1, 0), &hello(1, 2));
+    let mut claim = log.reader.claim();
+    claim.digest.log[0] ^= 1;
+    let record = log.record(4, &Header { claim, ..log.header(Kind::Turn, B, 1, 1) }, b"");
+    assert_eq!(log.offer(&record), Err(Halt::Doubt(4)));
+    log.reader.rechecked();
+    assert!(matches!(log.offer(&record), Ok(Ok(_))));
+    let next = log.record(5, &Header { claim, ..log.header(Kind::Turn, B, 1, 2) }, b"");
+    assert!(matches!(log.offer(&next), Ok(Ok(_))), "it is known");
+}
+
+#[test]
 fn a_claim_of_another_state_outvotes_the_younger_side() {
     let mut log = Log::of_two();
     let mut claim = log.reader.claim();
@@ -124,6 +139,19 @@ fn a_reader_goes_on_from_its_store_with_the_same_key_alone() {
     for damaged in [&bytes[..bytes.len() - 1], &[bytes.as_slice(), &[0]].concat(), &[2], &[]] {
         assert_eq!(Saved::decode(damaged), Err(ResumeError::Unreadable));
     }
+}
+
+#[test]
+fn a_reader_that_goes_on_from_its_store_remembers_what_was_read() {
+    let mut log = Log::of_two();
+    for n in 1..=3 {
+        log.counts(&log.header(Kind::Turn, B, 1, n), b"");
+    }
+    let other = log.record(3, &log.header(Kind::Turn, B, 1, 1), b"another one");
+    let saved = Saved::decode(&log.reader.saved().encode()).unwrap();
+    let mut reader = Reader::resume(log.key.clone(), A, BEHAVIOURS, saved).unwrap();
+    assert_eq!(reader.remembered().collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(reader.recheck(&other), Err(Halt::Forgot(3)));
 }
 
 /// A store that was written must stay readable: other bytes need another version, and code that reads both.
@@ -204,6 +232,12 @@ fn a_detached_entry_is_applied_only_in_its_place() {
     let claim = log.reader.claim();
     assert!(log.reader.applied(again, &[1; 32]).is_none(), "applied twice");
     assert_eq!(log.reader.claim(), claim);
+    // The log forgot in between.
+    let next = log.record(4, &log.header(Kind::Turn, B, 1, 2), b"two");
+    let detached = accept(&mut log.reader, &next);
+    let other = log.record(3, &log.header(Kind::Turn, B, 1, 1), b"another one");
+    log.reader.recheck(&other).unwrap_err();
+    assert!(log.reader.applied(detached, &[1; 32]).is_none());
 }
 
 #[test]

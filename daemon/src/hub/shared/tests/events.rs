@@ -260,6 +260,23 @@ fn clients_are_told_once_that_nothing_can_be_ordered_and_that_it_is_over() {
 }
 
 #[test]
+fn a_login_that_waits_for_others_goes_on_when_their_turns_are_withdrawn() {
+    // Half of ten sessions for one network.
+    let mut all = Nodes::new(1, |rules| rules.sessions = 10);
+    let node = &mut all.nodes[0];
+    for connection in 0..9 {
+        node.opens_from(connection, "192.0.2.7".parse().unwrap());
+        node.logs_in(connection, connection);
+        node.works();
+    }
+    assert_eq!(node.slow().proposed, 5);
+    let gone = node.slow().lose();
+    happens(&mut all, OrderEvent::Withdrawn(gone));
+    all.settles();
+    assert_eq!(all.nodes[0].state().counts().sessions, 4);
+}
+
+#[test]
 fn a_login_whose_connection_is_lost_under_way_leaves_no_session_on_it() {
     let mut all = Nodes::new(2, |_| {});
     let node = &mut all.nodes[0];

@@ -200,8 +200,10 @@ async fn a_node_that_ends_applies_what_comes_before_its_end_and_keeps_its_place(
         own: Some(number),
     }));
     let before = node.hub.store.node().unwrap().place.clone();
+    let began = tokio::time::Instant::now();
     let ended = node.hub.finish().await;
     assert!(matches!(ended, Ended::Clean), "{ended:?}");
+    assert!(began.elapsed() < Duration::from_millis(500), "what was refused twice is proposed again");
     let history = crate::hub::turn::tests::history(Some(path));
     let (store, _, found) = Store::open_as(&history, Some("chat1")).unwrap();
     assert_eq!(found.head, 1);

@@ -1,4 +1,5 @@
-//! Tests of a hub that waits: it looks at what waits only when that can go on, and comes to rest in every state.
+//! Tests of a hub that waits: it looks at what waits only when that can go on, and comes to rest in every state. And of errors in
+//! a row while a turn is under way.
 
 use super::nodes::{Got, Nodes};
 use super::{ask, ids, say, two};
@@ -7,6 +8,7 @@ use crate::edge::{Ask, Command, LoginAsk, Secret};
 use crate::order::Readiness;
 use std::net::Ipv4Addr;
 use tcp_chat_protocol::request::{Bounds, Request, parse};
+use tcp_chat_protocol::{ErrorKind, Refusal};
 use tcp_chat_state::Evidence;
 use tokio::time::Instant;
 
@@ -61,6 +63,52 @@ fn a_busy_order_makes_nobody_look_again_and_again_at_what_waits() {
     for connection in 1..MANY {
         assert_eq!(ids(&all.nodes[0].takes(connection)).iter().filter(|id| **id == 1).count(), 1);
     }
+}
+
+/// A user whose connection is closed after more than three errors in a row, and a message of it under way.
+fn with_errors() -> Nodes {
+    let mut all = Nodes::new(1, |rules| rules.errors = 3);
+    let node = &mut all.nodes[0];
+    node.opens(1);
+    node.logs_in(1, 1);
+    all.settles();
+    all.nodes[0].takes(1);
+    all.nodes[0].asks(1, &[say(1, "under way")]);
+    all.nodes[0].works();
+    all
+}
+
+/// Lines that are refused before anything is applied.
+fn wrong(count: usize) -> Vec<Command> {
+    let refusal = || Refusal::new(ErrorKind::Data, "wrong");
+    (0..count).map(|_| Command::Refused(refusal())).collect()
+}
+
+#[test]
+fn what_comes_behind_the_error_that_closes_a_connection_is_not_proposed() {
+    let mut all = with_errors();
+    for line in wrong(4) {
+        all.nodes[0].sends(1, vec![line]);
+        all.nodes[0].works();
+    }
+    all.nodes[0].asks(1, &[say(2, "too late")]);
+    all.settles();
+    assert_eq!(all.nodes[0].state().counts().head, 1);
+    assert_eq!(all.nodes[0].takes(1).last(), Some(&Got::Closed("too many errors")));
+}
+
+#[test]
+fn a_request_that_is_accepted_ends_the_errors_in_a_row_also_under_way() {
+    let mut all = with_errors();
+    for id in 2..=4 {
+        all.nodes[0].sends(1, wrong(3));
+        all.nodes[0].works();
+        all.nodes[0].asks(1, &[say(id, "right")]);
+        all.nodes[0].works();
+    }
+    all.settles();
+    assert_eq!(all.nodes[0].state().counts().head, 4);
+    assert_eq!(ids(&all.nodes[0].takes(1)), [1, 2, 3, 4]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{ask, ids, say, two};
 use crate::hub::turn::tests::history;
 use crate::hub::{Control, Entry};
 use crate::settings::History;
+use std::time::Duration;
 use tcp_chat_protocol::Name;
 use tcp_chat_state::{Intent, UserCommand};
 use tokio::sync::oneshot;
@@ -39,6 +40,31 @@ fn the_end_of_a_session_is_proposed_once_while_it_is_under_way() {
     let before = all.nodes[0].slow().proposed;
     (0..5).for_each(|_| all.nodes[0].works());
     assert_eq!(all.nodes[0].slow().proposed, before, "it is under way");
+    all.settles();
+    assert_eq!(all.nodes[0].state().counts().sessions, 0);
+}
+
+#[test]
+fn nobody_expires_while_nothing_can_be_ordered() {
+    const TTL: Duration = Duration::from_secs(60);
+    let mut all = Nodes::new(1, |rules| rules.ttl_ms = 60_000);
+    all.nodes[0].opens(1);
+    all.nodes[0].logs_in(1, 1);
+    all.settles();
+    all.nodes[0].is_lost(1);
+    all.settles();
+    let node = &mut all.nodes[0];
+    let before = node.slow().proposed;
+    node.slow().stopped_at = Some(node.hub.began.elapsed());
+    // Ten minutes pass.
+    node.hub.began -= 10 * TTL;
+    node.works();
+    assert_eq!(node.slow().proposed, before);
+    let stopped_at = node.slow().stopped_at.unwrap();
+    node.slow().stopped_at = Some(stopped_at + TTL / 2);
+    node.works();
+    assert_eq!(node.slow().proposed, before, "half of its time has gone on");
+    node.slow().stopped_at = Some(stopped_at + TTL);
     all.settles();
     assert_eq!(all.nodes[0].state().counts().sessions, 0);
 }

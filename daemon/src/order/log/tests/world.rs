@@ -46,7 +46,7 @@ pub(super) struct Node {
     pub(super) order: LogOrder,
     pub(super) disk: Disk,
     /// The own turns in flight: the number, and the turn.
-    in_flight: BTreeMap<u64, u64>,
+    pub(super) in_flight: BTreeMap<u64, u64>,
     pub(super) acknowledged: Vec<u64>,
     pub(super) never: Vec<u64>,
     pub(super) fenced: usize,
