@@ -149,7 +149,7 @@ fn a_crowd_that_leaves_while_nothing_is_ordered_keeps_nobody_from_an_answer() {
     for n in 100..100 + CROWD {
         let [.., high, low] = n.to_be_bytes();
         node.opens_from(n, Ipv4Addr::new(10, 0, high, low).into());
-        node.logs_in(n, n);
+        node.sends(n, vec![login(n)]);
     }
     all.settles();
     for readiness in [Readiness::Busy, Readiness::Unavailable] {
