@@ -197,7 +197,7 @@ impl Talk {
 
     /// Begins a turn, a millisecond for each request after the last one.
     fn begin(&mut self) {
-        self.edge.begin(Now { mono: self.next, wall: 1_800_000_000_000 + self.next }, false);
+        self.edge.begin(Now { mono: self.next, wall: 1_800_000_000_000 + self.next });
     }
 
     fn admit(&mut self, at: u64, command: Command) {

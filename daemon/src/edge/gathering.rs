@@ -156,18 +156,22 @@ impl Edge {
         }
     }
 
-    /// A turn begins to be gathered. A turn that has begun and was not taken goes on. `is_held`: nothing can be ordered now.
-    pub fn begin(&mut self, now: Now, is_held: bool) {
+    /// Notes whether nothing can be ordered now.
+    pub fn note_held(&mut self, is_held: bool) {
+        self.gathering.is_held = is_held;
+    }
+
+    /// A turn begins to be gathered. A turn that has begun and was not taken goes on.
+    pub fn begin(&mut self, now: Now) {
         self.now = now.mono;
         let gathering = &mut self.gathering;
-        gathering.is_held = is_held;
         if !std::mem::replace(&mut gathering.has_begun, true) {
             gathering.turn += 1;
             gathering.flight.turn = gathering.turn;
         } else if gathering.has_intents() {
             return;
         }
-        if is_held {
+        if gathering.is_held {
             return;
         }
         // One long list of banned sessions in each turn: together they could be longer than one entry of a log.

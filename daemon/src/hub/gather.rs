@@ -96,7 +96,8 @@ impl Taken {
 impl Hub {
     /// Gathers a turn: the edge admits what it takes. Of an order that is busy only what does not need it.
     pub(super) fn gather(&mut self, now: Now, waiting: &mut Waiting, readiness: Readiness) -> Taken {
-        self.edge.begin(now, readiness != Readiness::Ready);
+        self.edge.note_held(readiness != Readiness::Ready);
+        self.edge.begin(now);
         let retains = if self.may_work(readiness) { self.retains.take() } else { None };
         if let Some(oldest) = retains {
             self.edge.propose(Intent::Retain(oldest));

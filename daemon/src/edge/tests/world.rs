@@ -184,7 +184,7 @@ impl World {
     fn begin(&mut self) {
         self.state.set_departures_per_turn(self.slice.rooms);
         self.edge.tells_at_once(self.slice.copies);
-        self.edge.begin(self.now, false);
+        self.edge.begin(self.now);
     }
 
     fn finish_turn(&mut self) {
