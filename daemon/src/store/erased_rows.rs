@@ -215,7 +215,8 @@ fn write_messages(
         }
         let new = if packed::is_packed(&chunk.row) { packed::pack(&new) } else { new };
         if new != chunk.row {
-            bytes += new.len() as u64 + CHUNK_ROW_BYTES;
+            // More than the row, which is packed: other pages change, too.
+            bytes += lines.len() as u64 + CHUNK_ROW_BYTES;
             let sql = "UPDATE chunks SET lines = ?2 WHERE first = ?1";
             log.prepare_cached(sql)?.execute(params![int(chunk.first), new])?;
         }

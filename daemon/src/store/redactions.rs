@@ -134,6 +134,7 @@ pub(super) fn rewrite(
         let replaced = replace(seq, line).map(|new| padded(new, line.len()));
         new.extend_from_slice(replaced.as_deref().unwrap_or(line));
     }
+    let bytes = new.len() as u64;
     let new = if packed::is_packed(&row) { packed::pack(&new) } else { new };
     if new != row {
         log.prepare_cached("UPDATE chunks SET lines = ?2 WHERE first = ?1")?
@@ -141,7 +142,7 @@ pub(super) fn rewrite(
     }
     let size =
         |row: &[u8]| i64::try_from(chunk_bytes(row.len() as u64, last - first + 1)).unwrap_or(i64::MAX);
-    Ok((size(&new) - size(&row), new.len() as u64))
+    Ok((size(&new) - size(&row), bytes))
 }
 
 /// The redacted line, as long as the line was: then SQLite overwrites the row where it is. If the size of a row changes, it

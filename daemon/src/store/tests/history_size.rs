@@ -60,6 +60,28 @@ fn counted_bytes_match_the_file_for_all_message_lengths() {
 }
 
 #[tokio::test]
+async fn a_store_with_long_rows_is_read_and_its_bytes_are_counted_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    let (mut store, readers, _) = open(&history(&path));
+    let mut model = Model::default();
+    store.commit(&mut Model::open(1)).unwrap();
+    let text = "x".repeat(80);
+    store.commit(&mut model.say(&[(1, &[("ana", &*text), ("bo", &*text)])])).unwrap();
+    let packed = store.totals.bytes;
+    store.make_version_20();
+    drop((store, readers));
+    let (mut store, readers, _) = open(&history(&path));
+    assert!(store.totals.bytes > packed + 100, "{} {packed}", store.totals.bytes);
+    store.commit(&mut model.say(&[(1, &[("ana", "new")])])).unwrap();
+    let page = PageOf { conversation: room(1), before: None, after: None, limit: 10 };
+    let page = readers.read_page(page).await.unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&page.data).unwrap();
+    let texts: Vec<_> = page["messages"].as_array().unwrap().iter().map(|message| &message["msg"]).collect();
+    assert_eq!(texts, [&*text, &*text, "new"], "old rows and new ones");
+}
+
+#[tokio::test]
 async fn only_messages_count_for_the_limit() {
     let dir = tempfile::tempdir().unwrap();
     let most = 1 << 20;

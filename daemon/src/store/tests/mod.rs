@@ -212,8 +212,23 @@ impl Store {
         rows::write_turn(self.log(), writes, &packed).unwrap();
     }
 
+    /// Makes the store what version 20 left: with rows that are not packed.
+    fn make_version_20(&mut self) {
+        let log = self.log();
+        let mut rows = log.prepare("SELECT first, lines FROM chunks").unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let rows: Vec<(i64, Vec<u8>)> = rows.map(Result::unwrap).collect();
+        for (first, row) in rows {
+            let row = packed::unpack_owned(row);
+            log.execute("UPDATE chunks SET lines = ?2 WHERE first = ?1", rusqlite::params![first, row])
+                .unwrap();
+        }
+        log.execute_batch("PRAGMA user_version = 20").unwrap();
+    }
+
     /// Makes the store what version 19 left: without clusters.
     fn make_version_19(&mut self) {
+        self.make_version_20();
         self.log()
             .execute_batch(
                 "DROP TABLE cluster; DROP TABLE policy; DROP TABLE names; PRAGMA user_version = 19",
