@@ -31,6 +31,7 @@
 //! Only a check of the daemon makes a proof for a LOGIN; the state reads its [`Evidence`] and decides. The feature
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. No shipped program enables it.
 
+mod access;
 mod apply;
 mod behaviour;
 mod capacity;
@@ -70,6 +71,7 @@ mod test_support;
 mod users;
 mod writes;
 
+pub use access::Access;
 pub use apply::{Stage, Turn};
 pub use behaviour::BEHAVIOUR;
 pub use capacity::shrink;

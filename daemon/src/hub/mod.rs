@@ -162,6 +162,7 @@ impl Hub {
         let mut edge = if order.is_log() { Edge::of_log(order.node()) } else { Edge::default() };
         edge.start(&state, now);
         directory.publish(state.users());
+        directory.publish_access(&state.rules().access);
         Self {
             edge,
             state,

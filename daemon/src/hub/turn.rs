@@ -71,6 +71,9 @@ impl Hub {
             edge.observe(state, changes, stage);
             applied.into_iter().for_each(|applied| laps.after(applied));
         });
+        if writes.policy.is_some() {
+            self.directory.publish_access(&self.state.rules().access);
+        }
         let Laps { began, heavy, .. } = laps;
         if taken.weight > 0 {
             self.heavy_pace.took(taken.weight, heavy);

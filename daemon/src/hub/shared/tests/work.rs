@@ -4,7 +4,7 @@ use super::nodes::{Nodes, command};
 use super::{ask, two};
 use crate::hub::{Control, Entry};
 use tcp_chat_protocol::Name;
-use tcp_chat_state::{Intent, UserCommand};
+use tcp_chat_state::{Access, Intent, UserCommand};
 use tokio::sync::oneshot;
 
 #[test]
@@ -93,6 +93,7 @@ fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
     let mut all = two();
     let mut rules = all.nodes[0].state().rules().clone();
     rules.presence_limit = 17;
+    rules.access = Access::Password("hash".into());
     let (reply, mut answer) = oneshot::channel();
     all.nodes[0].add(Entry::Control(Control::Rules(Box::new(rules), reply)));
     all.nodes[0].works();
@@ -100,6 +101,8 @@ fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
     all.settles();
     assert!(answer.try_recv().is_ok());
     assert_eq!(all.nodes[1].state().rules().presence_limit, 17);
+    let access = all.nodes[1].hub.directory.access();
+    assert_eq!(*access, Access::Password("hash".into()), "its connections ask for the password from now on");
 }
 
 #[test]
