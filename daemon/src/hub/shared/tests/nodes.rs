@@ -61,10 +61,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(node: NodeId, rules: Rules, path: Option<PathBuf>) -> Self {
-        let history = history(path);
+    fn new(node: NodeId, rules: Rules, history: &History) -> Self {
         let name = format!("chat{}", node.0);
-        let (mut store, _, mut found) = Store::open_as(&history, Some(&name)).unwrap();
+        let (mut store, _, mut found) = Store::open_as(history, Some(&name)).unwrap();
         // All nodes have the log of the first one.
         found.log = LogId { id: "log".into(), ..found.log };
         store.enter_cluster(&name, b"begin").unwrap();
@@ -222,14 +221,23 @@ impl Nodes {
 
     /// The same, with the store of the first one at this path.
     pub(super) fn at(count: u32, mut path: Option<PathBuf>, adjust: impl FnOnce(&mut Rules)) -> Self {
+        let histories = (0..count).map(|_| history(path.take())).collect();
+        Self::of(histories, 1_795_468_094_007, adjust)
+    }
+
+    /// A node for each of these stores, with a log that begins at that time.
+    pub(super) fn of(histories: Vec<History>, time: u64, adjust: impl FnOnce(&mut Rules)) -> Self {
         let mut settings = Settings::default();
         let limits = &mut settings.limits;
         (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
         (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
         let mut rules = Rules::from(&settings);
         adjust(&mut rules);
-        let nodes = (1..=count).map(|n| Node::new(NodeId(n), rules.clone(), path.take())).collect();
-        let mut all = Self { nodes, time: 1_795_468_094_007 };
+        let numbered = (1..).zip(&histories);
+        let nodes: Vec<_> =
+            numbered.map(|(n, history)| Node::new(NodeId(n), rules.clone(), history)).collect();
+        let count = u32::try_from(nodes.len()).unwrap();
+        let mut all = Self { nodes, time };
         all.turn(NodeId::LOCAL, vec![Intent::NodeUp(NodeId::LOCAL), Intent::Start(Box::new(rules))]);
         for node in 1..=count {
             all.turn(NodeId(node), vec![Intent::NodeUp(NodeId(node))]);
