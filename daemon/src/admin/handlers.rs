@@ -58,7 +58,7 @@ async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Resu
         }
         AdminRequest::Say { msg } => {
             text::check(&msg, SAY_BYTES).map_err(|why| why.to_string())?;
-            ask_hub(context, |answer| Control::Say(msg, answer)).await?;
+            ask_hub(context, |answer| Control::Say(msg, answer)).await??;
             Ok(json!({}))
         }
         AdminRequest::Who => listing(Listing::Users).await,

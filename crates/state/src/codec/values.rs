@@ -298,6 +298,7 @@ fn intent() -> BoxedStrategy<Intent> {
         1 => Just(Intent::Start(Box::new(rules()))),
         1 => any::<u64>().prop_map(Intent::Retain),
         1 => erasure_step().prop_map(Intent::Erase),
+        1 => text().prop_map(|text| Intent::Notice(text.into())),
     ]
     .boxed()
 }

@@ -1,6 +1,6 @@
 //! Tests of the work that no client has asked for: which node proposes it, and when.
 
-use super::nodes::{Nodes, command};
+use super::nodes::{Got, Nodes, command};
 use super::{ask, two};
 use crate::hub::{Control, Entry};
 use tcp_chat_protocol::Name;
@@ -86,6 +86,19 @@ fn an_operator_is_answered_when_the_command_has_come_back() {
     assert!(answer.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Empty));
     all.settles();
     assert!(answer.try_recv().unwrap().is_err(), "there is no such user");
+}
+
+#[test]
+fn a_notice_of_an_operator_reaches_the_users_of_all_nodes() {
+    let mut all = two();
+    let (reply, mut answer) = oneshot::channel();
+    all.nodes[0].add(Entry::Control(Control::Say("back at noon".to_owned(), reply)));
+    all.settles();
+    assert_eq!(answer.try_recv(), Ok(Ok(())));
+    for (at, node) in (0..).zip(&mut all.nodes) {
+        let got = node.takes(at);
+        assert!(matches!(&got[..], [Got::Line(line)] if line.contains("back at noon")), "{got:?}");
+    }
 }
 
 #[test]
