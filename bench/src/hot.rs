@@ -8,11 +8,11 @@ use std::net::Ipv4Addr;
 use tcp_chat_protocol::event::{MsgLine, Spoken, json_text};
 use tcp_chat_protocol::request::{Bounds, Login, Place, Request, Target, parse};
 use tcp_chat_protocol::{Line, LineDecoder, Name, RequestId, Timestamp};
-use tcp_chat_state::{ConnectionId, Past, Rules, Snapshot, State, Writes};
+use tcp_chat_state::{Access, ConnectionId, Past, Rules, Snapshot, State, Writes};
 use tcp_chatd::auth::Proof;
 use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 use tcp_chatd::edge::{Command, Edge, Effect, Now};
-use tcp_chatd::settings::{AuthMode, Durability, History, MaxBytes, Settings};
+use tcp_chatd::settings::{Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::Store;
 
 /// Messages per round, and as many logins, or joins and leaves.
@@ -218,7 +218,7 @@ impl Talk {
             log: None,
         };
         let fresh = Secret { token: format!("{at}").into(), hash };
-        let proof = Proof::without_password(&login, AuthMode::Open, self.state.users());
+        let proof = Proof::without_password(&login, &Access::Open, self.state.users());
         let proof = proof.context("a name without an owner needs no password")?;
         let ask = Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof }));
         self.admit(at, Command::Open(Ipv4Addr::LOCALHOST.into()));

@@ -103,6 +103,7 @@ impl State {
             Intent::Policy(rules) => self.set_rules(*rules),
             Intent::Start(rules) => self.start(*rules),
             Intent::Retain(oldest) => self.retain(oldest),
+            Intent::Notice(text) => self.report(Change::Notice(text)),
             // The messages before it have their numbers now.
             Intent::Seal => {}
         }

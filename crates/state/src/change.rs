@@ -95,6 +95,8 @@ pub enum Change {
     /// Texts of messages up to that number are removed: where such messages wait in memory, they are read from the store
     /// instead.
     Erased(Seq),
+    /// An operator tells all users something.
+    Notice(Box<str>),
     /// Connections from these ranges are refused from now on.
     BannedRanges(BannedRanges),
     /// A user from that network has opened the room.

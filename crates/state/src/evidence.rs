@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub enum Evidence {
     /// The server asks for none: the name has no owner, or the token of the session decides.
     NotNeeded,
-    /// The password of the server was correct.
-    Accepted,
+    /// The password of the server was correct: the one with this hash.
+    Accepted(Arc<str>),
     /// The password or the certificate was missing or wrong.
     Refused,
     /// The certificate of the connection names no user: the reason.
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Evidence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotNeeded => f.write_str("NotNeeded"),
-            Self::Accepted => f.write_str("Accepted"),
+            Self::Accepted(_) => f.write_str("Accepted"),
             Self::Refused => f.write_str("Refused"),
             Self::Unusable(_) => f.write_str("Unusable"),
             Self::Endpoint => f.write_str("Endpoint"),

@@ -88,6 +88,8 @@ pub enum Intent {
     Retain(Seq),
     /// The next step of an erasure, as far as the proposer has time for it.
     Erase(ErasureStep),
+    /// An operator's notice to all connected users. It changes nothing.
+    Notice(Box<str>),
 }
 
 /// The result of a request that was not refused.

@@ -32,6 +32,7 @@
 //! `test-support` counts steps and opens parts of the state to the daemon's tests. The feature `next-behaviour` makes a version
 //! with a further behaviour for the check of a rolling upgrade. No shipped program enables either.
 
+mod access;
 mod apply;
 mod behaviour;
 mod capacity;
@@ -71,6 +72,7 @@ mod test_support;
 mod users;
 mod writes;
 
+pub use access::Access;
 pub use apply::{Stage, Turn};
 pub use behaviour::{BEHAVIOUR, Behaviour};
 pub use capacity::shrink;

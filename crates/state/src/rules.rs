@@ -2,7 +2,7 @@
 //! every op reads it. It never changes by itself: a reload brings another one. The store keeps it, in the form that
 //! [`Rules::encode`] writes.
 
-use super::Limit;
+use super::{Access, Limit};
 use serde::{Deserialize, Serialize};
 use tcp_chat_protocol::Name;
 
@@ -40,8 +40,10 @@ pub struct Rules {
     pub sessions_per_user: usize,
     /// How long after a message its author may redact it, in milliseconds; 0: never.
     pub redact_ms: u64,
-    /// May only registered users log in?
-    pub accounts: bool,
+    /// Who may log in under a name that nobody owns.
+    pub access: Access,
+    /// Must each login show a certificate?
+    pub certificate_required: bool,
     /// Rooms at once; 0: no limit.
     pub rooms: usize,
     /// Rooms that one session may be in; 0: no limit.
@@ -61,14 +63,16 @@ pub struct Rules {
     pub msg_bytes: usize,
 }
 
-/// The form in which this version stores a policy, and the only one that it reads. Another one is also another version
-/// of the store's schema.
-const FORMAT: u8 = 1;
+/// The form in which this version stores a policy, and the only one that it reads.
+const FORMAT: u8 = 2;
 
 /// Why bytes are no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
-    /// Another version has written them.
+    /// An older version has written them. The policy of a lone daemon is in its settings.
+    #[error("format {0} of a policy is older than {FORMAT}, which this version reads")]
+    Older(u8),
+    /// A later version has written them.
     #[error("format {0:?} of a policy is not known: this version reads {FORMAT}")]
     Format(Option<u8>),
     /// They end too early or too late, or a part is not what stands in that place.
@@ -89,8 +93,10 @@ impl Rules {
     /// # Errors
     /// The bytes are not a policy of this format.
     pub fn decode(bytes: &[u8]) -> Result<Self, RulesError> {
-        let Some((&FORMAT, body)) = bytes.split_first() else {
-            return Err(RulesError::Format(bytes.first().copied()));
+        let body = match bytes.split_first() {
+            Some((&FORMAT, body)) => body,
+            Some((older @ 1..FORMAT, _)) => return Err(RulesError::Older(*older)),
+            _ => return Err(RulesError::Format(bytes.first().copied())),
         };
         match postcard::take_from_bytes(body) {
             Ok((rules, [])) => Ok(rules),
@@ -123,11 +129,12 @@ mod tests {
         let digits: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
             digits,
-            "0102056c6f626279036f707301066275696c64730103626f74010064e8070a141e280506070809000a0b0c323c465080400d0e"
+            "0202056c6f626279036f707301066275696c64730103626f74010064e8070a141e28050607080900000a0b0c323c465080400d0e"
         );
         assert_eq!(Rules::decode(&stored), Ok(rules()));
         assert_eq!(Rules::decode(&[]), Err(RulesError::Format(None)));
-        assert_eq!(Rules::decode(&[&[2], &stored[1..]].concat()), Err(RulesError::Format(Some(2))));
+        assert_eq!(Rules::decode(&[&[1], &stored[1..]].concat()), Err(RulesError::Older(1)));
+        assert_eq!(Rules::decode(&[&[3], &stored[1..]].concat()), Err(RulesError::Format(Some(3))));
         assert_eq!(Rules::decode(&stored[..stored.len() - 1]), Err(RulesError::Form));
         assert_eq!(Rules::decode(&[&stored[..], &[0]].concat()), Err(RulesError::Form));
     }

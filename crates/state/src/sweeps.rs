@@ -8,7 +8,9 @@ use super::permissions::authorize::{Permission, authorize};
 use super::permissions::checks::not_to_enter;
 use super::rooms::Conversation;
 use super::users::UserChange;
-use super::{Answer, Change, ConversationId, Scope, SessionChange, SessionId, State, UserId, refusal};
+use super::{
+    Access, Answer, Change, ConversationId, Scope, SessionChange, SessionId, State, UserId, refusal,
+};
 use queue::Sweep;
 use std::collections::HashSet;
 use tcp_chat_protocol::{ErrorKind, Name};
@@ -86,7 +88,7 @@ impl State {
             Sweep::Strangers(after) => {
                 let Some(user) = self.sessions.user_after(*after) else { return false };
                 *after = user;
-                if self.rules.accounts && self.users.get(user).is_none() {
+                if self.rules.access == Access::Accounts && self.users.get(user).is_none() {
                     self.end_sessions_of(user, "only registered users may be here from now on");
                 }
                 true

@@ -58,7 +58,7 @@ async fn answer(request: AdminRequest, uid: u32, context: &AdminContext) -> Resu
         }
         AdminRequest::Say { msg } => {
             text::check(&msg, SAY_BYTES).map_err(|why| why.to_string())?;
-            ask_hub(context, |answer| Control::Say(msg, answer)).await?;
+            ask_hub(context, |answer| Control::Say(msg, answer)).await??;
             Ok(json!({}))
         }
         AdminRequest::Who => listing(Listing::Users).await,
@@ -143,15 +143,20 @@ pub(super) async fn ask_hub<T>(
     context: &AdminContext,
     make: impl FnOnce(oneshot::Sender<T>) -> Control,
 ) -> Result<T, String> {
-    let asked = ask_hub_patiently(context, make);
-    let late = || {
-        let seconds = HUB_TIMEOUT.as_secs();
-        format!("the daemon did not answer within {seconds} seconds, so the request may or may not be done")
-    };
-    timeout(HUB_TIMEOUT, asked).await.ok().flatten().ok_or_else(late)
+    match timeout(HUB_TIMEOUT, ask_hub_patiently(context, make)).await {
+        Ok(Some(answer)) => Ok(answer),
+        // A node of a cluster that waited too long for the request to come back, or a daemon that ends.
+        Ok(None) => Err("nothing came back for the request, so it may or may not be done".to_owned()),
+        Err(_) => {
+            let seconds = HUB_TIMEOUT.as_secs();
+            Err(format!(
+                "the daemon did not answer within {seconds} seconds, so the request may or may not be done"
+            ))
+        }
+    }
 }
 
-/// The same for a request that takes long. `None`: the hub has ended.
+/// The same for a request that takes long. `None`: nothing came back for it, or the hub has ended.
 pub(super) async fn ask_hub_patiently<T>(
     context: &AdminContext,
     make: impl FnOnce(oneshot::Sender<T>) -> Control,

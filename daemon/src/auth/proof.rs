@@ -1,10 +1,10 @@
 //! Owns [`Proof`]: what a check has shown about the sender of a LOGIN. `net` asks for the checks; the state reads
 //! their evidence and decides, because a password, a code or a certificate may have changed in between. Never lets a user in.
 
-use super::{AuthMode, verify, verify_nobodys};
+use super::{verify, verify_nobodys};
 use std::sync::Arc;
 use tcp_chat_protocol::request::Login;
-use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
+use tcp_chat_state::{Access, Evidence, Presented, User, UserId, Users};
 
 /// What a check has shown about the sender of a LOGIN. The edge takes no LOGIN without one.
 ///
@@ -12,12 +12,12 @@ use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
 /// compile:
 ///
 /// ```compile_fail,E0451
-/// use tcp_chat_state::{Evidence, Users};
-/// use tcp_chatd::auth::{AuthMode, Proof};
+/// use tcp_chat_state::{Access, Evidence, Users};
+/// use tcp_chatd::auth::Proof;
 /// use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 /// use tcp_chat_protocol::request::Login;
 ///
-/// fn ask(login: Login, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
+/// fn ask(login: Login, fresh: Secret, access: &Access, users: &Users) -> Option<Ask> {
 ///     let proof = Proof { evidence: Evidence::NotNeeded };
 ///     Some(Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof })))
 /// }
@@ -26,13 +26,13 @@ use tcp_chat_state::{Evidence, Presented, User, UserId, Users};
 /// The same function with a check compiles:
 ///
 /// ```
-/// use tcp_chat_state::{Evidence, Users};
-/// use tcp_chatd::auth::{AuthMode, Proof};
+/// use tcp_chat_state::{Access, Evidence, Users};
+/// use tcp_chatd::auth::Proof;
 /// use tcp_chatd::edge::{Ask, LoginAsk, Secret};
 /// use tcp_chat_protocol::request::Login;
 ///
-/// fn ask(login: Login, fresh: Secret, mode: AuthMode, users: &Users) -> Option<Ask> {
-///     let proof = Proof::without_password(&login, mode, users)?;
+/// fn ask(login: Login, fresh: Secret, access: &Access, users: &Users) -> Option<Ask> {
+///     let proof = Proof::without_password(&login, access, users)?;
 ///     Some(Ask::Login(Box::new(LoginAsk { login, fresh, resumes: None, proof })))
 /// }
 /// ```
@@ -62,9 +62,9 @@ impl Expected {
         Self { hash: Some(Arc::clone(&hash)), proves: Evidence::Password(user, hash) }
     }
 
-    /// The one password of the server, for names that no user owns. `None`: none is set.
-    pub(crate) fn of_server(hash: Option<Arc<str>>) -> Self {
-        Self { hash, proves: Evidence::Accepted }
+    /// The one password of the server, for names that no user owns.
+    pub(crate) fn of_server(hash: Arc<str>) -> Self {
+        Self { hash: Some(Arc::clone(&hash)), proves: Evidence::Accepted(hash) }
     }
 
     /// No password is correct.
@@ -77,9 +77,9 @@ impl Proof {
     /// The proof of a LOGIN that needs no password: it resumes a session by its token, or no password is set and no
     /// user owns the name. `None`: it needs one.
     #[must_use]
-    pub fn without_password(login: &Login, mode: AuthMode, users: &Users) -> Option<Self> {
+    pub fn without_password(login: &Login, access: &Access, users: &Users) -> Option<Self> {
         let is_owned = || login.name.as_ref().is_some_and(|name| users.by_name(name).is_some());
-        let is_free = login.session.is_some() || (mode == AuthMode::Open && !is_owned());
+        let is_free = login.session.is_some() || (*access == Access::Open && !is_owned());
         is_free.then_some(Self { evidence: Evidence::NotNeeded })
     }
 
@@ -168,15 +168,15 @@ mod tests {
     fn only_a_free_name_or_a_token_needs_no_password() {
         let (name, token) = (login(r#"{"name":"ana"}"#), login(r#"{"session":"x"}"#));
         let nobody = Users::default();
-        for (login, mode, needs_none) in [
-            (&name, AuthMode::Open, true),
-            (&name, AuthMode::Password, false),
-            (&name, AuthMode::Accounts, false),
-            (&token, AuthMode::Accounts, true),
+        for (login, access, needs_none) in [
+            (&name, Access::Open, true),
+            (&name, Access::Password("hash".into()), false),
+            (&name, Access::Accounts, false),
+            (&token, Access::Accounts, true),
         ] {
-            let proof = Proof::without_password(login, mode, &nobody);
+            let proof = Proof::without_password(login, &access, &nobody);
             let expected = needs_none.then(|| Proof::for_tests(Evidence::NotNeeded));
-            assert_eq!(proof, expected, "{login:?} {mode:?}");
+            assert_eq!(proof, expected, "{login:?} {access:?}");
         }
     }
 
@@ -189,8 +189,9 @@ mod tests {
         let own = || Expected::of_hash(UserId(7), Arc::clone(&made));
         assert_eq!(by(own(), "sesame"), Evidence::Password(UserId(7), Arc::clone(&made)));
         assert_eq!(by(own(), "sesam"), Evidence::Refused);
-        assert_eq!(by(Expected::of_server(Some(Arc::clone(&made))), "sesame"), Evidence::Accepted);
-        assert_eq!(by(Expected::of_server(None), "sesame"), Evidence::Refused);
+        let of_server = || Expected::of_server(Arc::clone(&made));
+        assert_eq!(by(of_server(), "sesame"), Evidence::Accepted(Arc::clone(&made)));
+        assert_eq!(by(of_server(), "sesam"), Evidence::Refused);
         assert_eq!(by(Expected::nothing(), "sesame"), Evidence::Refused);
         assert_eq!(hashed, 5, "a user that does not exist takes as long");
     }

@@ -86,6 +86,17 @@ impl Info {
         self.has_quorum() && self.cluster.replicas.iter().all(|replica| replica.current && !replica.offline)
     }
 
+    /// What is wrong with the servers of the stream.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        match (self.has_quorum(), self.is_whole()) {
+            (false, _) => Some("too few of its servers run: nothing can be ordered"),
+            (true, false) => Some(
+                "a server of it is away, or does not have everything yet: stop no other one before it has",
+            ),
+            (true, true) => None,
+        }
+    }
+
     /// The server that leads the stream.
     pub(super) fn leader(&self) -> Option<&str> {
         self.cluster.leader.as_deref()
@@ -255,5 +266,9 @@ mod tests {
         assert!(info(&format!("{with},{without}")).has_quorum());
         assert!(!info(&format!("{without},{without}")).has_quorum());
         assert!(!info(r#"{"name":"b","current":true,"offline":true}"#).has_quorum());
+        // While one of them is behind, the next one must not be stopped.
+        assert!(info(&format!("{with},{without}")).fault().unwrap().starts_with("a server of it is away"));
+        assert!(info(without).fault().unwrap().starts_with("too few"));
+        assert_eq!(info(&format!("{with},{with}")).fault(), None);
     }
 }

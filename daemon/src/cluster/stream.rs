@@ -231,9 +231,7 @@ impl Admin {
         let stream = &self.api.stream;
         let info: Info = self.api.info().await.map_err(|e| self.failed(e))?;
         let mut findings: Vec<_> = info.config.fault(stream).map(Finding::Fault).into_iter().collect();
-        if !info.has_quorum() {
-            findings.push(Finding::Fault("too few of its servers run: nothing can be ordered".into()));
-        }
+        findings.extend(info.fault().map(|why| Finding::Fault(why.into())));
         findings.extend(info.config.advice(stream, kept).into_iter().map(Finding::Advice));
         if self.hears_itself().await {
             findings.push(Finding::Advice(format!(

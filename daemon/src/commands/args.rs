@@ -90,7 +90,7 @@ pub enum Command {
     },
     /// Print messages as JSON lines, oldest first, with all direct messages; the daemon may be running
     Export(Export),
-    /// Send a notice to all connected users
+    /// Send a notice to all connected users, in a cluster to those of all nodes
     Say {
         /// The text
         #[arg(required = true)]

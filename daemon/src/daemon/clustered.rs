@@ -105,8 +105,8 @@ mod node {
         if found.rules.as_ref().is_some_and(|rules| *rules != own) {
             warn!(
                 event = "policy_differs",
-                "the limits and rooms of this node's configuration are not those of the cluster, which count: `tcp-chatd \
-                 reload` makes those of this node count on all nodes"
+                "the limits, rooms and logins (auth, tls.client_auth) of this node's configuration are not those of the cluster, \
+                 which count: `tcp-chatd reload` makes those of this node count on all nodes"
             );
         }
         // A node that begins at the beginning of the log has none yet.

@@ -71,6 +71,7 @@ impl Edge {
             }
             Change::Redacted(redacted) => self.tell_redacted(*redacted),
             Change::Erased(until) => self.effects.push(Effect::ReadAgain(until)),
+            Change::Notice(text) => self.notify_all(notices::of_operator(&text)),
             Change::Marked { user, from, mark } => {
                 let audience = Audience::Users(user, user);
                 let to = self.listeners.of(audience);

@@ -45,8 +45,7 @@ impl Edge {
 
     /// Sends a notice to all logged-in clients at this place of the turn.
     pub fn say_to_all(&mut self, state: &State, msg: &str) {
-        let line: Arc<[u8]> = notice(&NoticeEvent::new(NoticeKind::Operator, msg)).into();
-        self.add_for_all(state, Task::Notice(line));
+        self.add_for_all(state, Task::Notice(of_operator(msg)));
     }
 
     /// Sets the addresses that clients are told from now on: of the living nodes, this one first. Empty: this daemon is
@@ -86,6 +85,11 @@ impl Edge {
         let to = is_logged_in.map(|(connection, _)| *connection).collect();
         self.effects.push(Effect::Event { to: Arc::new(to), except: None, line });
     }
+}
+
+/// The line of an operator to everyone.
+pub(super) fn of_operator(text: &str) -> Arc<[u8]> {
+    notice(&NoticeEvent::new(NoticeKind::Operator, text)).into()
 }
 
 /// The line to the previous client of a session that is resumed elsewhere.

@@ -66,6 +66,7 @@ impl Answer {
 /// The receiver of the answer to an operator.
 pub(super) enum OperatorReply {
     Action(oneshot::Sender<Result<ActReply, String>>),
+    Said(oneshot::Sender<Result<(), String>>),
     User(oneshot::Sender<Result<usize, UserCommandError>>),
     Erasure(oneshot::Sender<Result<usize, UserCommandError>>),
     Rules(oneshot::Sender<Result<Vec<RoomTwin>, PolicyRefused>>),
@@ -77,9 +78,13 @@ impl Hub {
             Control::Health(to) => self.reply(After::Turn, to, |hub, _| hub.health()),
             Control::Measure(to) => self.reply(After::Turn, to, |hub, _| hub.measure()),
             Control::Shutdown => self.edge.shutdown(&self.state),
+            Control::Say(msg, to) if self.order.is_log() => match self.edge.check_user_command() {
+                Err(why) => self.reply(After::Turn, to, move |_, _| Err(why.to_string())),
+                Ok(()) => self.operate(Intent::Notice(msg.into()), OperatorReply::Said(to)),
+            },
             Control::Say(msg, to) => {
                 self.edge.say_to_all(&self.state, &msg);
-                self.reply(After::Turn, to, |_, _| ());
+                self.reply(After::Turn, to, |_, _| Ok(()));
             }
             Control::Action(uid, action, to) => match self.edge.check_action(&action) {
                 Err(refusal) => {
@@ -148,6 +153,10 @@ impl Hub {
                 let why = UserCommandError::Unavailable.to_string();
                 self.reply(After::Turn, to, |_, _| Err(why));
             }
+            OperatorReply::Said(to) => {
+                let why = UserCommandError::Unavailable.to_string();
+                self.reply(After::Turn, to, |_, _| Err(why));
+            }
             OperatorReply::User(to) | OperatorReply::Erasure(to) => {
                 self.reply(After::Turn, to, |_, _| Err(UserCommandError::Unavailable));
             }
@@ -179,6 +188,7 @@ impl Hub {
                 let done = *done;
                 self.reply_to_user_command(After::erased(&done), to, done);
             }
+            (OperatorReply::Said(to), _) => self.reply(After::Turn, to, |_, _| Ok(())),
             (OperatorReply::Rules(to), _) => self.reply(After::Turn, to, |hub, _| Ok(hub.tell_twins())),
             // The receiver is told that the hub gave no answer.
             (OperatorReply::User(_) | OperatorReply::Erasure(_), _) => {}

@@ -163,6 +163,7 @@ impl Hub {
         }
         let slices = if self.is_urgent() { SLICES } else { 1 };
         let proposed = self.store.propose_retention(self.clock.at_least(self.now()), slices)?;
+        self.own_oldest = Some(self.own_oldest.max(proposed).unwrap_or_default());
         let proposed = proposed.filter(|oldest| *oldest > self.state.oldest());
         self.retains = self.retains.max(proposed);
         // With a log there is nothing more to remove until the proposal has come back. Every node proposes: the strictest
@@ -196,9 +197,20 @@ impl Hub {
     /// Removes a slice of the messages that the state has decided to remove. True: there may be more.
     fn remove_slice(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.at_least(self.now());
+        let is_own = !self.order.is_log()
+            || self.is_above_limit()
+            || self.own_oldest.is_none_or(|own| self.state.oldest() <= own);
         let Some(removed) = self.store.remove_slice(now, self.state.oldest())? else { return Ok(false) };
         let Removed { age, number, bytes, gone } = removed;
-        self.was_above_limit |= bytes > 0;
+        if bytes > 0 && is_own {
+            self.was_above_limit = true;
+        } else if bytes > 0 && !std::mem::replace(&mut self.is_stricter_logged, true) {
+            info!(
+                event = "kept_less_elsewhere",
+                "messages are removed that the limits of this node would keep: those of another node are stricter, or its \
+                 disk is smaller"
+            );
+        }
         self.metrics.hub.removed([age, number, bytes, gone]);
         Ok(true)
     }

@@ -1,6 +1,7 @@
 //! Owns the time for retention. A clock that is ahead must not make messages old and remove them: neither a clock that
-//! jumps while the hub runs, nor one that is wrong when it starts. Pure except for the log line. Used only by the
-//! hub's chores. Never stamps a message.
+//! jumps while the hub runs, nor one that is wrong when it starts. With a log that several nodes share, its time counts:
+//! what one node removes, all remove. Pure except for the log line. The hub's chores ask it, and its turns tell it the time
+//! of the log. Never stamps a message.
 
 use crate::edge::Now;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(super) struct Clock {
     began: Timestamp,
     /// The stamp of the newest message at that moment, if the clock is doubtful.
     newest: Option<Timestamp>,
+    /// With a log: its time, and the time since the hub started at which it was that, in milliseconds.
+    log: Option<(Timestamp, u64)>,
 }
 
 impl Clock {
@@ -34,11 +37,28 @@ impl Clock {
                  clock if it is wrong"
             );
         }
-        Self { began, newest }
+        Self { began, newest, log: None }
+    }
+
+    /// The log has this time, `mono` milliseconds after the hub has started.
+    pub(super) fn log_says(&mut self, time: Timestamp, mono: u64) {
+        self.log = Some((time, mono));
+    }
+
+    /// The time goes by a log from now on. Until it says its time, no message is old.
+    pub(super) fn by_log(self) -> Self {
+        Self { log: Some((Timestamp(0), 0)), ..self }
     }
 
     /// A lower bound of the present time.
     pub(super) fn at_least(&self, now: Now) -> Timestamp {
+        let own = self.own(now);
+        self.log.map_or(own, |(time, mono)| {
+            own.min(Timestamp(time.0.saturating_add(now.mono.saturating_sub(mono))))
+        })
+    }
+
+    fn own(&self, now: Now) -> Timestamp {
         let began = match self.newest {
             Some(newest) if now.mono < millis(BELIEVED_AFTER) => newest,
             _ => self.began,
@@ -63,6 +83,19 @@ mod tests {
         assert_eq!(clock.at_least(Now { mono: 5, wall: 100 * DAY + 5 }), Timestamp(100 * DAY + 5));
         assert_eq!(clock.at_least(Now { mono: 10, wall: 300 * DAY }), Timestamp(100 * DAY + 10));
         assert_eq!(clock.at_least(Now { mono: 10, wall: 50 * DAY }), Timestamp(50 * DAY));
+    }
+
+    #[test]
+    fn with_a_log_its_time_counts_if_the_own_clock_is_ahead() {
+        // 44 hours are no reason to doubt a clock.
+        let mut clock = Clock::new(Timestamp(102 * DAY - DAY / 6), Some(Timestamp(100 * DAY))).by_log();
+        let at = |mono| Now { mono, wall: 102 * DAY - DAY / 6 + mono };
+        assert!(clock.at_least(at(3)) <= Timestamp(3), "the log has no time yet");
+        clock.log_says(Timestamp(100 * DAY), 5);
+        assert_eq!(clock.at_least(at(7)), Timestamp(100 * DAY + 2));
+        assert_eq!(clock.at_least(at(5 + 2 * DAY)), Timestamp(102 * DAY), "also later");
+        // The own clock is behind.
+        assert_eq!(clock.at_least(Now { mono: 7, wall: 99 * DAY }), Timestamp(99 * DAY));
     }
 
     #[test]

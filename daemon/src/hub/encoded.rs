@@ -4,7 +4,7 @@
 use crate::edge::{Ask, Command};
 use tcp_chat_protocol::request::{Conversation, Place, Target};
 use tcp_chat_protocol::{Action, Banned, Name, RequestId};
-use tcp_chat_state::{Intent, Rules};
+use tcp_chat_state::{Access, Intent, Rules};
 
 /// A request without its texts: the numbers of its source, its id, its kind, and what the store has of an earlier message.
 const REQUEST_BYTES: usize = 96;
@@ -73,7 +73,11 @@ pub(super) fn most_bytes_of_intents(intents: &[Intent]) -> usize {
 }
 
 fn most_bytes_of_rules(rules: &Rules) -> usize {
-    RULES_BYTES + names(&rules.default_rooms) + names(&rules.posted_rooms)
+    let hash = match &rules.access {
+        Access::Password(hash) => hash.len(),
+        Access::Open | Access::Accounts => 0,
+    };
+    RULES_BYTES + hash + names(&rules.default_rooms) + names(&rules.posted_rooms)
 }
 
 fn target(to: &Target) -> usize {

@@ -134,6 +134,7 @@ impl Hub {
                 Entry::Control(control) => {
                     let encoded = match &control {
                         Control::Rules(rules, _) => most_bytes_of_operator(Some(rules)),
+                        Control::Say(text, _) => most_bytes_of_operator(None) + text.len(),
                         _ => most_bytes_of_operator(None),
                     };
                     // A policy may be so long that it needs a turn of its own.

@@ -39,8 +39,8 @@ pub enum Control {
     Measure(oneshot::Sender<HubNow>),
     /// Tell all clients that the daemon ends, and close all connections.
     Shutdown,
-    /// Send a notice to all clients.
-    Say(String, oneshot::Sender<()>),
+    /// Send a notice to all clients, with a log to those of all nodes. Answers once they are told, or why they are not.
+    Say(String, oneshot::Sender<Result<(), String>>),
     /// Moderate, on behalf of the system's user of that number. Answers the result, or the refusal.
     Action(u32, Box<Action>, oneshot::Sender<Result<ActReply, String>>),
     /// A page of a listing.

@@ -87,6 +87,10 @@ struct Hub {
     was_above_limit: bool,
     /// The log has said that the oldest messages are removed for their disk space.
     is_full_logged: bool,
+    /// The highest number below which this node's own limits were for removing all messages. `None`: not known yet.
+    own_oldest: Option<Seq>,
+    /// The log has said that messages are removed by another node's limit.
+    is_stricter_logged: bool,
     /// The retention that the next turn applies: all messages below this number are removed.
     retains: Option<Seq>,
     /// The moment of the next retention without a removed message, for certificates and removed users.
@@ -158,10 +162,12 @@ impl Hub {
         let began = Instant::now();
         let now = Now { mono: 0, wall: Timestamp::now().0 };
         let clock = Clock::new(Timestamp(now.wall), store.newest_timestamp().ok().flatten());
+        let clock = if order.is_log() { clock.by_log() } else { clock };
         let state = State::restore(rules, found, now.wall);
         let mut edge = if order.is_log() { Edge::of_log(order.node()) } else { Edge::default() };
         edge.start(&state, now);
         directory.publish(state.users());
+        directory.publish_access(&state.rules().access);
         Self {
             edge,
             state,
@@ -181,6 +187,8 @@ impl Hub {
             check_at: began + CHECK_EVERY,
             was_above_limit: false,
             is_full_logged: false,
+            own_oldest: None,
+            is_stricter_logged: false,
             retains: None,
             forget_at: began + FORGET_EVERY,
             erase_at: began,

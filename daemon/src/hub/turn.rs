@@ -10,6 +10,7 @@ use crate::store::{Kept, Store, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tcp_chat_protocol::Timestamp;
 use tcp_chat_state::{Stage, Turn, Writes};
 
 impl Hub {
@@ -48,6 +49,10 @@ impl Hub {
     /// Applies a turn: the state changes, and the edge answers the requests. Measures the time of each part of an own turn, to
     /// set the size of the next turns.
     pub(super) fn apply(&mut self, turn: Turn, own: Option<&mut Own>) -> Outcome {
+        if self.order.is_log() {
+            let mono = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.clock.log_says(Timestamp(turn.time), mono);
+        }
         let Self { state, edge, .. } = self;
         let mut done = Vec::new();
         let mut other = Own::default();
@@ -71,6 +76,9 @@ impl Hub {
             edge.observe(state, changes, stage);
             applied.into_iter().for_each(|applied| laps.after(applied));
         });
+        if writes.policy.is_some() {
+            self.directory.publish_access(&self.state.rules().access);
+        }
         let Laps { began, heavy, .. } = laps;
         if taken.weight > 0 {
             self.heavy_pace.took(taken.weight, heavy);

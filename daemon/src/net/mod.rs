@@ -31,7 +31,7 @@ pub use tcp::{Lines, Speaks, TlsListener};
 
 use crate::hub::{BannedAddresses, Directory, Inbox};
 use crate::metrics::Metrics;
-use crate::settings::{AuthMode, ClientAuth, Limits, Settings};
+use crate::settings::{ClientAuth, Limits, Settings};
 use crate::store::Readers;
 use crate::tls::{BACKDATED_MS, TlsState};
 use arc_swap::ArcSwap;
@@ -45,33 +45,22 @@ use tcp_chat_protocol::banned::is_in;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The settings that decide how a user proves its identity.
-#[derive(Clone)]
+/// The settings of TLS that decide how a user proves its identity. Who may log in without a proof of its name is in the
+/// policy of the state, which the [`Directory`] has.
+#[derive(Debug, Clone, Copy)]
 pub struct LoginPolicy {
-    /// Which users may log in.
-    pub mode: AuthMode,
-    /// The hash of the shared password. `None`: the settings have no shared password.
-    pub password: Option<Arc<str>>,
     /// Whether TLS asks the client for a certificate.
     pub client_auth: ClientAuth,
     /// A certificate of the daemon's own CA is valid since this many milliseconds before it was issued.
     pub backdated_ms: u64,
 }
 
-impl std::fmt::Debug for LoginPolicy {
-    /// Leaves out the hash: it is a secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoginPolicy").field("mode", &self.mode).finish_non_exhaustive()
-    }
-}
-
 impl From<&Settings> for LoginPolicy {
     fn from(settings: &Settings) -> Self {
-        let Settings { auth, tls, .. } = settings;
-        let password = auth.password_hash().map(Into::into);
+        let tls = &settings.tls;
         // The daemon does not know how another CA sets the start of the validity.
         let backdated_ms = if tls.client_ca.is_some() { 0 } else { BACKDATED_MS };
-        Self { mode: auth.mode, password, client_auth: tls.client_auth, backdated_ms }
+        Self { client_auth: tls.client_auth, backdated_ms }
     }
 }
 

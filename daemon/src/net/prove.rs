@@ -12,13 +12,13 @@ use crate::edge::Command;
 use crate::edge::{Ask, LoginAsk, Secret};
 use crate::hub::Outbox;
 use crate::metrics::Reason;
-use crate::settings::{AuthMode, ClientAuth};
+use crate::settings::ClientAuth;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tcp_chat_protocol::request::{Enrol, Login};
 use tcp_chat_protocol::{ErrorKind, Refusal, RequestId};
-use tcp_chat_state::{ConnectionId, Digest, UserId};
+use tcp_chat_state::{Access, ConnectionId, Digest, UserId};
 use tracing::{debug, warn};
 
 /// Logins that are checked in one read; the edge closes the connection after as many failures.
@@ -226,7 +226,8 @@ fn prove_without_hash(login: &Login, state: &mut ReadState, gate: &Gate, peer: P
         Identity::Certificate(shown) => return Some(Proof::by_certificate(shown.clone())),
         // The handshake accepts a peer without a certificate only so that it can ENROL for one.
         Identity::None if login_policy.client_auth != ClientAuth::Required => {
-            return Proof::without_password(login, login_policy.mode, &gate.0.directory.users());
+            let directory = &gate.0.directory;
+            return Proof::without_password(login, &directory.access(), &directory.users());
         }
         Identity::Unusable(why) => (Proof::unusable(Arc::clone(why)), why),
         Identity::None => (Proof::refused(), "the client showed no certificate, and one is required"),
@@ -242,7 +243,7 @@ fn prove_without_hash(login: &Login, state: &mut ReadState, gate: &Gate, peer: P
 
 /// The hash that the password of a LOGIN is compared with.
 fn expected(login: &Login, state: &ReadState, gate: &Gate) -> Expected {
-    let login_policy = gate.0.login_policy.load();
+    let access = gate.0.directory.access();
     let users = gate.0.directory.users();
     let user = login.name.as_ref().and_then(|name| users.by_name(name));
     let enrolled = state.enrolled.as_ref().filter(|enrolled| {
@@ -250,11 +251,11 @@ fn expected(login: &Login, state: &ReadState, gate: &Gate) -> Expected {
             user.id == enrolled.user && user.code.is_some_and(|code| code.hash == enrolled.code)
         })
     });
-    match (enrolled, user, login_policy.mode) {
+    match (enrolled, user, &*access) {
         (Some(enrolled), ..) => Expected::of_hash(enrolled.user, Arc::clone(&enrolled.hash)),
         (None, Some(user), _) => Expected::of_user(user),
-        (None, None, AuthMode::Password) => Expected::of_server(login_policy.password.clone()),
-        (None, None, AuthMode::Accounts | AuthMode::Open) => Expected::nothing(),
+        (None, None, Access::Password(hash)) => Expected::of_server(Arc::clone(hash)),
+        (None, None, Access::Accounts | Access::Open) => Expected::nothing(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Owns the conversion of settings into the policy of the chat ([`Rules`]). Called at the start and at each
 //! reload. Never decides about a request.
 
-use super::{AuthMode, Settings};
+use super::{Auth, AuthMode, ClientAuth, Settings};
 use crate::rate::Limit;
-use tcp_chat_state::Rules;
+use tcp_chat_state::{Access, Rules};
 
 impl From<&Settings> for Rules {
     fn from(settings: &Settings) -> Self {
-        let Settings { auth, rooms, sessions, limits, http, .. } = settings;
+        let Settings { auth, tls, rooms, sessions, limits, http, .. } = settings;
         Self {
             default_rooms: rooms.default.clone(),
             posted_rooms: http.open_rooms().to_vec(),
@@ -23,7 +23,8 @@ impl From<&Settings> for Rules {
             sessions: limits.sessions,
             sessions_per_user: limits.sessions_per_user,
             redact_ms: limits.redact.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
-            accounts: auth.mode == AuthMode::Accounts,
+            access: access(auth),
+            certificate_required: tls.client_auth == ClientAuth::Required,
             rooms: limits.rooms,
             rooms_per_session: limits.rooms_per_session,
             rooms_per_network: limits.rooms_per_network,
@@ -36,6 +37,15 @@ impl From<&Settings> for Rules {
             line_bytes: limits.line_bytes,
             msg_bytes: limits.msg_bytes,
         }
+    }
+}
+
+/// Without the hash, which a checked configuration has, nobody is let in.
+fn access(auth: &Auth) -> Access {
+    match (auth.mode, auth.password_hash()) {
+        (AuthMode::Open, _) => Access::Open,
+        (AuthMode::Password, Some(hash)) => Access::Password(hash.into()),
+        (AuthMode::Password, None) | (AuthMode::Accounts, _) => Access::Accounts,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension};
-use tcp_chat_state::Rules;
+use tcp_chat_state::{Rules, RulesError};
 
 /// Writes the policy, if the turn has brought one.
 pub(super) fn write(log: &Connection, policy: Option<&Rules>) -> rusqlite::Result<()> {
@@ -16,8 +16,12 @@ pub(super) fn write(log: &Connection, policy: Option<&Rules>) -> rusqlite::Resul
 /// Reads the policy. `None`: an older version has written the store.
 pub(super) fn read(log: &Connection) -> rusqlite::Result<Option<Rules>> {
     let wrong = |e| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(e));
-    log.query_row("SELECT rules FROM policy", [], |row| {
-        Rules::decode(row.get_ref(0)?.as_blob()?).map_err(wrong)
-    })
-    .optional()
+    let read = log.query_row("SELECT rules FROM policy", [], |row| {
+        match Rules::decode(row.get_ref(0)?.as_blob()?) {
+            Ok(rules) => Ok(Some(rules)),
+            Err(RulesError::Older(_)) => Ok(None),
+            Err(why) => Err(wrong(why)),
+        }
+    });
+    read.optional().map(Option::flatten)
 }

@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 /// Events that no test can cause, and why.
-const NOT_HERE: [(&str, &str); 30] = [
+const NOT_HERE: [(&str, &str); 31] = [
     ("hub_stuck", "the hub does not answer: there is no way to make it hang"),
     ("accept_failed", "the system reports a connection that is gone before it is accepted only at times"),
     ("metrics_failed", "figures that cannot be written would be a bug"),
@@ -35,6 +35,7 @@ const NOT_HERE: [(&str, &str); 30] = [
     ("certificate_ended", "a certificate that has ended is refused at the start: src/tls/tests/renewal.rs"),
     ("order_unavailable", "needs a cluster: src/hub/shared/tests/events.rs"),
     ("order_works", "needs a cluster: src/hub/shared/tests/events.rs"),
+    ("kept_less_elsewhere", "needs a cluster: src/hub/shared/tests/retention.rs"),
     ("nats_connected", NATS),
     ("nats_lost", NATS),
     ("nats_failed", NATS),

@@ -121,7 +121,7 @@ fn turns() -> Vec<Turn> {
     let action = Action::RemoveRoom(tcp_chat_protocol::request::Place(Some(name("gr\u{f6}\u{df}e"))));
     let mut intents: Vec<_> = commands.into_iter().map(|command| Intent::ChangeUser(0, command)).collect();
     intents.push(Intent::OperatorAction(0, Box::new(action), Past::Absent));
-    intents.push(Intent::Seal);
+    intents.extend([Intent::Notice("back at noon".into()), Intent::Seal]);
     turns.push(Turn { time: last.time + 1, intents, steps: 3, ..last.clone() });
     turns.push(Turn { time: last.time + 2, intents: Vec::new(), steps: usize::MAX, ..last });
     turns
@@ -203,7 +203,7 @@ fn this_version_comes_to_the_digests_of_the_recorded_log() {
 }
 
 /// Every kind of intent, op, action and command.
-const KINDS: [&str; 38] = [
+const KINDS: [&str; 39] = [
     "login",
     "enrol",
     "join",
@@ -223,6 +223,7 @@ const KINDS: [&str; 38] = [
     "start",
     "retain",
     "erase step",
+    "notice",
     "kick",
     "mute",
     "unmute",
@@ -268,6 +269,7 @@ fn kinds_of(intent: &Intent) -> Vec<&'static str> {
         Intent::Start(_) => vec!["start"],
         Intent::Retain(_) => vec!["retain"],
         Intent::Erase(_) => vec!["erase step"],
+        Intent::Notice(_) => vec!["notice"],
     }
 }
 

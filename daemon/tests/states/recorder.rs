@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use tcp_chat_protocol::request::{Bounds, Login, Request, Wants, parse};
 use tcp_chat_protocol::{Name, Seq};
 use tcp_chat_state::{
-    Certificate, Code, CodePurpose, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent, NewCredential,
-    Past, Presented, Revocation, Rules, Turn, UserCommand,
+    Access, Certificate, Code, CodePurpose, ConnectionId, Digest, EnrolOp, Evidence, Facts, Intent,
+    NewCredential, Past, Presented, Revocation, Rules, Turn, UserCommand,
 };
 use tcp_chatd::admin::{AdminRequest as Control, Revoked};
 use tcp_chatd::auth::{EnrolProof, Proof, sha256};
@@ -99,7 +99,7 @@ impl Recorder {
         let now = Now { mono: 0, wall: 1_795_468_094_007 };
         // Each has another policy until the first turn: all that follows, follows from the turns.
         let [mut one, mut two, mut three] = [rules(), rules(), rules()];
-        (one.create, two.accounts, three.window) = (false, true, 1);
+        (one.create, two.access, three.window) = (false, Access::Accounts, 1);
         two.default_rooms.clear();
         let [a, b, c] = shelves;
         let replicas = [(a, one), (b, two), (c, three)];
@@ -143,8 +143,8 @@ impl Recorder {
             Step::Reload(which) => {
                 let rooms: &[&str] = if which & 2 == 0 { &["lobby"] } else { &["lobby", "ops"] };
                 let rooms = rooms.iter().map(|room| room.parse().expect("a name")).collect();
-                let accounts = which & 1 == 1;
-                let policy = Rules { default_rooms: rooms, create: which != 3, accounts, ..rules() };
+                let access = if which & 1 == 1 { Access::Accounts } else { Access::Open };
+                let policy = Rules { default_rooms: rooms, create: which != 3, access, ..rules() };
                 self.happens.push(Happens::Else(Intent::Policy(Box::new(policy))));
             }
             Step::Retain(left) => {

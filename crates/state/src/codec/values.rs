@@ -2,9 +2,10 @@
 //! one.
 
 use crate::{
-    Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp, ErasureStage,
-    ErasureStep, Evidence, Intent, Limit, LoginOp, NewCredential, NodeId, Op, Origin, Past, Presented,
-    RecentMessage, Resumes, Revocation, Rules, SessionId, Source, StoredMessage, Turn, UserCommand, UserId,
+    Access, Allowance, Certificate, Code, CodePurpose, ConnectionId, ConversationId, Digest, EnrolOp,
+    ErasureStage, ErasureStep, Evidence, Intent, Limit, LoginOp, NewCredential, NodeId, Op, Origin, Past,
+    Presented, RecentMessage, Resumes, Revocation, Rules, SessionId, Source, StoredMessage, Turn,
+    UserCommand, UserId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -82,7 +83,7 @@ fn certificate() -> BoxedStrategy<Certificate> {
 fn evidence() -> BoxedStrategy<Evidence> {
     prop_oneof![
         Just(Evidence::NotNeeded),
-        Just(Evidence::Accepted),
+        text().prop_map(|hash| Evidence::Accepted(hash.into())),
         Just(Evidence::Refused),
         text().prop_map(|why| Evidence::Unusable(why.into())),
         (any::<i64>(), text()).prop_map(|(user, hash)| Evidence::Password(UserId(user), hash.into())),
@@ -254,7 +255,8 @@ pub(crate) fn rules() -> Rules {
         sessions: 7,
         sessions_per_user: 8,
         redact_ms: 9,
-        accounts: false,
+        access: Access::Open,
+        certificate_required: false,
         rooms: 10,
         rooms_per_session: 11,
         rooms_per_network: 12,
@@ -284,12 +286,19 @@ fn intent() -> BoxedStrategy<Intent> {
             .prop_map(|(uid, action, past)| Intent::OperatorAction(uid, Box::new(action), past)),
         2 => (any::<u32>(), user_command()).prop_map(|(uid, command)| Intent::ChangeUser(uid, command)),
         1 => any::<u64>().prop_map(|errors| {
-            Intent::Policy(Box::new(Rules { window: errors, accounts: errors % 2 == 1, ..rules() }))
+            let access = match errors % 3 {
+                0 => Access::Open,
+                1 => Access::Password("hash".into()),
+                _ => Access::Accounts,
+            };
+            let certificate_required = errors % 2 == 1;
+            Intent::Policy(Box::new(Rules { window: errors, access, certificate_required, ..rules() }))
         }),
         1 => Just(Intent::Seal),
         1 => Just(Intent::Start(Box::new(rules()))),
         1 => any::<u64>().prop_map(Intent::Retain),
         1 => erasure_step().prop_map(Intent::Erase),
+        1 => text().prop_map(|text| Intent::Notice(text.into())),
     ]
     .boxed()
 }

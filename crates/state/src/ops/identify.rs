@@ -2,7 +2,7 @@
 //! password or a signature: the daemon has checked them, and reports the result as [`Evidence`].
 
 use crate::users::certificates::{Certificate, Presented, Revocation};
-use crate::{Answer, Digest, Evidence, Refusal, SessionId, State, UserId, refusal};
+use crate::{Access, Answer, Digest, Evidence, Refusal, SessionId, State, UserId, refusal};
 use tcp_chat_protocol::{ErrorKind, Name};
 
 /// The user of a LOGIN.
@@ -55,8 +55,8 @@ impl State {
                     Who { user: Some(self.register_by_login(&name)?), name }
                 }
             },
-            Evidence::NotNeeded | Evidence::Accepted => {
-                if owner.is_some() || self.rules.accounts {
+            Evidence::NotNeeded | Evidence::Accepted(_) => {
+                if owner.is_some() || !self.rules.access.lets_in(&evidence) {
                     return Err(Self::auth_failed());
                 }
                 self.ensure_name_is_free(&name)?;
@@ -84,7 +84,7 @@ impl State {
         let shown = shown.certificate;
         let who = match owner {
             Some((id, name)) => Who { user: Some(id), name },
-            None if self.rules.accounts => return Err(Self::auth_failed()),
+            None if self.rules.access == Access::Accounts => return Err(Self::auth_failed()),
             None => {
                 if let Some(twin) = self.users.twin(&shown.name) {
                     return Err(looks_like(&shown.name, &twin.name));

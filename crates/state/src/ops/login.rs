@@ -20,6 +20,9 @@ impl State {
         match &evidence {
             Evidence::Refused => return Err(Self::auth_failed()),
             Evidence::Unusable(why) => return Err(Self::certificate_names_no_user(why)),
+            Evidence::Certificate(_) | Evidence::Endpoint => {}
+            // A node of a cluster whose settings ask for none may have let it through.
+            _ if self.rules.certificate_required => return Err(Self::auth_failed()),
             _ => {}
         }
         if resumes != Resumes::No {

@@ -6,7 +6,7 @@ use crate::sweeps::queue::Sweep;
 use crate::users::certificates::{Certificate, Revocation};
 use crate::users::removed::Removed;
 use crate::users::{Code, CodePurpose, User, UserChange};
-use crate::{Audit, By, Digest, Ending, State, UserId};
+use crate::{Access, Audit, By, Digest, Ending, State, UserId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tcp_chat_protocol::{Name, NameError};
@@ -270,7 +270,7 @@ impl State {
 
     /// If only registered users may log in, the sessions of all other users end.
     pub(crate) fn sweep_unregistered(&mut self) {
-        if !self.rules.accounts {
+        if self.rules.access != Access::Accounts {
             return;
         }
         self.add_sweep(Sweep::Strangers(UserId(i64::MIN)));

@@ -30,7 +30,8 @@ pub(super) fn certificate(key: u8, name: &str) -> Certificate {
 #[test]
 fn a_registered_name_belongs_to_its_owner_in_every_mode() {
     for accounts in [false, true] {
-        let mut world = World::new(|rules| rules.accounts = accounts);
+        let mut world =
+            World::new(|rules| rules.access = if accounts { Access::Accounts } else { Access::Open });
         world.registers("Ivan");
         for (line, answer) in [
             (login("ivan", "wrong"), "ERROR_MSG AUTH_FAILED"),
@@ -247,10 +248,41 @@ fn in_accounts_mode_the_sessions_of_unregistered_users_end() {
     let [cy, bo] = [world.logs_in("cy", "cy"), world.login("bo")];
     world.skips(&[cy, bo]);
     let mut rules = Rules::from(&crate::settings::Settings::default());
-    rules.accounts = true;
+    rules.access = Access::Accounts;
     world.operator(|state| state.set_rules(rules));
     assert_eq!(world.hears(bo), ["NOTICE KICKED", "(closed: kicked)"]);
     assert_eq!(world.hears(cy), ["PRESENCE lobby bo left"]);
+}
+
+#[test]
+fn a_login_must_suffice_for_the_policy_at_its_place_in_the_log() {
+    let closed = [(Access::Password("hash".into()), false), (Access::Accounts, false), (Access::Open, true)];
+    for (access, certificate_required) in closed {
+        let mut world = World::new(|_| {});
+        let bo = world.login("bo");
+        world.skips(&[bo]);
+        let mut rules = Rules::from(&crate::settings::Settings::default());
+        (rules.access, rules.certificate_required) = (access.clone(), certificate_required);
+        world.operator(|state| state.set_rules(rules));
+        // Its node has checked the login by an older policy: nothing was needed.
+        let eve = world.login("eve");
+        assert_eq!(world.hears(eve), ["ERROR_MSG AUTH_FAILED"], "{access:?}");
+        world.proven.push("cy");
+        let shows = world.login("cy");
+        assert_eq!(world.hears(shows)[0].starts_with("LOGIN"), access != Access::Accounts, "{access:?}");
+    }
+}
+
+#[test]
+fn a_token_is_no_certificate() {
+    let mut world = World::new(|_| {});
+    let bo = world.login("bo");
+    world.loses(bo);
+    let mut rules = Rules::from(&crate::settings::Settings::default());
+    rules.certificate_required = true;
+    world.operator(|state| state.set_rules(rules));
+    let again = world.resumes("bo", None);
+    assert_eq!(world.hears(again), ["ERROR_MSG AUTH_FAILED"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::rate::Limit;
 use tcp_chat_protocol::{Action, Against, Name};
 use tcp_chat_state::Parts as _;
 use tcp_chat_state::{
-    Certificate, ConnectionId, Digest, Listing, Revocation, UserCommand, UserCommandError, steps,
+    Access, Certificate, ConnectionId, Digest, Listing, Revocation, UserCommand, UserCommandError, steps,
 };
 
 /// The number of everything: so many, or ten times as many.
@@ -115,7 +115,7 @@ const EACH: &[(&str, Act)] = &[
     }),
     ("reload", |w, _| {
         let mut rules = w.rules.clone();
-        rules.accounts = true;
+        rules.access = Access::Accounts;
         w.operator(|state| state.set_rules(rules));
     }),
     ("restart", |w, _| w.restarts()),

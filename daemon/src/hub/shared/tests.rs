@@ -5,6 +5,7 @@ mod events;
 mod failing;
 mod nodes;
 mod resends;
+mod retention;
 mod waits;
 mod work;
 

@@ -36,6 +36,20 @@ fn a_second_daemon_on_a_store_is_refused_until_the_first_ends() {
 }
 
 #[test]
+fn the_policy_of_an_older_version_is_not_read_and_the_store_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chat.db");
+    make_store(&path);
+    let log = rusqlite::Connection::open(&path).unwrap();
+    // As the version wrote it that had `accounts` in its place.
+    let older = "0102056c6f626279036f707301066275696c64730103626f74010064e8070a141e280506070809000a0b0c323c465080400d0e";
+    log.execute(&format!("INSERT INTO policy (id, rules) VALUES (1, x'{older}')"), []).unwrap();
+    drop(log);
+    let (_, _, found) = open(&history(&path));
+    assert_eq!((found.rules, found.head), (None, 400));
+}
+
+#[test]
 fn a_store_of_version_1_is_migrated_completely() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("chat.db");

@@ -221,16 +221,22 @@ impl Nodes {
 
     /// A node for each of these stores.
     pub(super) fn with(histories: &[History], adjust: impl FnOnce(&mut Rules)) -> Self {
+        Self::of(histories, 1_795_468_094_007, adjust)
+    }
+
+    /// The same, with a log that begins at that time.
+    pub(super) fn of(histories: &[History], time: u64, adjust: impl FnOnce(&mut Rules)) -> Self {
         let mut settings = Settings::default();
         let limits = &mut settings.limits;
         (limits.messages_per_second, limits.bytes_per_second) = (0, 0);
         (limits.network_bytes_per_second, limits.stored_bytes_per_network) = (0, 0);
         let mut rules = Rules::from(&settings);
         adjust(&mut rules);
-        let count = u32::try_from(histories.len()).unwrap();
-        let nodes =
-            (1..).zip(histories).map(|(n, history)| Node::new(NodeId(n), rules.clone(), history)).collect();
-        let mut all = Self { nodes, time: 1_795_468_094_007 };
+        let numbered = (1..).zip(histories);
+        let nodes: Vec<_> =
+            numbered.map(|(n, history)| Node::new(NodeId(n), rules.clone(), history)).collect();
+        let count = u32::try_from(nodes.len()).unwrap();
+        let mut all = Self { nodes, time };
         all.turn(NodeId::LOCAL, vec![Intent::NodeUp(NodeId::LOCAL), Intent::Start(Box::new(rules))]);
         for node in 1..=count {
             all.turn(NodeId(node), vec![Intent::NodeUp(NodeId(node))]);

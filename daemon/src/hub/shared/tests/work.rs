@@ -1,13 +1,13 @@
 //! Tests of the work that no client has asked for: which node proposes it, and when.
 
-use super::nodes::{Nodes, command};
+use super::nodes::{Got, Nodes, command};
 use super::{ask, ids, say, two};
 use crate::hub::turn::tests::history;
 use crate::hub::{Control, Entry};
 use crate::settings::History;
 use std::time::Duration;
 use tcp_chat_protocol::Name;
-use tcp_chat_state::{Intent, UserCommand};
+use tcp_chat_state::{Access, Intent, UserCommand};
 use tokio::sync::oneshot;
 
 #[test]
@@ -117,10 +117,24 @@ fn an_operator_is_answered_when_the_command_has_come_back() {
 }
 
 #[test]
+fn a_notice_of_an_operator_reaches_the_users_of_all_nodes() {
+    let mut all = two();
+    let (reply, mut answer) = oneshot::channel();
+    all.nodes[0].add(Entry::Control(Control::Say("back at noon".to_owned(), reply)));
+    all.settles();
+    assert_eq!(answer.try_recv(), Ok(Ok(())));
+    for (at, node) in (0..).zip(&mut all.nodes) {
+        let got = node.takes(at);
+        assert!(matches!(&got[..], [Got::Line(line)] if line.contains("back at noon")), "{got:?}");
+    }
+}
+
+#[test]
 fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
     let mut all = two();
     let mut rules = all.nodes[0].state().rules().clone();
     rules.presence_limit = 17;
+    rules.access = Access::Password("hash".into());
     let (reply, mut answer) = oneshot::channel();
     all.nodes[0].add(Entry::Control(Control::Rules(Box::new(rules), reply)));
     all.nodes[0].works();
@@ -128,6 +142,8 @@ fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
     all.settles();
     assert!(answer.try_recv().is_ok());
     assert_eq!(all.nodes[1].state().rules().presence_limit, 17);
+    let access = all.nodes[1].hub.directory.access();
+    assert_eq!(*access, Access::Password("hash".into()), "its connections ask for the password from now on");
 }
 
 #[test]
