@@ -55,6 +55,10 @@ pub struct LogOrder {
     me: LogNode,
     patience: Patience,
     founds: Option<Generation>,
+    /// The clock of a founder, in milliseconds since 1970.
+    founded_at: u64,
+    /// By how much the clock of this host is behind that of the log, in milliseconds, as far as is known.
+    clock_behind: u64,
     reader: Reader,
     feed: Feed,
     proposer: Proposer,
@@ -104,11 +108,12 @@ impl LogOrder {
     ) -> Result<Self, ResumeError> {
         let me = LogNode(node_id(&identity.name).0);
         let new = |base| Reader::new(key.clone(), me, BEHAVIOURS, base);
+        let founded_at = if let Begin::FoundAgain { time, .. } = begin { time } else { 0 };
         let (reader, founds) = match begin {
             Begin::Resume(Place(bytes)) => {
                 (Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?, None)
             }
-            Begin::FoundAgain { generation, place: Place(bytes) } => {
+            Begin::FoundAgain { generation, place: Place(bytes), .. } => {
                 let reader = Reader::resume(key.clone(), me, BEHAVIOURS, Saved::decode(&bytes)?)?;
                 (reader, Some(generation))
             }
@@ -124,6 +129,8 @@ impl LogOrder {
             me,
             patience,
             founds,
+            founded_at,
+            clock_behind: 0,
             link: None,
             target: None,
             checked: None,
@@ -181,6 +188,7 @@ impl LogOrder {
             end: self.target,
             in_flight: self.proposer.in_flight(),
             behaviour: members.behaviour(),
+            clock_behind_s: Some(self.clock_behind / 1000).filter(|behind| *behind > 0),
         }
     }
 
@@ -229,7 +237,7 @@ impl LogOrder {
         match self.proposer.propose(&self.reader, Proposal::Turn(&body), now) {
             Ok(entry) => {
                 self.publish(now);
-                Ok(self.own.add(entry))
+                Ok(self.own.add(entry, now))
             }
             Err(ProposeError::Seal(_)) => Err(NotTaken::TooLong),
             Err(_) => Err(NotTaken::NotReady),

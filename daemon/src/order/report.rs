@@ -28,6 +28,10 @@ pub struct OrderReport {
     pub in_flight: usize,
     /// The number of the rules that the nodes follow.
     pub behaviour: u16,
+    /// By how many seconds the clock of this host is behind that of the log, as its last turn showed. `None`: less than one, or
+    /// not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_behind_s: Option<u64>,
 }
 
 impl OrderReport {
@@ -83,6 +87,7 @@ mod tests {
             end: None,
             in_flight: 0,
             behaviour: 1,
+            clock_behind_s: None,
         };
         assert!(report.why_not_ready().is_some());
         let full = OrderReport { is_up: true, in_flight: 64, ..report.clone() };

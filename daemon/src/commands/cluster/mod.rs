@@ -102,7 +102,8 @@ async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
             (place, state)
         }
     };
-    begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
+    let time = tcp_chat_protocol::Timestamp::now().0;
+    begin(node, settings, key, Begin::FoundAgain { generation, place, time }, &mut state, &mut store).await?;
     store.close()?;
     print(&format!(
         "{} is the first node of the cluster in the stream {}. Start the daemon. Then copy {}, ca.pem and ca.key to the \
@@ -209,7 +210,8 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
     store.enter_cluster(&node.name, &place.0)?;
     let head = found.head;
     let mut state = tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0);
-    begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
+    let time = tcp_chat_protocol::Timestamp::now().0;
+    begin(node, settings, key, Begin::FoundAgain { generation, place, time }, &mut state, &mut store).await?;
     store.close()?;
     // It is the beginning now, whatever it was before.
     Store::unmark_outdated(&settings.history)?;

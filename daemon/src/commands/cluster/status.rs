@@ -56,7 +56,7 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
 }
 
 /// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
-const NAMES: [(&str, &str); 19] = [
+const NAMES: [(&str, &str); 20] = [
     ("name", "node"),
     ("state", "state"),
     ("members", "living nodes"),
@@ -68,6 +68,7 @@ const NAMES: [(&str, &str); 19] = [
     ("in_flight", "entries in flight"),
     ("applied", "applied up to record"),
     ("end", "last record it knows"),
+    ("clock_behind_s", "seconds its clock is behind"),
     ("stream", "stream"),
     ("leader", "leader"),
     ("quorum", "quorum"),

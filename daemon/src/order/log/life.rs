@@ -3,7 +3,7 @@
 
 use super::beat::Beat;
 use super::reading::Details;
-use super::{BEHAVIOURS, LogOrder, stopped};
+use super::{BEHAVIOURS, Identity, LogOrder, stopped};
 use crate::order::OrderEvent;
 use crate::order::stream::{Check, ToStream};
 use std::time::Duration;
@@ -161,7 +161,8 @@ impl LogOrder {
         if let Some(other) = self.namesake() {
             return self.stop(stopped::same_number(&self.identity.name, &other));
         }
-        let details = Details { name: self.identity.name.clone(), address: self.identity.address.clone() };
+        let Identity { name, address, .. } = self.identity.clone();
+        let details = Details { name, address, time: self.founded_at };
         let hello = Hello { behaviours: BEHAVIOURS, details: details.encode() };
         let started = match (self.reader.generation(), self.founds) {
             (_, Some(generation))

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_state::{Intent, NodeId, Turn};
 use tcp_chat_turn_log::{
-    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, News, NodeId as LogNode, Record, Step, Void,
+    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, News, NodeId as LogNode,
+    Record, Step, Void,
 };
+use tracing::warn;
 
 // A turn that can be encoded always fits an entry.
 const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
@@ -16,6 +18,9 @@ const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
 /// The clock of the server that leads the stream may be ahead of the proposer's by this much, in milliseconds. Beyond it the
 /// proposer's counts.
 const AHEAD_MS: u64 = 5 * 60 * 1000;
+
+/// A turn that came back within this time shows how far the clocks are apart.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The outcome of an entry that no state applies.
 const NOTHING: [u8; 32] = [0; 32];
@@ -27,11 +32,14 @@ pub(super) struct Details {
     pub(super) name: Box<str>,
     /// Its address for clients.
     pub(super) address: Box<str>,
+    /// The clock of a founder, in milliseconds since 1970. A node that only starts says 0.
+    #[serde(default)]
+    pub(super) time: u64,
 }
 
 impl Details {
     pub(super) fn encode(&self) -> Vec<u8> {
-        // Two texts can always be encoded into memory.
+        // Texts and numbers can always be encoded into memory.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
@@ -94,6 +102,7 @@ impl LogOrder {
     fn counts(&mut self, mut entry: Detached, now: Duration) {
         let mut turn = turn_of(entry.entry());
         let latest = latest(entry.entry(), turn.as_ref());
+        let (clock, proposed) = (entry.entry().time, turn.as_ref().map_or(0, |turn| turn.time));
         self.reader.limit_time(&mut entry, latest);
         turn.iter_mut().for_each(|turn| turn.time = entry.entry().time.0);
         self.pulse.sign(now);
@@ -102,7 +111,15 @@ impl LogOrder {
         let news = self.proposer.counted(entry.entry(), now);
         let mut own = None;
         match &news {
-            Some(News::Counted(n)) => own = self.own.came_back(*n),
+            Some(News::Counted(n)) => {
+                own = self.own.came_back(*n).map(|turn| {
+                    // What waited says nothing about the clocks.
+                    if now < turn.at + SOON {
+                        self.note_clock(clock.0.saturating_sub(proposed));
+                    }
+                    turn.number
+                });
+            }
             // Before the turn that takes the sessions of this node away.
             Some(News::Fenced(entries)) => {
                 let numbers = self.own.never(entries);
@@ -122,6 +139,19 @@ impl LogOrder {
                 // It counts as nothing on every node.
                 self.events.extend(own.map(|number| OrderEvent::Withdrawn(vec![number])));
             }
+        }
+    }
+
+    /// The time of the log was later by this, in milliseconds, than this host's clock when it proposed a turn.
+    fn note_clock(&mut self, behind: u64) {
+        let was = std::mem::replace(&mut self.clock_behind, behind);
+        if behind > AHEAD_MS && was <= AHEAD_MS {
+            warn!(
+                event = "clock_behind",
+                seconds = behind / 1000,
+                "the clock of this host is behind that of the log: what this node writes does not move the time of the chat. Set the \
+                 clocks of all hosts, those of the NATS servers, too (NTP)"
+            );
         }
     }
 
@@ -164,8 +194,8 @@ impl LogOrder {
             .members()
             .living()
             .map(|(node, member)| {
-                let unnamed = || Details { name: node.0.to_string().into(), address: "".into() };
-                let Details { name, address } = Details::of(member).unwrap_or_else(unnamed);
+                let unnamed = || Details { name: node.0.to_string().into(), address: "".into(), time: 0 };
+                let Details { name, address, .. } = Details::of(member).unwrap_or_else(unnamed);
                 MemberNow { node: NodeId(node.0), name, address }
             })
             .collect();
@@ -183,13 +213,14 @@ impl LogOrder {
 }
 
 /// The latest time that an entry can have: that of its proposer, within [`AHEAD_MS`]. An entry without a time of its proposer does
-/// not move the time of the log, except the first one.
+/// not move the time of the log.
 fn latest(entry: &Entry, turn: Option<&Turn>) -> LogTime {
-    match (&entry.event, turn) {
-        (Event::Genesis(_), _) => LogTime(u64::MAX),
-        (Event::Turn(_), Some(turn)) => LogTime(turn.time.saturating_add(AHEAD_MS)),
-        _ => LogTime(0),
-    }
+    let proposed = match (&entry.event, turn) {
+        (Event::Genesis(hello), _) => Details::decode(&hello.details).map(|details| details.time),
+        (Event::Turn(_), Some(turn)) => Some(turn.time),
+        _ => None,
+    };
+    LogTime(proposed.map_or(0, |time| time.saturating_add(AHEAD_MS)))
 }
 
 /// What an entry does to the state, at the time of its proposer. `None`: nothing. Every node alike.

@@ -194,6 +194,34 @@ fn a_node_that_leaves_is_closed_at_once() {
 }
 
 #[test]
+fn a_server_with_a_wrong_clock_does_not_set_the_time_of_a_new_generation() {
+    let mut world = World::new(16);
+    (0..2).for_each(|node| world.pause(node, seconds(60)));
+    let ten_years = 10 * 365 * 24 * 3_600_000;
+    (world.clock, world.ahead) = (100_000, ten_years);
+    world.load = 0;
+    world.reseed(2, Generation { number: 2, tag: 11 });
+    world.pass(seconds(3));
+    let order = &world.nodes[2].order;
+    assert!(
+        order.proposer.is_up() && order.reader.time().0 <= 100_000 + 300_000,
+        "{:?}",
+        order.reader.time()
+    );
+    assert_eq!(order.report(world.now).clock_behind_s, None, "not known yet");
+    world.load = 50;
+    world.pass(seconds(2));
+    let behind = world.nodes[2].order.report(world.now).clock_behind_s.unwrap();
+    assert!((ten_years / 1000 - 200..=ten_years / 1000).contains(&behind), "{behind}");
+    // The clocks agree again.
+    world.ahead = 0;
+    world.clock = 400_000;
+    world.pass(seconds(2));
+    let order = &world.nodes[2].order;
+    assert_eq!(order.report(world.now).clock_behind_s, None, "{:?}", order.reader.time());
+}
+
+#[test]
 fn an_idle_log_still_lets_sessions_expire() {
     let mut world = World::new(9);
     world.load = 0;

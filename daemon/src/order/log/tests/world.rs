@@ -82,6 +82,10 @@ pub(super) struct World {
     pub(super) first: u64,
     /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
     pub(super) lie: u64,
+    /// What the hosts' clocks show, in milliseconds since 1970.
+    pub(super) clock: u64,
+    /// By how much that of the stream is later.
+    pub(super) ahead: u64,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
     last: Duration,
@@ -188,6 +192,8 @@ impl World {
             speakers: usize::MAX,
             first: 1,
             lie: 0,
+            clock: 0,
+            ahead: 0,
             on_the_way: BTreeMap::new(),
             sent: 0,
             last: Duration::ZERO,
@@ -219,6 +225,22 @@ impl World {
         new.never = std::mem::take(&mut self.nodes[node].never);
         new.links = self.nodes[node].links;
         self.nodes[node] = new;
+    }
+
+    /// What `reseed` does with the store of a node, before the entry is in the log.
+    pub(super) fn rebase(&mut self, node: usize) -> Place {
+        let Place(bytes) = self.nodes[node].disk.place.clone().unwrap();
+        let place = Place(Saved::decode(&bytes).unwrap().rebased(self.records.len() as u64).encode());
+        self.nodes[node].disk.place = Some(place.clone());
+        place
+    }
+
+    /// Begins a generation with the store of a node.
+    pub(super) fn reseed(&mut self, node: usize, generation: Generation) {
+        let begin = Begin::FoundAgain { generation, place: self.rebase(node), time: self.clock };
+        let disk = self.nodes[node].disk.clone();
+        let links = self.nodes[node].links;
+        self.nodes[node] = Node { links, ..Node::new(NAMES[node], 500, begin, disk, self.now) };
     }
 
     /// A second process with the store and the name of a node.
@@ -259,7 +281,7 @@ impl World {
             match parcel {
                 Parcel::Publish(bytes) => {
                     let sequence = self.records.len() as u64 + 1;
-                    let stamp = LogTime(1_000 + u64::try_from(self.now.as_millis()).unwrap());
+                    let stamp = LogTime(1_000 + u64::try_from(self.now.as_millis()).unwrap() + self.ahead);
                     self.records.push(Record { sequence, stamp, bytes });
                     let record = self.records.last().unwrap().clone();
                     if self.lie > 0 {
@@ -332,7 +354,7 @@ impl World {
         let is_loaded = self.dice.below(100) < self.load && at < self.speakers;
         if is_loaded && !fails && node.order.readiness(self.now) == Readiness::Ready {
             let intents = vec![Intent::Retain(self.next_turn)];
-            let turn = Turn { node: node.order.node(), intents, ..Turn::empty(0) };
+            let turn = Turn { node: node.order.node(), intents, ..Turn::empty(self.clock) };
             let number = node.order.propose(&turn, self.now).unwrap();
             node.in_flight.insert(number, self.next_turn);
             self.next_turn += 1;
