@@ -24,8 +24,8 @@ pub(super) enum FoundError {
     Stopped(Stopped),
     /// Nothing came back.
     #[error(
-        "nothing came back from NATS within {} s: check the servers with `tcp-chatd cluster check`. If the log was begun \
-         nevertheless, `systemctl start tcp-chatd` goes on with it; otherwise repeat this command",
+        "nothing came back from NATS within {} s: check the servers with `tcp-chatd cluster check`, then repeat this \
+         command. That does no harm if the log was begun nevertheless",
         PATIENCE.as_secs()
     )]
     Silent,

@@ -30,6 +30,8 @@ pub(super) struct Life {
     beats: u64,
     /// Since when this node has asked whether another process has its name.
     probing: Option<Duration>,
+    /// When a start of this node was void last.
+    pub(super) void_start: Option<Duration>,
     spoke: Option<Duration>,
     /// When an entry counted last.
     pub(super) counted: Duration,
@@ -49,6 +51,7 @@ impl Life {
             beat: None,
             beats: 0,
             probing: None,
+            void_start: None,
             spoke: None,
             counted: now,
             is_stuck: false,
@@ -150,6 +153,13 @@ impl LogOrder {
     fn start(&mut self, now: Duration) {
         if !self.proposer.is_down() || !self.is_at_the_end() || self.life.is_leaving {
             self.life.probing = None;
+            return;
+        }
+        if self.reader.saved().has_ended() && self.founds.is_none() {
+            // Only the genesis of a later generation counts for this store, and the log has none.
+            return self.stop(stopped::half_reseeded());
+        }
+        if self.life.void_start.is_some_and(|at| now < at + ASK_AGAIN) {
             return;
         }
         if self.is_running_before() {

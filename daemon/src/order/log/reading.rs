@@ -182,7 +182,12 @@ impl LogOrder {
             }
             Some(News::StartVoid(Void::Unfit(behaviour))) => self.stop(stopped::unfit(behaviour)),
             // Closed, or too early: it is at the end again when the leader has been asked again.
-            Some(News::Fenced(_) | News::StartVoid(_)) => (self.target, self.checked) = (None, None),
+            Some(News::Fenced(_)) => (self.target, self.checked) = (None, None),
+            Some(News::StartVoid(_)) => {
+                (self.target, self.checked) = (None, None);
+                // What makes each start void must not fill the log.
+                self.life.void_start = Some(self.life.now);
+            }
             Some(News::Counted(_) | News::Replaced(_)) | None => {}
         }
     }

@@ -98,6 +98,16 @@ pub(super) fn no_genesis() -> Stopped {
     )
 }
 
+/// A new generation was to begin with this store, and the log does not have it.
+pub(super) fn half_reseeded() -> Stopped {
+    stopped(
+        Cause::NoCluster,
+        "`tcp-chatd cluster reseed` was not completed: the log does not have the generation that was to begin with this \
+         store. Run `tcp-chatd cluster reseed` again"
+            .to_owned(),
+    )
+}
+
 /// A fault of this program.
 pub(super) fn lost_place() -> Stopped {
     stopped(

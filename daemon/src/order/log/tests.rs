@@ -242,6 +242,57 @@ fn an_empty_stream_is_no_empty_chat() {
 }
 
 #[test]
+fn a_founder_that_was_killed_goes_on_with_its_generation() {
+    let mut world = World::new(13);
+    world.load = 0;
+    (0..2).for_each(|node| world.pause(node, seconds(60)));
+    world.pass(seconds(1));
+    world.rebase(2);
+    let before = world.nodes[2].disk.clone();
+    world.reseed(2, Generation { number: 2, tag: 11 });
+    world.pass(seconds(3));
+    // Its entry came into the log, and nobody read it.
+    world.nodes[2].disk = before;
+    world.restart(2);
+    world.pass(seconds(5));
+    assert_eq!(event(&world, 2), None);
+    assert!(world.nodes[2].order.proposer.is_up());
+}
+
+#[test]
+fn a_reseed_that_was_cut_off_is_told_and_does_not_fill_the_log() {
+    let mut world = World::new(14);
+    world.load = 0;
+    world.pass(seconds(1));
+    (0..2).for_each(|node| world.pause(node, seconds(60)));
+    world.rebase(2);
+    let records = world.records.len();
+    world.restart(2);
+    world.pass(seconds(10));
+    assert_eq!(event(&world, 2), Some("no_cluster"));
+    let reason = &world.nodes[2].stopped.as_ref().unwrap().reason;
+    assert!(reason.contains("Run `tcp-chatd cluster reseed` again"), "{reason}");
+    assert_eq!(world.records.len(), records);
+}
+
+#[test]
+fn a_start_that_is_void_again_and_again_does_not_fill_the_log() {
+    let mut world = World::new(15);
+    world.load = 0;
+    let now = world.now;
+    // So that no epoch of it lives, which would make it wait.
+    world.nodes[2].order.leave(now);
+    world.pass(seconds(1));
+    (0..2).for_each(|node| world.pause(node, seconds(60)));
+    let present = world.nodes[2].order.reader.generation().unwrap();
+    // Only a later generation would count.
+    world.reseed(2, present);
+    let records = world.records.len();
+    world.pass(seconds(10));
+    assert!((2..=11).contains(&(world.records.len() - records)), "{}", world.records.len() - records);
+}
+
+#[test]
 fn the_lowest_living_node_drives() {
     let world = World::new(11);
     let lowest = world.nodes.iter().map(|node| node.order.me).min().unwrap();
