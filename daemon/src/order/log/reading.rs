@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_state::{Intent, NodeId, Turn};
 use tcp_chat_turn_log::{
-    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, News, NodeId as LogNode,
+    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, Members, News, NodeId as LogNode,
     Record, Step, Void,
 };
 use tracing::warn;
@@ -100,7 +100,7 @@ impl LogOrder {
     }
 
     fn counts(&mut self, mut entry: Detached, now: Duration) {
-        let mut turn = turn_of(entry.entry());
+        let mut turn = turn_of(entry.entry(), self.reader.members());
         let latest = latest(entry.entry(), turn.as_ref());
         let (clock, proposed) = (entry.entry().time, turn.as_ref().map_or(0, |turn| turn.time));
         self.reader.limit_time(&mut entry, latest);
@@ -228,8 +228,8 @@ fn latest(entry: &Entry, turn: Option<&Turn>) -> LogTime {
     LogTime(proposed.map_or(0, |time| time.saturating_add(AHEAD_MS)))
 }
 
-/// What an entry does to the state, at the time of its proposer. `None`: nothing. Every node alike.
-fn turn_of(entry: &Entry) -> Option<Turn> {
+/// What an entry does to the state, at the time of its proposer. `None`: nothing. Every node alike. `members`: those before it.
+fn turn_of(entry: &Entry, members: &Members) -> Option<Turn> {
     let Entry { header, time, .. } = entry;
     let up = |LogNode(node): LogNode, before: &[NodeId]| {
         let nodes = before.iter().copied().chain([NodeId(node)]);
@@ -243,8 +243,11 @@ fn turn_of(entry: &Entry) -> Option<Turn> {
             let speaks_for_itself = turn.node.0 == header.node.0;
             speaks_for_itself.then_some(turn)
         }
-        // The founder was alone before.
-        Event::Genesis(_) => up(header.node, &[NodeId::LOCAL]),
+        // The founder was alone before, or it was a node of a generation that has ended with all its connections.
+        Event::Genesis(_) => {
+            let ended = members.all().map(|(node, _)| NodeId(node.0)).filter(|node| node.0 != header.node.0);
+            up(header.node, &std::iter::once(NodeId::LOCAL).chain(ended).collect::<Vec<_>>())
+        }
         Event::Up(_) => up(header.node, &[]),
         Event::Gone { gone, closed: true } => up(gone.node, &[]),
         Event::Gone { closed: false, .. } | Event::Raise { .. } => None,

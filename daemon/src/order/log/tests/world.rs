@@ -48,6 +48,8 @@ pub(super) struct Node {
     pub(super) acknowledged: Vec<u64>,
     pub(super) never: Vec<u64>,
     pub(super) fenced: usize,
+    /// The nodes whose sessions were taken away.
+    pub(super) ups: Vec<NodeId>,
     pub(super) stuck: usize,
     pub(super) members: Vec<Box<str>>,
     pub(super) stopped: Option<Stopped>,
@@ -108,6 +110,7 @@ impl Node {
             acknowledged: Vec::new(),
             never: Vec::new(),
             fenced: 0,
+            ups: Vec::new(),
             stuck: 0,
             members: Vec::new(),
             stopped: None,
@@ -137,6 +140,10 @@ impl Node {
                         [Intent::Retain(number)] => Some(number),
                         _ => None,
                     };
+                    self.ups.extend(turn.intents.iter().filter_map(|intent| match intent {
+                        Intent::NodeUp(node) => Some(*node),
+                        _ => None,
+                    }));
                     self.disk.turns.extend(number);
                     let mut outcome = [0; 32];
                     outcome[..8].copy_from_slice(&(self.disk.turns.len() as u64).to_be_bytes());
