@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_state::{Intent, NodeId, Turn};
 use tcp_chat_turn_log::{
-    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, Members, News, NodeId as LogNode,
+    BODY_BYTES, Detached, Entry, Event, Halt, Header, LogTime, Member, Members, News, NodeId as LogNode,
     Record, Step, Void,
 };
 use tracing::warn;
@@ -100,6 +100,10 @@ impl LogOrder {
     }
 
     fn counts(&mut self, mut entry: Detached, now: Duration) {
+        if self.is_begun_elsewhere(entry.entry()) {
+            let Header { generation, .. } = entry.entry().header;
+            return self.stop(stopped::other_generation(generation.number));
+        }
         let mut turn = turn_of(entry.entry(), self.reader.members());
         let latest = latest(entry.entry(), turn.as_ref());
         let (clock, proposed) = (entry.entry().time, turn.as_ref().map_or(0, |turn| turn.time));
@@ -153,6 +157,16 @@ impl LogOrder {
                  clocks of all hosts, those of the NATS servers, too (NTP)"
             );
         }
+    }
+
+    /// Does a generation begin with the store of another node? Then that store gave the log its id, by which clients know what
+    /// they have: this node takes a copy of it, also if its state is the same.
+    fn is_begun_elsewhere(&self, entry: &Entry) -> bool {
+        let Header { node, generation, .. } = entry.header;
+        // Begun by this process, or by a command that ended before it read this.
+        let is_own = self.founds == Some(generation) || self.reader.saved().has_ended();
+        let has_another = self.reader.generation().is_some() && !(node == self.me && is_own);
+        matches!(entry.event, Event::Genesis(_)) && has_another
     }
 
     /// The entry was applied. Says whether the reader agrees.

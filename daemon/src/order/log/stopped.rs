@@ -36,6 +36,16 @@ pub(super) fn halted(halt: &Halt) -> Stopped {
     }
 }
 
+/// Another node's store is the beginning of a new generation.
+pub(super) fn other_generation(number: u64) -> Stopped {
+    stopped(
+        Cause::OtherGeneration,
+        format!(
+            "generation {number} began with the store of another node (`tcp-chatd cluster reseed`). {COPY}"
+        ),
+    )
+}
+
 /// The stream no longer has what comes next.
 pub(super) fn truncated(truncated: &Truncated) -> Stopped {
     stopped(

@@ -136,6 +136,30 @@ fn a_copied_store_whose_original_is_silent_replaces_it() {
 }
 
 #[test]
+fn the_other_nodes_take_the_store_with_which_a_generation_begins() {
+    let mut world = World::new(12);
+    world.load = 0;
+    world.pass(seconds(2));
+    let digest = world.nodes[2].order.reader.claim().digest;
+    assert_eq!(world.nodes[0].order.reader.claim().digest, digest, "their states are the same");
+    (0..2).for_each(|node| world.pause(node, seconds(4)));
+    world.reseed(2, Generation { number: 2, tag: 11 });
+    world.pass(seconds(3));
+    assert_eq!(world.nodes[2].order.reader.generation().unwrap().number, 2);
+    let mut ups = world.nodes[2].ups.clone();
+    ups.sort_unstable();
+    ups.dedup();
+    let mut all = vec![NodeId::LOCAL];
+    all.extend(world.nodes.iter().map(|node| node.order.node()));
+    all.sort_unstable();
+    assert_eq!(ups, all, "no connection of the generation before is there");
+    (0..2).for_each(|node| world.restart(node));
+    world.pass(seconds(10));
+    let events = [event(&world, 0), event(&world, 1), event(&world, 2)];
+    assert_eq!(events, [Some("other_generation"), Some("other_generation"), None]);
+}
+
+#[test]
 fn a_node_that_was_away_too_long_says_so() {
     let mut world = World::new(5);
     world.cut(2, seconds(10));
