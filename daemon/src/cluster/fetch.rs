@@ -4,8 +4,9 @@
 use super::connect::{ConnectFailed, Nats, Subjects};
 use super::copy::{Answer, Question, Wants};
 use async_nats::{Client, RequestErrorKind};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 use tcp_chat_turn_log::Key;
@@ -92,7 +93,7 @@ async fn fetch_once(
         _ => return Err(Tried::Again("a node gave an answer to another question".to_owned())),
     };
     let failed = |error| Tried::Failed(FetchError::Write(to.to_owned(), error));
-    let mut file = File::create(to).map_err(failed)?;
+    let mut file = create_private(to).map_err(failed)?;
     let (mut from, mut tries) = (0, 0);
     loop {
         match asker.ask(nats.stream.pieces(holder), Wants::Piece { copy, from }).await {
@@ -122,6 +123,11 @@ async fn fetch_once(
             Err(failed) => return Err(failed),
         }
     }
+}
+
+/// Makes an empty file that only its owner can read, whatever the umask of an operator is.
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Asks questions over one connection.
