@@ -5,6 +5,7 @@
 
 mod faults;
 mod forged;
+mod joins;
 mod logins;
 mod measure;
 mod nodes;

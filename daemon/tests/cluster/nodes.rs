@@ -10,6 +10,7 @@ use tcp_chat_turn_log::{Digest, Generation, KEY_BYTES, Key};
 use tcp_chatd::cluster::{self, Nats};
 use tcp_chatd::order::{
     Begin, Identity, Linked, LogOrder, Next, Order, OrderEvent, Ordered, Patience, Place, Process, Readiness,
+    Serves,
 };
 use tokio::task::JoinSet;
 
@@ -50,6 +51,7 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) seen: Arc<Mutex<Seen>>,
+    pub(crate) serves: Serves,
     load: tokio::sync::watch::Sender<Option<Load>>,
     paused: tokio::sync::watch::Sender<bool>,
     /// Both end with the node.
@@ -179,7 +181,7 @@ impl Node {
         let identity = Identity { name: name.into(), address: format!("{name}:3000").into(), process };
         let order = LogOrder::new(key(), identity, PATIENCE, begin, Duration::ZERO).unwrap();
         let (order, ends) = Linked::new(order);
-        let seen = Arc::new(Mutex::new(before));
+        let (seen, serves) = (Arc::new(Mutex::new(before)), ends.serves.clone());
         let hub =
             Hub { order, began: Instant::now(), seen: seen.clone(), in_flight: BTreeMap::new(), next: first };
         let (load, load_out) = tokio::sync::watch::channel(None);
@@ -187,7 +189,7 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(hub.run(load_out, paused_out));
         tasks.spawn(cluster::run(nats, ends));
-        Self { seen, load, paused, tasks }
+        Self { seen, serves, load, paused, tasks }
     }
 
     pub(crate) fn load(&self, load: Option<Load>) {
