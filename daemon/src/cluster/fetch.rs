@@ -3,6 +3,7 @@
 
 use super::connect::{ConnectFailed, Nats, Subjects};
 use super::copy::{Answer, Question, Wants};
+use crate::store::free_bytes;
 use async_nats::{Client, RequestErrorKind};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -87,7 +88,9 @@ async fn fetch_once(
 ) -> Result<(), Tried> {
     let (client, lost) = nats.connect().await.map_err(FetchError::from)?;
     let asker = Asker { client, lost, key };
-    let (holder, copy) = match asker.ask(nats.stream.copy(), Wants::Copy).await? {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let room = free_bytes(folder).unwrap_or(u64::MAX);
+    let (holder, copy) = match asker.ask(nats.stream.copy(), Wants::Copy { room }).await? {
         Answer::Begun { holder, copy } => (holder, copy),
         Answer::No(why) => return Err(Tried::Again(why)),
         _ => return Err(Tried::Again("a node gave an answer to another question".to_owned())),
