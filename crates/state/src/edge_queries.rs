@@ -2,7 +2,8 @@
 //! the hub. Never changes anything.
 
 use crate::permissions::authorize::Permission;
-use crate::{ConversationId, ConversationKind, QuotaOwner, Rules, SessionId, State, UserId};
+use crate::{ConversationId, ConversationKind, NodeId, QuotaOwner, Rules, SessionId, State, UserId};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use tcp_chat_protocol::request::{Place, Redact};
 use tcp_chat_protocol::{Action, Name, Seq};
@@ -129,6 +130,14 @@ impl State {
     /// The sessions that are away, in the order in which they began.
     pub fn sessions_away(&self) -> impl Iterator<Item = SessionId> {
         self.sessions.iter().filter(|held| held.row.origin.is_none()).map(|held| held.row.id)
+    }
+
+    /// The nodes whose connections no longer exist when a daemon starts alone as `own`: its own, and those of a cluster that its
+    /// store was in.
+    #[must_use]
+    pub fn nodes_before(&self, own: NodeId) -> BTreeSet<NodeId> {
+        let connected = self.sessions.iter().filter_map(|held| held.row.origin);
+        connected.map(|origin| origin.node).chain([own]).collect()
     }
 
     /// How long the session outlives its connection, in milliseconds. The edges measure it, and propose its end.

@@ -10,7 +10,7 @@ use tcp_chat_protocol::reply::{ActReply, EnrolReply, JoinReply, LeaveReply};
 use tcp_chat_protocol::{Action, Colour, Name, ReadMark, RequestId, Seq};
 
 /// A node: a daemon that serves the chat. Without a cluster there is one, [`NodeId::LOCAL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
 
 impl NodeId {

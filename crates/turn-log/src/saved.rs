@@ -90,6 +90,12 @@ impl Saved {
         self.members.behaviour()
     }
 
+    /// Does only the genesis of a later generation count, since [`Self::rebased`]?
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// What was applied.
     #[must_use]
     pub fn claim(&self) -> Claim {

@@ -5,7 +5,7 @@
 use super::connect::{Nats, Subjects};
 use super::copy::{Answer, PIECE_BYTES, Question, Wants};
 use crate::order::Serves;
-use crate::store::Readers;
+use crate::store::{Readers, free_bytes};
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -31,6 +31,8 @@ const UNUSED: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(10);
 /// How many questions are remembered, so that repeated ones get no answer.
 const REMEMBERED: usize = 4096;
+/// Bytes that stay free on the disk beside a copy, for messages meanwhile.
+const SPARE: u64 = 64 << 20;
 /// Time between two connections.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -159,7 +161,7 @@ impl Copies {
             return;
         }
         let answer = match question.wants {
-            Wants::Copy => self.begin(holder, given),
+            Wants::Copy { room } => self.begin(holder, given, room),
             Wants::Piece { copy, from } => match given.copies.get_mut(&copy) {
                 None => Answer::No("the copy is gone".to_owned()),
                 Some(one) => {
@@ -176,9 +178,13 @@ impl Copies {
     }
 
     /// Begins to make a copy.
-    fn begin(&self, holder: u64, given: &mut GivenCopies) -> Answer {
+    fn begin(&self, holder: u64, given: &mut GivenCopies, room: u64) -> Answer {
         if !self.serves.now() {
             return Answer::No("a node that does not serve itself gives no copy".to_owned());
+        }
+        let own = free_bytes(&self.folder).unwrap_or(u64::MAX);
+        if let Some(why) = too_little(self.readers.bytes(), own, room) {
+            return Answer::No(why);
         }
         if !given.has_room(Instant::now()) {
             return Answer::No(
@@ -230,6 +236,18 @@ impl Copy {
         self.file.read_exact_at(&mut bytes, from)?;
         Ok(bytes)
     }
+}
+
+/// Why a copy of a store with so many bytes is not begun. `own`: the free bytes here, `room`: those of the node that asks.
+fn too_little(store: u64, own: u64, room: u64) -> Option<String> {
+    let needed = store.saturating_add(SPARE);
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let whose = match (own < needed, room < needed) {
+        (true, _) => format!("the disk of the node that gives the copy has {} MiB free", mib(own)),
+        (false, true) => format!("the disk of this node has {} MiB free", mib(room)),
+        (false, false) => return None,
+    };
+    Some(format!("a copy needs {} MiB, and {whose}", mib(needed)))
 }
 
 /// The answer with the piece that begins here.
@@ -293,14 +311,28 @@ mod tests {
             serves: Serves::default(),
         };
         let mut given = GivenCopies::default();
-        assert!(matches!(copies.begin(1, &mut given), Answer::No(_)));
+        assert!(matches!(copies.begin(1, &mut given, u64::MAX), Answer::No(_)));
         assert!(given.copies.is_empty() && given.has_room(Instant::now()));
+    }
+
+    #[test]
+    fn a_copy_is_begun_only_with_room_for_it_on_both_disks() {
+        let store = 100 << 20;
+        let enough = store + SPARE;
+        assert_eq!(too_little(store, enough, enough), None);
+        let here = too_little(store, enough - 1, enough).unwrap();
+        assert_eq!(
+            here,
+            "a copy needs 164 MiB, and the disk of the node that gives the copy has 164 MiB free"
+        );
+        let there = too_little(store, enough, 5 << 20).unwrap();
+        assert_eq!(there, "a copy needs 164 MiB, and the disk of this node has 5 MiB free");
     }
 
     #[test]
     fn a_repeated_question_gets_nothing_and_copies_are_rare() {
         let mut given = GivenCopies::default();
-        let ask = || Question::new(Wants::Copy).unwrap();
+        let ask = || Question::new(Wants::Copy { room: 0 }).unwrap();
         let first = ask();
         assert!(given.is_new(&first) && !given.is_new(&first));
         for _ in 0..REMEMBERED {

@@ -24,7 +24,10 @@ pub(super) struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wants {
     /// A copy of the store, as it is now.
-    Copy,
+    Copy {
+        /// The bytes that the disk of the asking node has room for.
+        room: u64,
+    },
     /// The bytes of that copy from here on.
     Piece { copy: u64, from: u64 },
 }

@@ -3,9 +3,11 @@
 
 use super::connect::{ConnectFailed, Nats, Subjects};
 use super::copy::{Answer, Question, Wants};
+use crate::store::free_bytes;
 use async_nats::{Client, RequestErrorKind};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 use tcp_chat_turn_log::Key;
@@ -113,13 +115,15 @@ async fn fetch_once(
 ) -> Result<(), Tried> {
     let (client, lost) = nats.connect().await.map_err(FetchError::from)?;
     let asker = Asker { client, lost, key };
-    let (holder, copy) = match asker.ask(nats.stream.copy(), Wants::Copy).await? {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let room = free_bytes(folder).unwrap_or(u64::MAX);
+    let (holder, copy) = match asker.ask(nats.stream.copy(), Wants::Copy { room }).await? {
         Answer::Begun { holder, copy } => (holder, copy),
         Answer::No(why) => return Err(Tried::Again(why)),
         _ => return Err(Tried::Again("a node gave an answer to another question".to_owned())),
     };
     let failed = |error| Tried::Failed(FetchError::Write(to.to_owned(), error));
-    let mut file = File::create(to).map_err(failed)?;
+    let mut file = create_private(to).map_err(failed)?;
     let (mut pieces, mut tries) = (Pieces::default(), 0);
     loop {
         let from = pieces.came;
@@ -147,6 +151,11 @@ async fn fetch_once(
             Err(failed) => return Err(failed),
         }
     }
+}
+
+/// Makes an empty file that only its owner can read, whatever the umask of an operator is.
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Asks questions over one connection.

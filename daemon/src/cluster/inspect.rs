@@ -96,6 +96,23 @@ impl Admin {
         }
     }
 
+    /// The number of the generation of which the record at this position is. `None`: there is none, or no holder of the key made
+    /// it.
+    ///
+    /// # Errors
+    /// NATS does not answer.
+    pub async fn generation_at(&self, key: &Key, sequence: u64) -> Result<Option<u64>, StreamError> {
+        if sequence == 0 {
+            return Ok(None);
+        }
+        let record = self.api.get(sequence).await.map_err(|error| self.failed(error))?;
+        Ok(record.and_then(|record| {
+            let sealed = Sealed::parse(&record.bytes).ok()?;
+            key.open(&sealed).ok()?;
+            Some(sealed.header().generation.number)
+        }))
+    }
+
     /// Listens for a node that runs. Returns its number.
     ///
     /// # Errors

@@ -171,9 +171,12 @@ impl Node {
         }
         let key = self.key()?;
         let copy = path.with_file_name(JOINING);
+        Store::create_folder(history)?;
+        // Those of a process that was killed.
+        Store::remove_copy(&copy)?;
         let joined = self.take_copy(history, &key, &copy, patience, progress).await;
         // After a failure it is of no use; after a success it has another name.
-        let _ = std::fs::remove_file(&copy);
+        let _ = Store::remove_copy(&copy);
         joined
     }
 
@@ -185,9 +188,6 @@ impl Node {
         patience: Duration,
         progress: impl FnMut(u64, u64),
     ) -> Result<Joined, NodeError> {
-        if let Some(folder) = copy.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| FetchError::Write(copy.to_owned(), error))?;
-        }
         fetch(&self.nats, key, copy, patience, progress).await?;
         if Store::is_unused(history)? {
             Store::install(history, copy, &self.name)?;

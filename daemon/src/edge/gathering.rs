@@ -143,12 +143,14 @@ impl Edge {
     /// from the next turn on, and the state's policy applies from then on to all that another one has left. The time of
     /// sessions that were already away begins again.
     ///
-    /// With a log, all nodes make the turn in which a node starts, and the policy is the one in the state.
+    /// A lone daemon can have the store of a cluster's node: the connections of all nodes are gone for it. With a log, all nodes
+    /// make the turn in which a node starts, and the policy is the one in the state.
     pub fn start(&mut self, state: &State, now: Now) {
         self.now = now.mono;
         if !self.flights.is_log {
-            let node = self.node;
-            self.gathering.propose_next(Intent::NodeUp(node));
+            for node in state.nodes_before(self.node) {
+                self.gathering.propose_next(Intent::NodeUp(node));
+            }
             self.gathering.propose_next(Intent::Start(Box::new(state.rules().clone())));
         }
         for session in state.sessions_away() {

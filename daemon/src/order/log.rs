@@ -75,6 +75,10 @@ pub struct LogOrder {
     me: LogNode,
     patience: Patience,
     founds: Option<Generation>,
+    /// The clock of a founder, in milliseconds since 1970.
+    founded_at: u64,
+    /// By how much the clock of this host is behind that of the log, in milliseconds, as far as is known.
+    clock_behind: u64,
     reader: Reader,
     feed: Feed,
     proposer: Proposer,
@@ -129,11 +133,12 @@ impl LogOrder {
         let me = LogNode(node_id(&identity.name).0);
         let behaviours = identity.behaviours;
         let new = |base| Reader::new(key.clone(), me, behaviours, base);
+        let founded_at = if let Begin::FoundAgain { time, .. } = begin { time } else { 0 };
         let (reader, founds) = match begin {
             Begin::Resume(Place(bytes)) => {
                 (Reader::resume(key.clone(), me, behaviours, Saved::decode(&bytes)?)?, None)
             }
-            Begin::FoundAgain { generation, place: Place(bytes) } => {
+            Begin::FoundAgain { generation, place: Place(bytes), .. } => {
                 let reader = Reader::resume(key.clone(), me, behaviours, Saved::decode(&bytes)?)?;
                 (reader, Some(generation))
             }
@@ -149,6 +154,8 @@ impl LogOrder {
             me,
             patience,
             founds,
+            founded_at,
+            clock_behind: 0,
             link: None,
             target: None,
             checked: None,
@@ -212,6 +219,7 @@ impl LogOrder {
             behaviour_known: self.identity.behaviours.newest,
             raise_waits_for: self.raise_waits_for(),
             digest: digits(&self.reader.claim().digest),
+            clock_behind_s: Some(self.clock_behind / 1000).filter(|behind| *behind > 0),
         }
     }
 
@@ -260,7 +268,7 @@ impl LogOrder {
         match self.proposer.propose(&self.reader, Proposal::Turn(&body), now) {
             Ok(entry) => {
                 self.publish(now);
-                Ok(self.own.add(entry))
+                Ok(self.own.add(entry, now))
             }
             Err(ProposeError::Seal(_)) => Err(NotTaken::TooLong),
             Err(_) => Err(NotTaken::NotReady),

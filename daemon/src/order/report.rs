@@ -35,6 +35,10 @@ pub struct OrderReport {
     pub raise_waits_for: Vec<Box<str>>,
     /// The digest of what was applied, of the log and of the state: nodes with the same `applied` have the same.
     pub digest: String,
+    /// By how many seconds the clock of this host is behind that of the log, as its last turn showed. `None`: less than one, or
+    /// not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_behind_s: Option<u64>,
 }
 
 impl OrderReport {
@@ -93,6 +97,7 @@ mod tests {
             behaviour_known: 1,
             raise_waits_for: Vec::new(),
             digest: String::new(),
+            clock_behind_s: None,
         };
         assert!(report.why_not_ready().is_some());
         let full = OrderReport { is_up: true, in_flight: 64, ..report.clone() };

@@ -47,11 +47,23 @@ pub enum StoreError {
     /// The file is damaged.
     #[error(
         "the store {store} is damaged ({why}): stop tcp-chatd, move the file away together with those \
-         that end in -wal and -shm, and put a backup in its place"
+         that end in -wal and -shm, and put a backup in its place. A node of a cluster needs no backup: it takes a copy of \
+         another node's store"
     )]
     Corrupt {
         /// The store.
         store: String,
+        /// What SQLite said.
+        why: String,
+    },
+    /// The copy that came from another node is damaged.
+    #[error(
+        "the copy of another node's store, {}, is damaged ({why}), and the store stays as it was: start again, which fetches \
+         another copy. If that one is damaged, too, look at the disks of both nodes", copy.display()
+    )]
+    DamagedCopy {
+        /// The copy.
+        copy: PathBuf,
         /// What SQLite said.
         why: String,
     },

@@ -6,7 +6,7 @@ use super::{Store, StoreError, StoredNode, cluster, names, schema, snapshot};
 use crate::settings::History;
 use rusqlite::OpenFlags;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Store {
     /// The node whose store it is, with the place of the last committed turn in the log. `None`: it belongs to no cluster,
@@ -85,6 +85,27 @@ impl Store {
         }
     }
 
+    /// Makes the folder of the store, for its owner alone.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create_folder(history: &History) -> Result<(), StoreError> {
+        Location::of(history).create_folder()
+    }
+
+    /// Removes a copy of another node's store, and what a process that was killed has left beside it: SQLite would roll an old
+    /// journal back into a new copy.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn remove_copy(copy: &Path) -> Result<(), StoreError> {
+        Location::File(copy.to_owned())
+            .files()
+            .iter()
+            .chain([&journal_of(copy)])
+            .try_for_each(|file| remove(file))
+    }
+
     /// Puts the copy that another node has made of its store (`Readers::backup`) in the place of this store, as the store of
     /// the node `name`, and removes the copy's old name. The copy must be on the same file system. This store must be
     /// unused, and no daemon may have it. A crash leaves either store, complete.
@@ -112,6 +133,13 @@ impl Store {
         let folder = place.folder();
         File::open(&folder).and_then(|f| f.sync_all()).map_err(|e| StoreError::io("sync", &folder, &e))
     }
+}
+
+/// The rollback journal of a copy.
+fn journal_of(copy: &Path) -> PathBuf {
+    let mut name = copy.as_os_str().to_owned();
+    name.push("-journal");
+    name.into()
 }
 
 /// Empties a store that was never used. Its file stays, because it is locked.
@@ -149,6 +177,9 @@ pub(super) fn rename_node(copy: &Path, name: &str) -> Result<(), StoreError> {
     let place = Location::File(copy.to_owned());
     let log = schema::open(&place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let error = |e: rusqlite::Error| StoreError::sqlite("write", &place, &e);
+    if let Some(why) = schema::damage(&log).map_err(error)? {
+        return Err(StoreError::DamagedCopy { copy: copy.to_owned(), why });
+    }
     // A version that has no clusters has no table for them.
     if !schema::is_newest(&log, &place)? || cluster::read(&log).map_err(error)?.is_none() {
         return Err(StoreError::NoNode { store: place.to_string() });

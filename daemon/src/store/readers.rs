@@ -210,6 +210,13 @@ impl Readers {
         .await
     }
 
+    /// The length of the store on the disk, in bytes. 0: it is in memory.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn bytes(&self) -> u64 {
+        let files = self.0.shared.files.as_ref().and_then(|files| files.bytes().ok());
+        files.map_or(0, |(store, wal)| store.saturating_add(wal))
+    }
+
     /// Gives tests access to the shared part.
     #[cfg(test)]
     pub(super) fn shared(&self) -> Arc<Shared> {

@@ -116,11 +116,8 @@ pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreErr
     };
     let found = check_version(&log, place, STEPS.len())?;
     let error = |e: rusqlite::Error| StoreError::sqlite("read", place, &e);
-    // All pages are read. The indexes are not compared with their tables, because that takes ten times as
-    // long.
-    let said: String = log.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(error)?;
-    if said != "ok" {
-        return Err(StoreError::Corrupt { store: place.to_string(), why: said });
+    if let Some(why) = damage(&log).map_err(error)? {
+        return Err(StoreError::Corrupt { store: place.to_string(), why });
     }
     if found == 0 {
         return Ok(Checked::default());
@@ -130,6 +127,13 @@ pub(super) fn check(place: &Location, has_wal: bool) -> Result<Checked, StoreErr
         rooms: snapshot::read_rooms(&log).map_err(error)?,
         node: if found < STEPS.len() { None } else { cluster::read(&log).map_err(error)? },
     })
+}
+
+/// Reads all pages, and says what is wrong with them. The indexes are not compared with their tables, because that takes ten
+/// times as long.
+pub(super) fn damage(log: &Connection) -> rusqlite::Result<Option<String>> {
+    let said: String = log.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((said != "ok").then_some(said))
 }
 
 /// Whether a file that is only read has no tables yet.

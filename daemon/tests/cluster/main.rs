@@ -6,6 +6,7 @@
 mod copies;
 mod faults;
 mod forged;
+mod joins;
 mod logins;
 mod measure;
 mod minority;

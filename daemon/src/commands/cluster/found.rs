@@ -24,8 +24,8 @@ pub(super) enum FoundError {
     Stopped(Stopped),
     /// Nothing came back.
     #[error(
-        "nothing came back from NATS within {} s: check the servers with `tcp-chatd cluster check`. If the log was begun \
-         nevertheless, `systemctl start tcp-chatd` goes on with it; otherwise repeat this command",
+        "nothing came back from NATS within {} s: check the servers with `tcp-chatd cluster check`, then repeat this \
+         command. That does no harm if the log was begun nevertheless",
         PATIENCE.as_secs()
     )]
     Silent,
@@ -35,7 +35,9 @@ pub(super) enum FoundError {
 pub(super) fn settle(store: &mut Store, found: Snapshot, rules: Rules) -> Result<State, StoreError> {
     let now = Timestamp::now().0;
     let mut state = State::restore(rules.clone(), found, now);
-    let intents = vec![Intent::NodeUp(NodeId::LOCAL), Intent::Start(Box::new(rules))];
+    // The store can be that of a node that has left another cluster.
+    let ups = state.nodes_before(NodeId::LOCAL).into_iter().map(Intent::NodeUp);
+    let intents = ups.chain([Intent::Start(Box::new(rules))]).collect();
     let mut writes = state.apply(Turn { intents, ..Turn::empty(now) }, |_, _, _| {});
     store.commit(&mut writes)?;
     Ok(state)

@@ -111,7 +111,8 @@ async fn init(node: &Node, settings: &Settings) -> Result<(), Failure> {
             (place, state)
         }
     };
-    let at = if is_begun { Begin::Resume(place) } else { Begin::FoundAgain { generation, place } };
+    let time = tcp_chat_protocol::Timestamp::now().0;
+    let at = if is_begun { Begin::Resume(place) } else { Begin::FoundAgain { generation, place, time } };
     begin(node, settings, key, at, &mut state, &mut store).await?;
     store.close()?;
     print(&format!(
@@ -204,7 +205,11 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
         return Err(Failure::new(exit::INTERNAL, text));
     }
     let end = admin.create_or_end(node.kept, saved.claim().applied).await?;
-    let number = saved.generation().map_or(1, |generation| generation.number + 1);
+    let number = next_generation(
+        saved.generation().map(|generation| generation.number),
+        admin.generation_at(&key, end).await?,
+        tcp_chat_protocol::Timestamp::now(),
+    );
     let generation = Generation { number, tag: random()? };
     let place = Place(saved.rebased(end).encode());
     // If this store is a backup, or not the most advanced one, clients have seen messages that it does not have.
@@ -215,7 +220,8 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
     store.enter_cluster(&node.name, &place.0)?;
     let head = found.head;
     let mut state = tcp_chat_state::State::restore(rules, found, tcp_chat_protocol::Timestamp::now().0);
-    begin(node, settings, key, Begin::FoundAgain { generation, place }, &mut state, &mut store).await?;
+    let time = tcp_chat_protocol::Timestamp::now().0;
+    begin(node, settings, key, Begin::FoundAgain { generation, place, time }, &mut state, &mut store).await?;
     store.close()?;
     // It is the beginning now, whatever it was before.
     Store::unmark_outdated(&settings.history)?;
@@ -224,6 +230,13 @@ async fn reseed(node: &Node, settings: &Settings) -> Result<(), Failure> {
          move the store away before the start: it takes a copy of this one\n",
         node.name
     ))
+}
+
+/// The number of a generation that begins now. It must be later than any that the log has had, also those that only the store of
+/// another node has seen. A store that is a backup does not know the last one, and the stream can be a new one: so it is the
+/// time, in seconds since 1970, unless the store or the last record has a later one.
+fn next_generation(of_store: Option<u64>, in_log: Option<u64>, now: tcp_chat_protocol::Timestamp) -> u64 {
+    of_store.max(in_log).map_or(1, |number| number + 1).max(now.0 / 1000)
 }
 
 /// Checks NATS and the stream.
@@ -310,5 +323,22 @@ impl From<StreamError> for Failure {
             _ => exit::TEMPORARY,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcp_chat_protocol::Timestamp;
+
+    #[test]
+    fn a_generation_is_later_than_those_that_a_restored_store_does_not_know() {
+        let restored = Some(1);
+        let first = next_generation(restored, None, Timestamp(1_796_036_988_000));
+        let second = next_generation(restored, None, Timestamp(1_796_036_989_000));
+        assert!(first > 1 && second > first, "{first} {second}");
+        // A clock that went back.
+        assert_eq!(next_generation(Some(second), None, Timestamp(0)), second + 1);
+        assert_eq!(next_generation(restored, Some(second), Timestamp(0)), second + 1);
     }
 }

@@ -67,7 +67,7 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
 }
 
 /// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
-const NAMES: [(&str, &str); 22] = [
+const NAMES: [(&str, &str); 23] = [
     ("name", "node"),
     ("state", "state"),
     ("members", "living nodes"),
@@ -82,6 +82,7 @@ const NAMES: [(&str, &str); 22] = [
     ("applied", "applied up to record"),
     ("digest", "digest of that"),
     ("end", "last record it knows"),
+    ("clock_behind_s", "seconds its clock is behind"),
     ("stream", "stream"),
     ("leader", "leader"),
     ("quorum", "quorum"),

@@ -72,6 +72,16 @@ fn only_the_messages_of_another_node_are_delivered_here() {
 }
 
 #[test]
+fn a_lone_daemon_with_the_store_of_a_node_has_nobody_here() {
+    let (mut world, ..) = both();
+    assert_eq!(world.state.counts().away, 0);
+    world.is_killed();
+    assert_eq!(world.state.counts().away, 2, "ana of this daemon, and bo of a node that is no longer there");
+    world.passes(world.state.ttl_of(SessionId(1)) + 1);
+    assert_eq!(world.state.sessions_away().count(), 0, "both have expired");
+}
+
+#[test]
 fn when_another_node_starts_its_sessions_are_away_and_local_members_are_told() {
     let (mut world, ana, there, bo) = both();
     world.operator(|state| state.node_up(OTHER));

@@ -49,6 +49,8 @@ pub enum Begin {
         generation: Generation,
         /// What [`LogOrder::applied`] gave, moved to the end of the stream that the generation begins in.
         place: Place,
+        /// The founder's clock, in milliseconds since 1970.
+        time: u64,
     },
     /// With the first record of the stream and an empty state.
     Empty,

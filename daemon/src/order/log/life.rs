@@ -3,7 +3,7 @@
 
 use super::beat::Beat;
 use super::reading::Details;
-use super::{LogOrder, stopped};
+use super::{Identity, LogOrder, stopped};
 use crate::order::OrderEvent;
 use crate::order::stream::{Check, ToStream};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub(super) struct Life {
     beats: u64,
     /// Since when this node has asked whether another process has its name.
     probing: Option<Duration>,
+    /// When a start of this node was void last.
+    pub(super) void_start: Option<Duration>,
     spoke: Option<Duration>,
     /// When an entry counted last.
     pub(super) counted: Duration,
@@ -49,6 +51,7 @@ impl Life {
             beat: None,
             beats: 0,
             probing: None,
+            void_start: None,
             spoke: None,
             counted: now,
             is_stuck: false,
@@ -157,14 +160,22 @@ impl LogOrder {
         if let Some(other) = self.namesake() {
             return self.stop(stopped::same_number(&self.identity.name, &other));
         }
+        if self.reader.saved().has_ended() && self.founds.is_none() {
+            // Only the genesis of a later generation counts for this store, and the log has none.
+            return self.stop(stopped::half_reseeded());
+        }
+        if self.life.void_start.is_some_and(|at| now < at + ASK_AGAIN) {
+            return;
+        }
         if self.is_running_before() {
             let since = *self.life.probing.get_or_insert(now);
             if now < since + PROBE {
                 return;
             }
         }
-        let details = Details { name: self.identity.name.clone(), address: self.identity.address.clone() };
-        let hello = Hello { behaviours: self.identity.behaviours, details: details.encode() };
+        let Identity { name, address, behaviours, .. } = self.identity.clone();
+        let details = Details { name, address, time: self.founded_at };
+        let hello = Hello { behaviours, details: details.encode() };
         let started = match (self.reader.generation(), self.founds) {
             (_, Some(generation))
                 if self.reader.generation().is_none_or(|g| g.number < generation.number) =>

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tcp_chat_state::{Behaviour, Intent, NodeId, Turn};
 use tcp_chat_turn_log::{
-    BODY_BYTES, Detached, Entry, Event, Halt, LogTime, Member, News, NodeId as LogNode, Record, Step, Void,
+    BODY_BYTES, Detached, Entry, Event, Halt, Header, LogTime, Member, Members, News, NodeId as LogNode,
+    Record, Step, Void,
 };
+use tracing::warn;
 
 // A turn that can be encoded always fits an entry.
 const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
@@ -16,6 +18,9 @@ const _: () = assert!(tcp_chat_state::MOST_BYTES <= BODY_BYTES);
 /// The clock of the server that leads the stream may be ahead of the proposer's by this much, in milliseconds. Beyond it the
 /// proposer's counts.
 pub(super) const AHEAD_MS: u64 = 5 * 60 * 1000;
+
+/// A turn that came back within this time shows how far the clocks are apart.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The outcome of an entry that no state applies.
 const NOTHING: [u8; 32] = [0; 32];
@@ -27,11 +32,14 @@ pub(super) struct Details {
     pub(super) name: Box<str>,
     /// Its address for clients.
     pub(super) address: Box<str>,
+    /// The clock of a founder, in milliseconds since 1970. A node that only starts says 0.
+    #[serde(default)]
+    pub(super) time: u64,
 }
 
 impl Details {
     pub(super) fn encode(&self) -> Vec<u8> {
-        // Two texts can always be encoded into memory.
+        // Texts and numbers can always be encoded into memory.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
@@ -92,8 +100,13 @@ impl LogOrder {
     }
 
     fn counts(&mut self, mut entry: Detached, now: Duration) {
-        let mut turn = turn_of(entry.entry());
+        if self.is_begun_elsewhere(entry.entry()) {
+            let Header { generation, .. } = entry.entry().header;
+            return self.stop(stopped::other_generation(generation.number));
+        }
+        let mut turn = turn_of(entry.entry(), self.reader.members());
         let latest = latest(entry.entry(), turn.as_ref());
+        let (clock, proposed) = (entry.entry().time, turn.as_ref().map_or(0, |turn| turn.time));
         self.reader.limit_time(&mut entry, latest);
         turn.iter_mut().for_each(|turn| turn.time = entry.entry().time.0);
         self.pulse.sign(now);
@@ -102,7 +115,15 @@ impl LogOrder {
         let news = self.proposer.counted(entry.entry(), now);
         let mut own = None;
         match &news {
-            Some(News::Counted(n)) => own = self.own.came_back(*n),
+            Some(News::Counted(n)) => {
+                own = self.own.came_back(*n).map(|turn| {
+                    // What waited says nothing about the clocks.
+                    if now < turn.at + SOON {
+                        self.note_clock(clock.0.saturating_sub(proposed));
+                    }
+                    turn.number
+                });
+            }
             // Before the turn that takes the sessions of this node away.
             Some(News::Fenced(entries)) => {
                 let numbers = self.own.never(entries);
@@ -124,6 +145,29 @@ impl LogOrder {
                 self.events.extend(own.map(|number| OrderEvent::Withdrawn(vec![number])));
             }
         }
+    }
+
+    /// The time of the log was later by this, in milliseconds, than this host's clock when it proposed a turn.
+    fn note_clock(&mut self, behind: u64) {
+        let was = std::mem::replace(&mut self.clock_behind, behind);
+        if behind > AHEAD_MS && was <= AHEAD_MS {
+            warn!(
+                event = "clock_behind",
+                seconds = behind / 1000,
+                "the clock of this host is behind that of the log: what this node writes does not move the time of the chat. Set the \
+                 clocks of all hosts, those of the NATS servers, too (NTP)"
+            );
+        }
+    }
+
+    /// Does a generation begin with the store of another node? Then that store gave the log its id, by which clients know what
+    /// they have: this node takes a copy of it, also if its state is the same.
+    fn is_begun_elsewhere(&self, entry: &Entry) -> bool {
+        let Header { node, generation, .. } = entry.header;
+        // Begun by this process, or by a command that ended before it read this.
+        let is_own = self.founds == Some(generation) || self.reader.saved().has_ended();
+        let has_another = self.reader.generation().is_some() && !(node == self.me && is_own);
+        matches!(entry.event, Event::Genesis(_)) && has_another
     }
 
     /// The entry was applied. Says whether the reader agrees.
@@ -157,7 +201,12 @@ impl LogOrder {
             }
             Some(News::StartVoid(Void::Unfit(behaviour))) => self.stop(stopped::unfit(behaviour)),
             // Closed, or too early: it is at the end again when the leader has been asked again.
-            Some(News::Fenced(_) | News::StartVoid(_)) => (self.target, self.checked) = (None, None),
+            Some(News::Fenced(_)) => (self.target, self.checked) = (None, None),
+            Some(News::StartVoid(_)) => {
+                (self.target, self.checked) = (None, None);
+                // What makes each start void must not fill the log.
+                self.life.void_start = Some(self.life.now);
+            }
             Some(News::Counted(_) | News::Replaced(_)) | None => {}
         }
     }
@@ -169,8 +218,8 @@ impl LogOrder {
             .members()
             .living()
             .map(|(node, member)| {
-                let unnamed = || Details { name: node.0.to_string().into(), address: "".into() };
-                let Details { name, address } = Details::of(member).unwrap_or_else(unnamed);
+                let unnamed = || Details { name: node.0.to_string().into(), address: "".into(), time: 0 };
+                let Details { name, address, .. } = Details::of(member).unwrap_or_else(unnamed);
                 MemberNow { node: NodeId(node.0), name, address, behaviour: member.behaviours.newest }
             })
             .collect();
@@ -188,17 +237,18 @@ impl LogOrder {
 }
 
 /// The latest time that an entry can have: that of its proposer, within [`AHEAD_MS`]. An entry without a time of its proposer does
-/// not move the time of the log, except the first one.
+/// not move the time of the log.
 fn latest(entry: &Entry, turn: Option<&Turn>) -> LogTime {
-    match (&entry.event, turn) {
-        (Event::Genesis(_), _) => LogTime(u64::MAX),
-        (Event::Turn(_), Some(turn)) => LogTime(turn.time.saturating_add(AHEAD_MS)),
-        _ => LogTime(0),
-    }
+    let proposed = match (&entry.event, turn) {
+        (Event::Genesis(hello), _) => Details::decode(&hello.details).map(|details| details.time),
+        (Event::Turn(_), Some(turn)) => Some(turn.time),
+        _ => None,
+    };
+    LogTime(proposed.map_or(0, |time| time.saturating_add(AHEAD_MS)))
 }
 
-/// What an entry does to the state, at the time of its proposer. `None`: nothing. Every node alike.
-fn turn_of(entry: &Entry) -> Option<Turn> {
+/// What an entry does to the state, at the time of its proposer. `None`: nothing. Every node alike. `members`: those before it.
+fn turn_of(entry: &Entry, members: &Members) -> Option<Turn> {
     let Entry { header, time, .. } = entry;
     let up = |LogNode(node): LogNode, before: &[NodeId]| {
         let nodes = before.iter().copied().chain([NodeId(node)]);
@@ -212,8 +262,11 @@ fn turn_of(entry: &Entry) -> Option<Turn> {
             let speaks_for_itself = turn.node.0 == header.node.0;
             speaks_for_itself.then_some(turn)
         }
-        // The founder was alone before.
-        Event::Genesis(_) => up(header.node, &[NodeId::LOCAL]),
+        // The founder was alone before, or it was a node of a generation that has ended with all its connections.
+        Event::Genesis(_) => {
+            let ended = members.all().map(|(node, _)| NodeId(node.0)).filter(|node| node.0 != header.node.0);
+            up(header.node, &std::iter::once(NodeId::LOCAL).chain(ended).collect::<Vec<_>>())
+        }
         Event::Up(_) => up(header.node, &[]),
         Event::Gone { gone, closed: true } => up(gone.node, &[]),
         Event::Gone { closed: false, .. } | Event::Raise { .. } => None,

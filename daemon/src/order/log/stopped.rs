@@ -36,6 +36,16 @@ pub(super) fn halted(halt: &Halt) -> Stopped {
     }
 }
 
+/// Another node's store is the beginning of a new generation.
+pub(super) fn other_generation(number: u64) -> Stopped {
+    stopped(
+        Cause::OtherGeneration,
+        format!(
+            "generation {number} began with the store of another node (`tcp-chatd cluster reseed`). {COPY}"
+        ),
+    )
+}
+
 /// The stream no longer has what comes next.
 pub(super) fn truncated(truncated: &Truncated) -> Stopped {
     stopped(
@@ -94,6 +104,16 @@ pub(super) fn no_genesis() -> Stopped {
         Cause::NoCluster,
         "the stream is empty: no cluster was begun in it, or it was made again and has lost everything. Run `tcp-chatd \
          cluster init` on the node that has the history; after a loss, `tcp-chatd cluster reseed`"
+            .to_owned(),
+    )
+}
+
+/// A new generation was to begin with this store, and the log does not have it.
+pub(super) fn half_reseeded() -> Stopped {
+    stopped(
+        Cause::NoCluster,
+        "`tcp-chatd cluster reseed` was not completed: the log does not have the generation that was to begin with this \
+         store. Run `tcp-chatd cluster reseed` again"
             .to_owned(),
     )
 }

@@ -95,7 +95,7 @@ fn a_generation_that_begins_again_keeps_the_behaviour_for_the_older_nodes() {
     let place = Saved::decode(&disk.place.clone().unwrap().0).unwrap();
     let place = Place(place.rebased(world.records.len() as u64).encode());
     world.nodes.clear();
-    let begin = Begin::FoundAgain { generation: Generation { number: 2, tag: 10 }, place };
+    let begin = Begin::FoundAgain { generation: Generation { number: 2, tag: 10 }, place, time: 0 };
     world.nodes.push(Node::of_version(2, "chat1", 50, begin, disk, world.now).unwrap());
     world.pass(seconds(60));
     let [node] = &world.nodes[..] else { unreachable!() };

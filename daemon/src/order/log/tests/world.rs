@@ -50,6 +50,8 @@ pub(super) struct Node {
     pub(super) acknowledged: Vec<u64>,
     pub(super) never: Vec<u64>,
     pub(super) fenced: usize,
+    /// The nodes whose sessions were taken away.
+    pub(super) ups: Vec<NodeId>,
     pub(super) stuck: usize,
     pub(super) members: Vec<Box<str>>,
     pub(super) stopped: Option<Stopped>,
@@ -94,7 +96,9 @@ pub(super) struct World {
     pub(super) answers: usize,
     /// Someone publishes each record again where the stream does, with a stamp that is later by this, and before the stream.
     pub(super) lie: u64,
-    /// The clock of the server that leads the stream is ahead by this, in milliseconds.
+    /// What the hosts' clocks show, in milliseconds since 1970.
+    pub(super) clock: u64,
+    /// By how much that of the stream is later.
     pub(super) ahead: u64,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
@@ -137,6 +141,7 @@ impl Node {
             acknowledged: Vec::new(),
             never: Vec::new(),
             fenced: 0,
+            ups: Vec::new(),
             stuck: 0,
             members: Vec::new(),
             stopped: None,
@@ -171,6 +176,10 @@ impl Node {
                         [Intent::Retain(number)] => Some(number),
                         _ => None,
                     };
+                    self.ups.extend(turn.intents.iter().filter_map(|intent| match intent {
+                        Intent::NodeUp(node) => Some(*node),
+                        _ => None,
+                    }));
                     self.disk.turns.extend(number);
                     self.disk.time = turn.time;
                     let mut outcome = [0; 32];
@@ -228,6 +237,7 @@ impl World {
             first: 1,
             answers: 32,
             lie: 0,
+            clock: 0,
             ahead: 0,
             on_the_way: BTreeMap::new(),
             sent: 0,
@@ -273,6 +283,22 @@ impl World {
         new.links = self.nodes[node].links;
         self.nodes[node] = new;
         Ok(())
+    }
+
+    /// What `reseed` does with the store of a node, before the entry is in the log.
+    pub(super) fn rebase(&mut self, node: usize) -> Place {
+        let Place(bytes) = self.nodes[node].disk.place.clone().unwrap();
+        let place = Place(Saved::decode(&bytes).unwrap().rebased(self.records.len() as u64).encode());
+        self.nodes[node].disk.place = Some(place.clone());
+        place
+    }
+
+    /// Begins a generation with the store of a node.
+    pub(super) fn reseed(&mut self, node: usize, generation: Generation) {
+        let begin = Begin::FoundAgain { generation, place: self.rebase(node), time: self.clock };
+        let disk = self.nodes[node].disk.clone();
+        let links = self.nodes[node].links;
+        self.nodes[node] = Node { links, ..Node::new(NAMES[node], 500, begin, disk, self.now) };
     }
 
     /// A second process with the store and the name of a node.
@@ -398,7 +424,7 @@ impl World {
         let is_loaded = self.dice.below(100) < self.load && at < self.speakers;
         if is_loaded && !fails && node.order.readiness(self.now) == Readiness::Ready {
             let intents = vec![Intent::Retain(self.next_turn)];
-            let turn = Turn { node: node.order.node(), intents, ..Turn::empty(0) };
+            let turn = Turn { node: node.order.node(), intents, ..Turn::empty(self.clock) };
             let number = node.order.propose(&turn, self.now).unwrap();
             node.in_flight.insert(number, self.next_turn);
             self.next_turn += 1;
