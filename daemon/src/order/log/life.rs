@@ -233,10 +233,12 @@ impl LogOrder {
         if last.is_some_and(|last| last.number >= beat.number) {
             return;
         }
+        let is_second = last.is_some();
         self.beats.insert(beat.node, beat);
         if beat.node != self.me {
             self.heard.insert(beat.node, now);
-        } else if self.life.probing.is_some() {
+        } else if is_second && self.life.probing.is_some() {
+            // A living process answers each question. A single beat may be an old one of a process that was killed.
             self.stop(stopped::name_is_used(&self.identity.name));
         }
     }

@@ -125,6 +125,21 @@ fn of_a_copied_store_the_second_process_does_not_start() {
     world.check();
 }
 
+#[test]
+fn a_repeated_beat_of_a_killed_process_does_not_stop_the_next_one() {
+    let mut world = World::new(17);
+    world.pass(seconds(3));
+    let old = world.beats[&1].clone();
+    world.restart(1);
+    for _ in 0..30 {
+        world.beat(1, &old);
+        world.pass(Duration::from_millis(100));
+    }
+    assert_eq!(event(&world, 1), None);
+    world.heal();
+    world.check();
+}
+
 /// Their SHA-256 begins with the same four bytes.
 #[test]
 fn two_names_with_one_number_cannot_be_in_one_cluster() {

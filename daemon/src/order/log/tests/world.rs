@@ -96,6 +96,8 @@ pub(super) struct World {
     pub(super) lie: u64,
     /// The clock of the server that leads the stream is ahead by this, in milliseconds.
     pub(super) ahead: u64,
+    /// The last beat of each node.
+    pub(super) beats: BTreeMap<usize, Arc<[u8]>>,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
     last: Duration,
@@ -229,6 +231,7 @@ impl World {
             answers: 32,
             lie: 0,
             ahead: 0,
+            beats: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
             sent: 0,
             last: Duration::ZERO,
@@ -289,6 +292,11 @@ impl World {
                 self.nodes[node].waiting.insert(0, FromStream::Heard(link, record.clone()));
             }
         }
+    }
+
+    /// A node hears this beat.
+    pub(super) fn beat(&mut self, node: usize, bytes: &Arc<[u8]>) {
+        self.nodes[node].waiting.push(FromStream::Beat(bytes.clone()));
     }
 
     fn send(&mut self, parcel: Parcel) {
@@ -359,6 +367,7 @@ impl World {
                 node.order.hear(FromStream::Disconnected, self.now);
             }
             ToStream::Beat(bytes) => {
+                self.beats.insert(node, bytes.clone());
                 for node in 0..self.nodes.len() {
                     if self.nodes[node].link.is_some() {
                         self.send(Parcel::Word(node, FromStream::Beat(bytes.clone())));
