@@ -96,6 +96,9 @@ pub(super) struct World {
     pub(super) lie: u64,
     /// The clock of the server that leads the stream is ahead by this, in milliseconds.
     pub(super) ahead: u64,
+    /// The leader gives so many records for one question, and the most positions of one.
+    pub(super) told: usize,
+    pub(super) asked: usize,
     /// The last beat of each node.
     pub(super) beats: BTreeMap<usize, Arc<[u8]>>,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
@@ -231,6 +234,8 @@ impl World {
             answers: 32,
             lie: 0,
             ahead: 0,
+            told: usize::MAX,
+            asked: 0,
             beats: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
             sent: 0,
@@ -354,7 +359,9 @@ impl World {
             }
             ToStream::Check(check) => {
                 let has = |position: &&u64| (self.first..=last).contains(*position);
-                let records = check.positions.iter().filter(has).map(|position| record(*position)).collect();
+                let there = check.positions.iter().filter(has).take(self.told);
+                let records = there.map(|position| record(*position)).collect();
+                self.asked = self.asked.max(check.positions.len());
                 let first = self.first;
                 let check = Check { connection: link, ..check };
                 self.send(Parcel::Word(node, FromStream::Checked(Checked { check, first, last, records })));
