@@ -22,12 +22,16 @@ pub const ASK_RECORDS: u64 = 512;
 pub const ASK_BYTES: usize = 3 * 1024 * 1024;
 /// After this time without an answer a request is repeated, and after this time of silence the feed asks for the next.
 pub const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How many bytes of records that came too early, or are not read yet, are held. Beyond that the last ones are dropped, and asked for
-/// later.
+/// How many bytes of records that came too early, or are not read yet, are held: 128 for each record, and its own. Beyond that the last
+/// ones are dropped, and asked for later.
 pub const AHEAD_BYTES: usize = 8 * 1024 * 1024;
 
+/// What a record takes beside its bytes, at most: one without bytes takes memory, too.
+const RECORD_BYTES: usize = 128;
+
 // There is room for an answer, and for the longest record after its bound, while the one before it is read.
-const _: () = assert!(2 * (ASK_BYTES + crate::entry::ENTRY_BYTES) <= AHEAD_BYTES);
+const ANSWER_BYTES: usize = ASK_BYTES + crate::entry::ENTRY_BYTES + 1024 * RECORD_BYTES;
+const _: () = assert!(ASK_RECORDS < 1024 && 2 * ANSWER_BYTES <= AHEAD_BYTES);
 
 /// A record of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,34 +133,34 @@ impl Feed {
             && self.ahead.len() > 1
             && let Some((sequence, (dropped, _))) = self.ahead.pop_last()
         {
-            self.bytes -= dropped.bytes.len();
+            self.bytes -= cost(&dropped);
             if sequence <= self.whole {
                 self.whole = sequence - 1;
-                self.whole_bytes -= dropped.bytes.len();
+                self.whole_bytes -= cost(&dropped);
             }
         }
         Offered::Taken
     }
 
     fn insert(&mut self, record: Record, is_heard: bool) {
-        let (sequence, length) = (record.sequence, record.bytes.len());
+        let (sequence, length) = (record.sequence, cost(&record));
         let before = self.ahead.insert(sequence, (record, is_heard));
-        let before = before.map_or(0, |(before, _)| before.bytes.len());
+        let before = before.map_or(0, |(before, _)| cost(&before));
         self.bytes = self.bytes + length - before;
         if sequence <= self.whole {
             self.whole_bytes = self.whole_bytes + length - before;
         }
         while let Some((record, _)) = self.whole.checked_add(1).and_then(|next| self.ahead.get(&next)) {
             self.whole += 1;
-            self.whole_bytes += record.bytes.len();
+            self.whole_bytes += cost(record);
         }
     }
 
     /// The next record, if it is here.
     pub fn take(&mut self) -> Option<Record> {
         let (record, _) = self.ahead.remove(&self.next)?;
-        self.bytes -= record.bytes.len();
-        self.whole_bytes -= record.bytes.len();
+        self.bytes -= cost(&record);
+        self.whole_bytes -= cost(&record);
         self.next = self.next.saturating_add(1);
         Some(record)
     }
@@ -214,6 +218,11 @@ impl Feed {
     pub fn wake(&self) -> Duration {
         self.asked.map_or(self.heard, |(_, at)| at.max(self.heard)) + ASK_AGAIN
     }
+}
+
+/// What a record counts while it is here.
+fn cost(record: &Record) -> usize {
+    record.bytes.len() + RECORD_BYTES
 }
 
 #[cfg(test)]

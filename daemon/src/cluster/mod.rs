@@ -16,6 +16,7 @@
 //! | `copies.rs`, `fetch.rs`, `copy.rs` | copies of the store for nodes that join: giving, taking, and their words |
 
 mod api;
+mod checks;
 mod connect;
 mod copies;
 mod copy;

@@ -3,9 +3,10 @@
 //! the client library to take something, it goes on taking in what comes: otherwise a flood would fill the library's queues.
 
 use super::api::{self, Api, ApiError};
+use super::checks::{Answer, InTurn, ask_the_leader};
 use super::connect::Subjects;
 use super::task::Trouble;
-use crate::order::stream::{Check, Checked, FromStream, ToStream};
+use crate::order::stream::{FromStream, ToStream};
 use crate::order::{Cause, OrderGone, Stopped, TaskEnd};
 use async_nats::{Client, Message, PublishError, Subscriber};
 use futures_util::{StreamExt, stream};
@@ -39,9 +40,6 @@ impl From<OrderGone> for End {
         Self::OrderGone
     }
 }
-
-/// The answer to a question, if there is one.
-type Answer = Result<Checked, Trouble>;
 
 /// A message on its way into the client library.
 type Publishing = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
@@ -91,7 +89,7 @@ impl Session<'_> {
         let with_care = self.unanswered.take();
         room.send(FromStream::Connected(self.number));
         let mut publishing: Option<Publishing> = None;
-        let mut checks: JoinSet<Answer> = JoinSet::new();
+        let (mut checks, mut in_turn): (JoinSet<Answer>, _) = (JoinSet::new(), InTurn::default());
         let mut careful: JoinSet<(Ask, Vec<Record>)> = JoinSet::new();
         loop {
             tokio::select! {
@@ -131,7 +129,13 @@ impl Session<'_> {
                         }
                         continue;
                     }
-                    publishing = self.obey(&inbox, word, &mut checks);
+                    if let ToStream::Check(check) = word {
+                        if check.connection == self.number && let Some(check) = in_turn.ask(check) {
+                            checks.spawn(ask_the_leader(self.api.clone(), check));
+                        }
+                        continue;
+                    }
+                    publishing = self.obey(&inbox, word);
                 }
                 Some(answer) = careful.join_next() => {
                     let Ok((ask, records)) = answer else { continue };
@@ -141,6 +145,9 @@ impl Session<'_> {
                     self.ends.order.offer(FromStream::Answered(self.number, ask))?;
                 }
                 Some(answer) = checks.join_next() => {
+                    if let Some(check) = in_turn.ended() {
+                        checks.spawn(ask_the_leader(self.api.clone(), check));
+                    }
                     if let Ok(answer) = answer {
                         self.answer(answer).await?;
                     }
@@ -165,7 +172,7 @@ impl Session<'_> {
     }
 
     /// Does what the order wants. Returns what is to be published for it.
-    fn obey(&mut self, inbox: &str, word: ToStream, checks: &mut JoinSet<Answer>) -> Option<Publishing> {
+    fn obey(&mut self, inbox: &str, word: ToStream) -> Option<Publishing> {
         let Api { client, stream } = self.api.clone();
         match word {
             ToStream::Publish(bytes) => {
@@ -181,13 +188,7 @@ impl Session<'_> {
                 let reply = self.reply(inbox);
                 Some(Box::pin(async move { client.publish_with_reply(subject, reply, body.into()).await }))
             }
-            ToStream::Check(check) => {
-                if check.connection == self.number {
-                    checks.spawn(ask_the_leader(self.api.clone(), check));
-                }
-                None
-            }
-            ToStream::Elsewhere(_) => None,
+            ToStream::Check(_) | ToStream::Elsewhere(_) => None,
         }
     }
 
@@ -224,24 +225,6 @@ async fn ended(publishing: &mut Option<Publishing>) -> Result<(), PublishError> 
 
 async fn subscribe(client: &Client, subject: String) -> Result<Subscriber, End> {
     client.subscribe(subject).await.map_err(|_| End::Lost)
-}
-
-/// Asks where the stream begins and ends, and for the records at the positions.
-async fn ask_the_leader(api: Api, check: Check) -> Answer {
-    let info = api.info().await?;
-    if let Some(fault) = info.config.fault(&api.stream) {
-        return Err(Trouble::Fault(fault));
-    }
-    if !info.has_quorum() {
-        return Err(Trouble::NoQuorum);
-    }
-    let (first, last) = (info.state.first_seq, info.state.last_seq);
-    let there = check.positions.iter().copied().filter(|position| (first..=last).contains(position));
-    let there: Vec<u64> = there.collect();
-    let records: Vec<_> =
-        stream::iter(there).map(|position| api.get(position)).buffered(AT_A_TIME).collect().await;
-    let records = records.into_iter().collect::<Result<Vec<Option<Record>>, _>>()?;
-    Ok(Checked { check, first, last, records: records.into_iter().flatten().collect() })
 }
 
 /// Reads records without their headers, as far as the leader gives them, and up to [`ASK_BYTES`].

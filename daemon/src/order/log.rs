@@ -19,6 +19,7 @@
 
 mod beat;
 mod begin;
+mod compare;
 mod elsewhere;
 mod heard;
 mod life;
@@ -90,6 +91,8 @@ pub struct LogOrder {
     checked: Option<Duration>,
     /// The positions that were read before were compared, over this connection.
     is_compared: bool,
+    /// The comparison that goes on has come to here. 0: none does.
+    compared_to: u64,
     halt: Option<Halt>,
     /// Since when the stream is shorter than what was applied, and whether that was told.
     shorter: Option<(Duration, bool)>,
@@ -160,6 +163,7 @@ impl LogOrder {
             target: None,
             checked: None,
             is_compared: false,
+            compared_to: 0,
             halt: None,
             shorter: None,
             doubted: None,

@@ -33,7 +33,11 @@ pub struct Check {
     pub applied: u64,
     /// The positions whose records are wanted, in ascending order.
     pub positions: Vec<u64>,
-    /// Are all positions that the node remembers among them?
+    /// The last position that is compared with what was read before. 0: none is.
+    pub until: u64,
+    /// The record whose doubt this question is about.
+    pub doubt: Option<u64>,
+    /// Does this question end the comparison? Otherwise others follow, with later positions.
     pub is_whole: bool,
 }
 
@@ -68,14 +72,6 @@ pub struct Checked {
     pub first: u64,
     /// The last sequence that the stream has given.
     pub last: u64,
-    /// The records at the positions, as far as the stream still has them.
+    /// The records at the positions, as far as the stream still has them. It may end before the last position.
     pub records: Vec<Record>,
-}
-
-impl Checked {
-    /// Does it contain every asked record that the stream can still have?
-    pub(super) fn is_complete(&self) -> bool {
-        let has = |position: &u64| self.records.iter().any(|record| record.sequence == *position);
-        self.check.positions.iter().filter(|position| **position >= self.first).all(has)
-    }
 }

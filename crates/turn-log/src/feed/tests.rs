@@ -112,9 +112,21 @@ fn nothing_is_asked_for_while_much_waits_for_the_reader() {
 }
 
 #[test]
+fn records_without_bytes_that_come_too_early_have_a_limit() {
+    let mut feed = Feed::after(0, at(0));
+    for sequence in 2..200_000 {
+        feed.hear(long(sequence, 0), at(0));
+    }
+    assert!(feed.ahead.len() <= AHEAD_BYTES / 100, "{}", feed.ahead.len());
+    feed.offer(record(1), at(0));
+    assert_eq!(taken(&mut feed).len(), AHEAD_BYTES / RECORD_BYTES - 1);
+    assert_eq!((feed.whole_bytes, feed.bytes), (0, 0));
+}
+
+#[test]
 fn what_comes_too_early_has_a_limit() {
     let mut feed = Feed::after(0, at(0));
-    let piece = AHEAD_BYTES / 4;
+    let piece = AHEAD_BYTES / 4 - RECORD_BYTES;
     for sequence in 2..40 {
         feed.offer(long(sequence, piece), at(0));
         assert!(feed.bytes <= AHEAD_BYTES && feed.ahead.len() <= 4);

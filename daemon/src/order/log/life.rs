@@ -5,10 +5,10 @@ use super::beat::Beat;
 use super::reading::Details;
 use super::{Identity, LogOrder, stopped};
 use crate::order::OrderEvent;
-use crate::order::stream::{Check, ToStream};
+use crate::order::stream::ToStream;
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn};
-use tcp_chat_turn_log::{ASK_AGAIN, Gone, Halt, Hello, NodeId as LogNode, Proposal};
+use tcp_chat_turn_log::{ASK_AGAIN, Gone, Hello, NodeId as LogNode, Proposal};
 
 /// A node whose epoch still lives asks for this long whether another process has its name, before it starts.
 const PROBE: Duration = Duration::from_secs(1);
@@ -142,13 +142,7 @@ impl LogOrder {
             return;
         }
         self.checked = Some(now);
-        let is_whole = !self.is_compared || matches!(self.halt, Some(Halt::Doubt(_)));
-        let remembered = self.reader.remembered().filter(|position| is_whole && *position > 0);
-        let mut positions: Vec<_> = remembered.chain(self.in_question()).collect();
-        positions.sort_unstable();
-        positions.dedup();
-        let check = Check { connection: link, applied: self.reader.claim().applied, positions, is_whole };
-        self.out.push_back(ToStream::Check(check));
+        self.out.push_back(ToStream::Check(self.question(link)));
     }
 
     /// Starts this node at the end of the log.
@@ -244,10 +238,12 @@ impl LogOrder {
         if last.is_some_and(|last| last.number >= beat.number) {
             return;
         }
+        let is_second = last.is_some();
         self.beats.insert(beat.node, beat);
         if beat.node != self.me {
             self.heard.insert(beat.node, now);
-        } else if self.life.probing.is_some() {
+        } else if is_second && self.life.probing.is_some() {
+            // A living process answers each question. A single beat may be an old one of a process that was killed.
             self.stop(stopped::name_is_used(&self.identity.name));
         }
     }

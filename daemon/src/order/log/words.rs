@@ -54,7 +54,7 @@ impl LogOrder {
         self.proposer.connected();
         self.feed = Feed::after(self.reader.rewind(), now);
         self.feed.reconnected(now);
-        (self.target, self.checked, self.is_compared) = (None, None, false);
+        (self.target, self.checked, self.is_compared, self.compared_to) = (None, None, false, 0);
         self.doubted = None;
         self.heard_only.reconnected();
         self.halt = self.halt.filter(|halt| !matches!(halt, Halt::Doubt(_)));
@@ -77,10 +77,9 @@ impl LogOrder {
         for record in &answer.records {
             self.halt = self.reader.recheck(record).err();
         }
-        let is_complete = answer.is_complete();
         self.settle(answer, now);
-        let is_whole = is_complete && answer.check.is_whole;
-        if is_whole && !answer.check.positions.is_empty() && matches!(self.halt, Some(Halt::Doubt(_))) {
+        let is_whole = self.compared(answer);
+        if is_whole && matches!(self.halt, Some(Halt::Doubt(_))) {
             // The doubted record waits, and is read next.
             self.reader.rechecked();
             self.halt = None;

@@ -100,6 +100,11 @@ pub(super) struct World {
     pub(super) clock: u64,
     /// By how much that of the stream is later.
     pub(super) ahead: u64,
+    /// The leader gives so many records for one question, and the most positions of one.
+    pub(super) told: usize,
+    pub(super) asked: usize,
+    /// The last beat of each node.
+    pub(super) beats: BTreeMap<usize, Arc<[u8]>>,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
     last: Duration,
@@ -239,6 +244,9 @@ impl World {
             lie: 0,
             clock: 0,
             ahead: 0,
+            told: usize::MAX,
+            asked: 0,
+            beats: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
             sent: 0,
             last: Duration::ZERO,
@@ -317,6 +325,11 @@ impl World {
         }
     }
 
+    /// A node hears this beat.
+    pub(super) fn beat(&mut self, node: usize, bytes: &Arc<[u8]>) {
+        self.nodes[node].waiting.push(FromStream::Beat(bytes.clone()));
+    }
+
     fn send(&mut self, parcel: Parcel) {
         let copies =
             u64::from(self.dice.below(100) >= self.loss) + u64::from(self.dice.below(100) < self.loss);
@@ -372,7 +385,9 @@ impl World {
             }
             ToStream::Check(check) => {
                 let has = |position: &&u64| (self.first..=last).contains(*position);
-                let records = check.positions.iter().filter(has).map(|position| record(*position)).collect();
+                let there = check.positions.iter().filter(has).take(self.told);
+                let records = there.map(|position| record(*position)).collect();
+                self.asked = self.asked.max(check.positions.len());
                 let first = self.first;
                 let check = Check { connection: link, ..check };
                 self.send(Parcel::Word(node, FromStream::Checked(Checked { check, first, last, records })));
@@ -385,6 +400,7 @@ impl World {
                 node.order.hear(FromStream::Disconnected, self.now);
             }
             ToStream::Beat(bytes) => {
+                self.beats.insert(node, bytes.clone());
                 for node in 0..self.nodes.len() {
                     if self.nodes[node].link.is_some() {
                         self.send(Parcel::Word(node, FromStream::Beat(bytes.clone())));
