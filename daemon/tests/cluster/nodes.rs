@@ -206,7 +206,7 @@ impl Node {
         };
         let order = LogOrder::new(key(), identity, patience, begin, Duration::ZERO).unwrap();
         let (order, ends) = Linked::new(order);
-        let (seen, serves) = (Arc::new(Mutex::new(before)), ends.serves.clone());
+        let seen = Arc::new(Mutex::new(before));
         let hub =
             Hub { order, began: Instant::now(), seen: seen.clone(), in_flight: BTreeMap::new(), next: first };
         let (load, load_out) = tokio::sync::watch::channel(None);

