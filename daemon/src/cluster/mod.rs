@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `connect.rs` | a connection: TLS, login, the version of the server |
 //! | `session.rs` | one connection's life: subjects, publishing, reading, the questions to the leader |
+//! | `checks.rs` | the questions to the leader, one at a time |
 //! | `task.rs` | connects again and again |
 //! | `api.rs` | the requests to JetStream, as JSON |
 //! | `stream.rs` | how the stream must be made, and what is wrong with one |

@@ -8,6 +8,7 @@
 //! | `begin.rs` | what an order begins with |
 //! | `words.rs` | takes what the task brings |
 //! | `heard.rs` | distrusts the records that the stream did not give itself |
+//! | `compare.rs` | what the leader is asked about records that were read |
 //! | `reading.rs` | turns records into turns and events |
 //! | `own.rs` | the numbers of this node's turns that are in flight |
 //! | `life.rs` | does what becomes due with time: start, beats, the end of silent nodes, resends |
