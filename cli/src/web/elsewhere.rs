@@ -51,7 +51,7 @@ pub(crate) async fn find(nodes: &Nodes, node: &Node, mut stalled: watch::Receive
 
 /// Does this server order a LOGIN? It begins no session.
 async fn orders(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> bool {
-    // As long as a token, and drawn anew: nobody can have a session for it.
+    // As long as a token, and drawn for this question: nobody can have a session for it.
     let Some(token) = crate::web::access::Secret::new() else { return false };
     let data = serde_json::json!({"name": "relay", "session": token.as_str()});
     let login = format!("{}\n", serde_json::json!({"op": "LOGIN", "id": ID, "data": data}));

@@ -6,7 +6,7 @@ use super::Evidence;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Who may log in under a name that no registered user owns.
+/// Which users may log in under a name that no registered user owns.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Access {
     /// Everyone.

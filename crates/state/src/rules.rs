@@ -40,7 +40,7 @@ pub struct Rules {
     pub sessions_per_user: usize,
     /// How long after a message its author may redact it, in milliseconds; 0: never.
     pub redact_ms: u64,
-    /// Who may log in under a name that nobody owns.
+    /// Which users may log in under a name that nobody owns.
     pub access: Access,
     /// Must each login show a certificate?
     pub certificate_required: bool,

@@ -1,4 +1,4 @@
-//! Owns the files of the login at NATS: it reads them anew for each connection, so that others in their place are used
+//! Owns the files of the login at NATS: it reads them again for each connection, so that others in their place are used
 //! without a restart, and says what is wrong with one. Called by `connect`; by the daemon at its start and at a reload, and by
 //! the checks of the commands. Never keeps or shows what is in them.
 

@@ -30,7 +30,7 @@ impl Directory {
         Self { fetching_until, ..Self::default() }
     }
 
-    /// Who may log in under a name that nobody owns. Before the hub has started: nobody.
+    /// Which users may log in under a name that nobody owns. Before the hub has started: none.
     #[must_use]
     pub fn access(&self) -> Arc<Access> {
         self.access.load_full()

@@ -115,7 +115,7 @@ async fn nothing_is_ordered_without_a_quorum_and_nothing_is_lost() {
 }
 
 /// Is the window of each node full? Then nothing came back for a while. Or nothing was published for so long that the node has
-/// withdrawn its turns, and proposes no more.
+/// withdrawn its turns and proposes none now.
 fn is_full(nodes: &[Node]) -> bool {
     nodes.iter().all(|node| {
         let seen = node.seen.lock().unwrap();

@@ -45,7 +45,7 @@ const NOT_HERE: [(&str, &str); 32] = [
     ("behaviour_raised", "needs two versions: checks/cluster_upgrade.py"),
     ("stream_silent", NATS),
     ("forged_record", NATS),
-    ("clock_behind", "needs a cluster whose clocks differ: src/order/log/tests.rs"),
+    ("clock_behind", "needs a cluster whose clocks differ: src/order/log/tests/generations.rs"),
     ("node", LIFE),
     ("joining", LIFE),
     ("joined", LIFE),

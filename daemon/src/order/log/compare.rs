@@ -8,8 +8,8 @@ use super::LogOrder;
 use crate::order::stream::{Check, Checked};
 use tcp_chat_turn_log::Halt;
 
-/// How many positions one question compares. A log that has forgotten differs at its end, so after a connect no more are
-/// compared: as many as after a restart.
+/// How many positions one question compares. A log that has forgotten differs at its end, so one question is enough after a
+/// connect: it compares as many as a restart does.
 pub(super) const TOGETHER: usize = 48;
 
 impl LogOrder {

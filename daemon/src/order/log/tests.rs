@@ -1,6 +1,8 @@
 //! Three orders over one stream in memory: each turn once, in one order, whatever happens.
 
+mod asked;
 mod forged;
+mod generations;
 mod raise;
 mod world;
 
@@ -171,30 +173,6 @@ fn a_copied_store_whose_original_is_silent_replaces_it() {
 }
 
 #[test]
-fn the_other_nodes_take_the_store_with_which_a_generation_begins() {
-    let mut world = World::new(12);
-    world.load = 0;
-    world.pass(seconds(2));
-    let digest = world.nodes[2].order.reader.claim().digest;
-    assert_eq!(world.nodes[0].order.reader.claim().digest, digest, "their states are the same");
-    (0..2).for_each(|node| world.pause(node, seconds(4)));
-    world.reseed(2, Generation { number: 2, tag: 11 });
-    world.pass(seconds(3));
-    assert_eq!(world.nodes[2].order.reader.generation().unwrap().number, 2);
-    let mut ups = world.nodes[2].ups.clone();
-    ups.sort_unstable();
-    ups.dedup();
-    let mut all = vec![NodeId::LOCAL];
-    all.extend(world.nodes.iter().map(|node| node.order.node()));
-    all.sort_unstable();
-    assert_eq!(ups, all, "no connection of the generation before is there");
-    (0..2).for_each(|node| world.restart(node));
-    world.pass(seconds(10));
-    let events = [event(&world, 0), event(&world, 1), event(&world, 2)];
-    assert_eq!(events, [Some("other_generation"), Some("other_generation"), None]);
-}
-
-#[test]
 fn a_node_that_was_away_too_long_says_so() {
     let mut world = World::new(5);
     world.cut(2, seconds(10));
@@ -203,90 +181,6 @@ fn a_node_that_was_away_too_long_says_so() {
     world.pass(seconds(3));
     assert_eq!(event(&world, 2), Some("away_too_long"));
     assert_eq!(event(&world, 0), None);
-}
-
-#[test]
-fn a_node_that_was_away_reads_without_a_pause_between_the_answers() {
-    let mut world = World::new(25);
-    world.load = 50;
-    world.cut(2, seconds(20));
-    world.pass(seconds(20));
-    (world.load, world.answers) = (0, 16);
-    let missed = world.records.len() as u64 - world.nodes[2].order.reader.read();
-    assert!(missed > 500, "{missed}");
-    world.pass(seconds(5));
-    assert_eq!(world.nodes[2].order.reader.read(), world.records.len() as u64);
-}
-
-#[test]
-fn a_reconnect_asks_for_few_records_and_goes_on_where_an_answer_ends() {
-    let mut world = World::new(27);
-    world.load = 50;
-    world.pass(seconds(30));
-    (world.load, world.asked, world.told) = (0, 0, 5);
-    world.pass(seconds(2));
-    assert!(world.nodes[1].order.reader.remembered().count() > 500);
-    (0..3).for_each(|node| world.cut(node, seconds(1)));
-    world.pass(seconds(3));
-    assert!(world.asked <= compare::TOGETHER, "{}", world.asked);
-    assert!(world.nodes.iter().all(|node| node.order.readiness(world.now) == Readiness::Ready));
-    world.heal();
-    world.check();
-}
-
-/// The next entry of the third node, as if it had read another log.
-fn of_another_log(world: &World) -> Record {
-    let (reader, node) = (&world.nodes[1].order.reader, world.nodes[2].order.me);
-    let member = reader.members().get(node).unwrap();
-    let Life::Living { next } = member.life else { panic!("it was closed") };
-    let claim = Claim { digest: Digest { log: [9; 16], state: [9; 16] }, ..reader.claim() };
-    let generation = reader.generation().unwrap();
-    let header =
-        Header { kind: Kind::Turn, behaviour: 1, generation, node, epoch: member.epoch, n: next, claim };
-    let body = Turn { node: world.nodes[2].order.node(), ..Turn::empty(0) }.encode().unwrap();
-    let bytes = world.nodes[1].order.key.seal(&header, &body).unwrap().into();
-    Record { sequence: world.records.len() as u64 + 1, stamp: world.records.last().unwrap().stamp, bytes }
-}
-
-/// Every node remembers several hundred records, which are compared in pieces.
-#[test]
-fn a_doubt_compares_all_that_is_remembered() {
-    for altered in [None, Some(40)] {
-        let mut world = World::new(28);
-        world.load = 50;
-        world.pass(seconds(30));
-        world.load = 0;
-        world.pass(seconds(2));
-        let remembered: Vec<u64> = world.nodes[1].order.reader.remembered().collect();
-        assert!(remembered.len() > 500);
-        if let Some(place) = altered {
-            let bytes = &mut world.records[usize::try_from(remembered[place]).unwrap() - 1].bytes;
-            *bytes = b"another"[..].into();
-        }
-        (world.told, world.asked) = (7, 0);
-        let record = of_another_log(&world);
-        let doubted = record.sequence;
-        world.records.push(record);
-        world.pass(seconds(4));
-        assert!(world.asked > 1 && world.asked <= compare::TOGETHER, "{}", world.asked);
-        assert_eq!(event(&world, 1), altered.map(|_| "log_forgot"));
-        assert_eq!(world.nodes[1].order.reader.read() >= doubted, altered.is_none());
-    }
-}
-
-#[test]
-fn nodes_hold_after_the_stream_has_lost_its_end() {
-    let mut world = World::new(6);
-    world.records.truncate(world.records.len() - 20);
-    for node in 0..3 {
-        world.cut(node, seconds(1));
-    }
-    world.pass(seconds(30));
-    let is_held = |node: &Node| {
-        node.stopped.as_ref().is_some_and(|stopped| stopped.cause == Cause::LogForgot)
-            || node.order.readiness(world.now) == Readiness::Unavailable
-    };
-    assert!(world.nodes.iter().all(is_held));
 }
 
 #[test]
@@ -319,34 +213,6 @@ fn a_node_that_leaves_is_closed_at_once() {
     world.nodes[0].order.leave(now);
     world.pass(seconds(1));
     assert_eq!(world.nodes[1].members.len(), 2);
-}
-
-#[test]
-fn a_server_with_a_wrong_clock_does_not_set_the_time_of_a_new_generation() {
-    let mut world = World::new(16);
-    (0..2).for_each(|node| world.pause(node, seconds(60)));
-    let ten_years = 10 * 365 * 24 * 3_600_000;
-    (world.clock, world.ahead) = (100_000, ten_years);
-    world.load = 0;
-    world.reseed(2, Generation { number: 2, tag: 11 });
-    world.pass(seconds(3));
-    let order = &world.nodes[2].order;
-    assert!(
-        order.proposer.is_up() && order.reader.time().0 <= 100_000 + 300_000,
-        "{:?}",
-        order.reader.time()
-    );
-    assert_eq!(order.report(world.now).clock_behind_s, None, "not known yet");
-    world.load = 50;
-    world.pass(seconds(2));
-    let behind = world.nodes[2].order.report(world.now).clock_behind_s.unwrap();
-    assert!((ten_years / 1000 - 200..=ten_years / 1000).contains(&behind), "{behind}");
-    // The clocks agree again.
-    world.ahead = 0;
-    world.clock = 400_000;
-    world.pass(seconds(2));
-    let order = &world.nodes[2].order;
-    assert_eq!(order.report(world.now).clock_behind_s, None, "{:?}", order.reader.time());
 }
 
 #[test]
@@ -387,57 +253,6 @@ fn a_turn_that_speaks_for_another_node_does_nothing_on_any_node() {
     world.pass(seconds(30));
     world.heal();
     world.check();
-}
-
-#[test]
-fn a_founder_that_was_killed_goes_on_with_its_generation() {
-    let mut world = World::new(13);
-    world.load = 0;
-    (0..2).for_each(|node| world.pause(node, seconds(60)));
-    world.pass(seconds(1));
-    world.rebase(2);
-    let before = world.nodes[2].disk.clone();
-    world.reseed(2, Generation { number: 2, tag: 11 });
-    world.pass(seconds(3));
-    // Its entry came into the log, and nobody read it.
-    world.nodes[2].disk = before;
-    world.restart(2);
-    world.pass(seconds(5));
-    assert_eq!(event(&world, 2), None);
-    assert!(world.nodes[2].order.proposer.is_up());
-}
-
-#[test]
-fn a_reseed_that_was_cut_off_is_told_and_does_not_fill_the_log() {
-    let mut world = World::new(14);
-    world.load = 0;
-    world.pass(seconds(1));
-    (0..2).for_each(|node| world.pause(node, seconds(60)));
-    world.rebase(2);
-    let records = world.records.len();
-    world.restart(2);
-    world.pass(seconds(10));
-    assert_eq!(event(&world, 2), Some("no_cluster"));
-    let reason = &world.nodes[2].stopped.as_ref().unwrap().reason;
-    assert!(reason.contains("Run `tcp-chatd cluster reseed` again"), "{reason}");
-    assert_eq!(world.records.len(), records);
-}
-
-#[test]
-fn a_start_that_is_void_again_and_again_does_not_fill_the_log() {
-    let mut world = World::new(15);
-    world.load = 0;
-    let now = world.now;
-    // So that no epoch of it lives, which would make it wait.
-    world.nodes[2].order.leave(now);
-    world.pass(seconds(1));
-    (0..2).for_each(|node| world.pause(node, seconds(60)));
-    let present = world.nodes[2].order.reader.generation().unwrap();
-    // Only a later generation would count.
-    world.reseed(2, present);
-    let records = world.records.len();
-    world.pass(seconds(10));
-    assert!((2..=11).contains(&(world.records.len() - records)), "{}", world.records.len() - records);
 }
 
 #[test]
