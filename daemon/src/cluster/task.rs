@@ -53,6 +53,8 @@ pub async fn run(nats: Nats, mut ends: TaskEnd) {
                     version = server.version,
                     "connected with NATS"
                 );
+                // The copies for nodes that join go over the same one.
+                ends.server.send_replace(Some(place));
                 told.clear();
                 (number, failures) = (number + 1, 0);
                 // What was to be sent over an earlier connection is asked for again.

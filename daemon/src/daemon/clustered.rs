@@ -88,8 +88,9 @@ mod node {
             tasks: &mut JoinSet<()>,
         ) {
             let Some(Parts { nats, key, ends, folder }) = self.0 else { return };
-            let serves = ends.serves.clone();
-            tasks.spawn(Copies { nats: nats.clone(), key, readers, folder, serves }.serve(stop.clone()));
+            let (serves, server) = (ends.serves.clone(), ends.server.subscribe());
+            let copies = Copies { nats: nats.clone(), key, readers, folder, serves, server };
+            tasks.spawn(copies.serve(stop.clone()));
             #[expect(clippy::disallowed_methods, reason = "it ends with the hub, which is the last to end")]
             tokio::spawn(cluster::run(nats, ends));
         }

@@ -163,6 +163,7 @@ impl Daemon {
         let directory = Directory::new(tls.fetching_until());
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
         let node = order.node();
+        let warned = rules.clone();
         let (hub, banned_addresses) =
             hub::spawn(order, rules, store, found, entries, directory.clone(), metrics.clone())
                 .map_err(Fatal::Runtime)?;
@@ -191,7 +192,7 @@ impl Daemon {
             Some(page) => Some(page.serve(settings, &gate, &metrics, &stop_accepting, &mut tasks)?),
         };
         let page_addresses = page.iter().flat_map(Page::addresses);
-        open_server::warn_if_open(settings, addresses.iter().copied().chain(page_addresses));
+        open_server::warn_if_open(&warned, addresses.iter().copied().chain(page_addresses));
         let monitoring = Monitoring {
             metrics,
             inbox: inbox.clone(),

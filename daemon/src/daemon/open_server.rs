@@ -1,14 +1,14 @@
 //! Owns the open-server warning: strangers can reach the server and log in. Called once, after all addresses are
 //! bound. Never refuses anything.
 
-use crate::settings::{AuthMode, ClientAuth, Settings};
 use std::net::{IpAddr, SocketAddr};
+use tcp_chat_state::{Access, Rules};
 use tracing::warn;
 
-/// Warns of each public address if everyone may log in, which is seldom intended.
-pub(super) fn warn_if_open(settings: &Settings, addresses: impl Iterator<Item = SocketAddr>) {
-    let is_guarded = settings.auth.mode != AuthMode::Open || settings.tls.client_auth == ClientAuth::Required;
-    if is_guarded {
+/// Warns of each public address if everyone may log in, which is seldom intended. In a cluster the policy of all nodes counts, and
+/// not the file of this one.
+pub(super) fn warn_if_open(rules: &Rules, addresses: impl Iterator<Item = SocketAddr>) {
+    if !is_open(rules) {
         return;
     }
     for address in addresses.filter(|address| is_public(address.ip())) {
@@ -19,6 +19,11 @@ pub(super) fn warn_if_open(settings: &Settings, addresses: impl Iterator<Item = 
              listen on a private address"
         );
     }
+}
+
+/// May everyone log in?
+fn is_open(rules: &Rules) -> bool {
+    rules.access == Access::Open && !rules.certificate_required
 }
 
 /// Whether hosts outside of this host and its private network may reach the address. An unspecified address
@@ -36,6 +41,20 @@ fn is_public(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{AuthMode, ClientAuth, Settings};
+
+    #[test]
+    fn a_server_is_open_if_the_policy_lets_everyone_in() {
+        for (mode, client_auth, open) in [
+            (AuthMode::Open, ClientAuth::Optional, true),
+            (AuthMode::Open, ClientAuth::Required, false),
+            (AuthMode::Accounts, ClientAuth::Optional, false),
+        ] {
+            let mut settings = Settings::default();
+            (settings.auth.mode, settings.tls.client_auth) = (mode, client_auth);
+            assert_eq!(is_open(&Rules::from(&settings)), open, "{mode:?} {client_auth:?}");
+        }
+    }
 
     #[test]
     fn addresses_that_strangers_reach() {

@@ -211,7 +211,8 @@ impl Hub {
                  disk is smaller"
             );
         }
-        self.metrics.hub.removed([age, number, bytes, gone]);
+        let (bytes, elsewhere) = if is_own { (bytes, 0) } else { (0, bytes) };
+        self.metrics.hub.removed([age, number, bytes, gone, elsewhere]);
         Ok(true)
     }
 }

@@ -286,6 +286,7 @@ impl Hub {
             }
             OrderEvent::Members(members) => {
                 self.edge.set_servers(members.iter().map(|member| String::from(&*member.address)).collect());
+                self.edge.set_living(members.iter().map(|member| member.node).collect());
                 self.shared.members = members.to_vec();
             }
             OrderEvent::Raised(Behaviour(behaviour)) => {

@@ -257,6 +257,12 @@ impl Hub {
         self.commit.observe(took.as_secs_f64());
     }
 
+    /// How many messages were removed for this reason.
+    #[cfg(test)]
+    pub fn removals(&self, reason: &str) -> u64 {
+        self.removed.with_label_values(&[reason]).get()
+    }
+
     /// How many commits there were.
     #[cfg(test)]
     pub fn commits(&self) -> u64 {
@@ -268,10 +274,10 @@ impl Hub {
         self.store_errors.inc();
     }
 
-    /// Counts messages that were removed from the store: because of their age, their number, their bytes, and
-    /// because their conversation is gone.
-    pub fn removed(&self, [age, number, bytes, gone]: [u64; 4]) {
-        for (reason, count) in words::REMOVALS.into_iter().zip([age, number, bytes, gone]) {
+    /// Counts messages that were removed from the store: because of their age, their number, their bytes, because their
+    /// conversation is gone, and because only another node's limit removes them.
+    pub fn removed(&self, counts: [u64; 5]) {
+        for (reason, count) in words::REMOVALS.into_iter().zip(counts) {
             self.removed.with_label_values(&[reason]).inc_by(count);
         }
     }

@@ -169,7 +169,7 @@ pub(super) fn status(code: u16) -> &'static str {
 }
 
 /// The reasons why messages are removed from the store.
-pub(super) const REMOVALS: [&str; 4] = ["age", "number", "bytes", "gone"];
+pub(super) const REMOVALS: [&str; 5] = ["age", "number", "bytes", "gone", "elsewhere"];
 
 #[cfg(test)]
 mod tests {

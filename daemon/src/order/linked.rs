@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tcp_chat_state::{NodeId, Turn, Writes};
 use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::watch;
 
 /// How many words to the order may wait.
 const WORDS: usize = 4096;
@@ -58,6 +59,8 @@ pub struct TaskEnd {
     pub order: ToOrder,
     /// Whether the order orders requests.
     pub serves: Serves,
+    /// The number of the server that the task has reached last.
+    pub server: watch::Sender<Option<usize>>,
 }
 
 /// Sends words to the order.
@@ -137,7 +140,7 @@ impl Linked {
             serves: Serves::default(),
         };
         let serves = linked.serves.clone();
-        (linked, TaskEnd { words: stream_out, order: to_order, serves })
+        (linked, TaskEnd { words: stream_out, order: to_order, serves, server: watch::channel(None).0 })
     }
 
     /// The order.

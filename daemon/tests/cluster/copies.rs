@@ -6,8 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 use tcp_chat_state::{Rules, Writes};
-use tcp_chatd::cluster::{self, Copies, Joined};
-use tcp_chatd::order::Serves;
+use tcp_chatd::cluster::{self, Copies, Joined, Nats};
 use tcp_chatd::settings::{Durability, History, MaxBytes, Settings};
 use tcp_chatd::store::{Readers, Store};
 use tokio::task::JoinSet;
@@ -21,7 +20,7 @@ fn history(folder: &Path) -> History {
 }
 
 /// The store of a node, with a policy, at this place of the log.
-fn store(folder: &Path, name: &str, place: &[u8]) -> (Store, Readers) {
+pub(crate) fn store(folder: &Path, name: &str, place: &[u8]) -> (Store, Readers) {
     let (mut store, readers, _) = Store::open_as(&history(folder), Some(name)).unwrap();
     store.enter_cluster(name, place).unwrap();
     let policy = Some(Box::new(Rules::from(&Settings::default())));
@@ -44,15 +43,16 @@ fn joining(servers: &Servers, folder: &Path) -> cluster::Node {
     }
 }
 
-/// Gives copies of this store, until the result is dropped.
-fn gives(servers: &Servers, folder: &Path, readers: &Readers, serves: &Serves) -> JoinSet<()> {
+/// This node gives copies of this store, until the result is dropped.
+pub(crate) fn gives(nats: Nats, node: &Node, folder: &Path, readers: &Readers) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let copies = Copies {
-        nats: servers.nats(0),
+        nats,
         key: key(),
         readers: readers.clone(),
         folder: folder.to_owned(),
-        serves: serves.clone(),
+        serves: node.serves.clone(),
+        server: node.server.clone(),
     };
     tasks.spawn(copies.serve(CancellationToken::new()));
     tasks
@@ -66,7 +66,7 @@ async fn a_node_takes_a_copy_and_sets_an_outdated_store_aside() {
     until("it is up", LIMIT, || order.seen.lock().unwrap().is_up && order.serves.now()).await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let (_store, readers) = store(folders[0].path(), "chat0", b"a place");
-    let first = gives(&servers, folders[0].path(), &readers, &order.serves);
+    let first = gives(servers.nats(0), &order, folders[0].path(), &readers);
 
     let own = folders[1].path();
     let node = joining(&servers, own);
@@ -84,7 +84,7 @@ async fn a_node_takes_a_copy_and_sets_an_outdated_store_aside() {
 
     // A node gives one copy in ten seconds, so another one gives the next.
     drop(first);
-    let _other = gives(&servers, folders[0].path(), &readers, &order.serves);
+    let _other = gives(servers.nats(0), &order, folders[0].path(), &readers);
     Store::mark_outdated(&history(own), "away_too_long").unwrap();
     let Joined::Now { aside: Some(aside) } = join().await.unwrap() else { panic!("no store was set aside") };
     assert!(aside.exists() && !Store::is_outdated(&history(own)));

@@ -56,7 +56,8 @@ async fn a_node_that_was_killed_while_it_joined_gets_a_whole_store_that_only_its
     store.enter_cluster("chat0", &place).unwrap();
     let stop = CancellationToken::new();
     let (nats, folder) = (servers.nats(0), dir.path().to_owned());
-    let copies = Copies { nats, key: key(), readers, folder, serves: running.serves.clone() };
+    let (serves, server) = (running.serves.clone(), running.server.clone());
+    let copies = Copies { nats, key: key(), readers, folder, serves, server };
     let mut tasks = JoinSet::new();
     tasks.spawn(copies.serve(stop.clone()));
 

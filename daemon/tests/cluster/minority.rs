@@ -1,5 +1,6 @@
 //! A node whose server has lost the others: the connection stays, and nothing is ordered over it.
 
+use crate::copies::{gives, store};
 use crate::nodes::{Node, PATIENCE, Seen, check, founds, until};
 use crate::servers::{Servers, free_port, skip};
 use crate::{STEADY, first};
@@ -46,7 +47,7 @@ impl Way {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_leaves_a_server_that_has_lost_the_others() {
+async fn a_node_and_its_copies_leave_a_server_that_has_lost_the_others() {
     let Some(mut servers) = Servers::start(3) else { return skip() };
     servers.make_stream().await;
     let lost = (servers.leader().await + 1) % 3;
@@ -56,17 +57,29 @@ async fn a_node_leaves_a_server_that_has_lost_the_others() {
     near.open(servers.port(lost)).await;
     let of_others = others.iter().map(|server| servers.url(*server)).collect();
     let ways: [Vec<String>; 2] = [of_others, vec![near.url(), far.url()]];
-    let mut nodes = Vec::new();
+    let (mut nodes, mut copies) = (Vec::new(), Vec::new());
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, readers) = store(folder.path(), "chat1", b"a place");
     for (index, list) in ways.into_iter().enumerate() {
         let nats = Nats { servers: list, ..servers.nats(index) };
         let begin = if index == 0 { founds() } else { Begin::Empty };
-        let node =
-            Node::start_with(patience, &format!("chat{index}"), nats, begin, first(index), Seen::default());
+        let node = Node::start_with(
+            patience,
+            &format!("chat{index}"),
+            nats.clone(),
+            begin,
+            first(index),
+            Seen::default(),
+        );
         until("a node is up", LIMIT, || node.seen.lock().unwrap().is_up).await;
         node.load(Some(STEADY));
+        if index == 1 {
+            copies.push(gives(nats, &node, folder.path(), &readers));
+        }
         nodes.push(node);
     }
     until("turns come back", LIMIT, || nodes.iter().all(|node| node.count() > 50)).await;
+    until("both connections are there", LIMIT, || near.reached.load(Ordering::Relaxed) == 2).await;
     let before = near.reached.load(Ordering::Relaxed);
     servers.isolate(lost);
     until("the node is at the lost server again", LIMIT, || near.reached.load(Ordering::Relaxed) > before)
@@ -74,6 +87,6 @@ async fn a_node_leaves_a_server_that_has_lost_the_others() {
     far.open(servers.port(others[0])).await;
     let count = nodes[1].count();
     until("the node goes on over another server", LIMIT, || nodes[1].count() > count + 100).await;
-    assert!(far.reached.load(Ordering::Relaxed) > 0);
+    until("its copies go over it, too", LIMIT, || far.reached.load(Ordering::Relaxed) == 2).await;
     check(&nodes).await;
 }

@@ -58,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) seen: Arc<Mutex<Seen>>,
     /// Whether it may give copies of its store.
     pub(crate) serves: Serves,
+    /// The number of its server.
+    pub(crate) server: tokio::sync::watch::Receiver<Option<usize>>,
     load: tokio::sync::watch::Sender<Option<Load>>,
     paused: tokio::sync::watch::Sender<bool>,
     /// Both end with the node.
@@ -218,9 +220,9 @@ impl Node {
         let (paused, paused_out) = tokio::sync::watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(hub.run(load_out, paused_out));
-        let serves = ends.serves.clone();
+        let (serves, server) = (ends.serves.clone(), ends.server.subscribe());
         tasks.spawn(cluster::run(nats, ends));
-        Self { seen, serves, load, paused, tasks }
+        Self { seen, serves, server, load, paused, tasks }
     }
 
     pub(crate) fn load(&self, load: Option<Load>) {

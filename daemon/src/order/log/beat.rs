@@ -2,7 +2,8 @@
 //! and reads them. Never decides which node is gone, and never enters the log.
 //!
 //! A beat is sealed as an entry of generation 0. A log never has this generation, so a beat that is published to the stream is
-//! void on every node. A program without the key can only repeat a beat, and the number shows the repetition.
+//! void on every node. A program without the key can only repeat beats. The number shows the repetition of a single one. Whoever asks
+//! whether another process has its name counts only the answer to its own question, which nobody can have recorded before.
 
 use std::sync::Arc;
 use tcp_chat_turn_log::{Claim, Generation, Header, Key, Kind, NodeId, Sealed};
@@ -22,6 +23,8 @@ pub(super) struct Beat {
     pub(super) generation: u64,
     /// Its living epoch. `None`: it wants to start, and asks whether another process has its name.
     pub(super) epoch: Option<u64>,
+    /// The process whose question this beat answers.
+    pub(super) answers: Option<Process>,
     /// Ascends with each beat of a process, from 1.
     pub(super) number: u64,
 }
@@ -40,6 +43,7 @@ impl Beat {
         };
         let mut body = self.process.0.to_be_bytes().to_vec();
         body.push(u8::from(self.epoch.is_some()));
+        body.extend(self.answers.map(|process| process.0.to_be_bytes()).iter().flatten());
         key.seal(&header, &body).ok().map(Into::into)
     }
 
@@ -52,13 +56,18 @@ impl Beat {
         }
         let body = key.open(&sealed).ok()?;
         let (process, rest) = body.split_first_chunk()?;
-        let epoch = match rest {
-            [0] => None,
-            [1] => Some(header.epoch),
+        let (lives, rest) = rest.split_first()?;
+        let epoch = match lives {
+            0 => None,
+            1 => Some(header.epoch),
             _ => return None,
         };
+        let answers = match rest {
+            [] => None,
+            asker => Some(Process(u128::from_be_bytes(asker.try_into().ok()?))),
+        };
         let (process, generation) = (Process(u128::from_be_bytes(*process)), header.generation.tag);
-        Some(Self { node: header.node, process, generation, epoch, number: header.n })
+        Some(Self { node: header.node, process, generation, epoch, answers, number: header.n })
     }
 }
 
@@ -70,8 +79,9 @@ mod tests {
     #[test]
     fn a_beat_is_read_only_with_the_key() {
         let (key, other) = (Key::new(&[1; KEY_BYTES]).unwrap(), Key::new(&[2; KEY_BYTES]).unwrap());
-        for epoch in [None, Some(7)] {
-            let beat = Beat { node: NodeId(3), process: Process(9), generation: 4, epoch, number: 2 };
+        for (epoch, answers) in [(None, None), (Some(7), None), (Some(7), Some(Process(8)))] {
+            let (node, process) = (NodeId(3), Process(9));
+            let beat = Beat { node, process, generation: 4, epoch, answers, number: 2 };
             let bytes = beat.seal(&key).unwrap();
             assert_eq!(Beat::open(&key, &bytes), Some(beat));
             assert_eq!(Beat::open(&other, &bytes), None);

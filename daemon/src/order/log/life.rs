@@ -1,7 +1,7 @@
 //! Owns what becomes due with time: the questions to the leader, the start of this node, its beats, the end of silent nodes,
 //! resends, and `hold`. The order calls it before it reads. Never reads a clock: time is an argument.
 
-use super::beat::Beat;
+use super::beat::{Beat, Process};
 use super::reading::Details;
 use super::{Identity, LogOrder, stopped};
 use crate::order::OrderEvent;
@@ -198,11 +198,11 @@ impl LogOrder {
         });
         if is_due && (is_up || self.life.probing.is_some()) {
             self.life.beat = Some(now);
-            self.send_beat();
+            self.send_beat(None);
         }
     }
 
-    fn send_beat(&mut self) {
+    fn send_beat(&mut self, answers: Option<Process>) {
         let Some(generation) = self.reader.generation() else { return };
         let epoch = self.reader.members().get(self.me).map(|member| member.epoch);
         self.life.beats += 1;
@@ -211,6 +211,7 @@ impl LogOrder {
             process: self.identity.process,
             generation: generation.tag,
             epoch: epoch.filter(|_| self.proposer.is_up()),
+            answers,
             number: self.life.beats,
         };
         self.out.extend(beat.seal(&self.key).map(ToStream::Beat));
@@ -226,7 +227,7 @@ impl LogOrder {
             if beat.node == self.me && self.proposer.is_up() {
                 // Another process wants to start under this name: it is told that this one lives.
                 self.life.beat = Some(now);
-                self.send_beat();
+                self.send_beat(Some(beat.process));
             }
             return;
         };
@@ -238,12 +239,11 @@ impl LogOrder {
         if last.is_some_and(|last| last.number >= beat.number) {
             return;
         }
-        let is_second = last.is_some();
         self.beats.insert(beat.node, beat);
         if beat.node != self.me {
             self.heard.insert(beat.node, now);
-        } else if is_second && self.life.probing.is_some() {
-            // A living process answers each question. A single beat may be an old one of a process that was killed.
+        } else if beat.answers == Some(self.identity.process) && self.life.probing.is_some() {
+            // A living process answers each question. Any other beat may be an old one of a process that was killed.
             self.stop(stopped::name_is_used(&self.identity.name));
         }
     }

@@ -129,20 +129,25 @@ fn of_a_copied_store_the_second_process_does_not_start() {
 }
 
 #[test]
-fn a_repeated_beat_of_a_killed_process_does_not_stop_the_next_one() {
-    let mut world = World::new(17);
-    world.pass(seconds(3));
-    // Once, before it asks whether another process lives, while it does, and after it.
+fn recorded_beats_of_a_killed_process_do_not_stop_the_next_one() {
+    // Before it asks whether another process lives, while it does, and after it.
     for delay in 0..10 {
-        let old = world.beats[&1].clone();
+        let mut world = World::new(17);
+        // A second process asks, and is answered.
+        world.twin(1);
+        world.pass(seconds(3));
+        assert_eq!(event(&world, 3), Some("name_in_use"));
+        let mut recorded = vec![world.answer.clone().unwrap(), world.beats[&1].clone()];
+        world.pass(seconds(2));
+        recorded.push(world.beats[&1].clone());
         world.restart(1);
         world.pass(Duration::from_millis(100 * delay));
-        world.beat(1, &old);
+        recorded.iter().for_each(|old| world.beat(1, old));
         world.pass(seconds(3));
         assert_eq!(event(&world, 1), None, "{delay}");
+        world.heal();
+        world.check();
     }
-    world.heal();
-    world.check();
 }
 
 /// Their SHA-256 begins with the same four bytes.

@@ -55,4 +55,9 @@ fn a_node_does_not_call_its_history_full_if_another_one_keeps_less() {
     };
     assert_eq!(said(&all, 0), (true, false, true));
     assert_eq!(said(&all, 1), (true, false, false));
+    let counts = |at: usize| {
+        let hub = &all.nodes[at].hub.metrics.hub;
+        ["number", "bytes", "elsewhere"].map(|reason| hub.removals(reason))
+    };
+    assert_eq!([counts(0), counts(1)], [[0, 0, 2], [2, 0, 0]]);
 }

@@ -1,13 +1,13 @@
 //! Tests of the work that no client has asked for: which node proposes it, and when.
 
-use super::nodes::{Got, Nodes, command};
+use super::nodes::{Got, Node, Nodes, command};
 use super::{ask, ids, say, two};
 use crate::hub::turn::tests::history;
 use crate::hub::{Control, Entry};
 use crate::settings::History;
 use std::time::Duration;
 use tcp_chat_protocol::Name;
-use tcp_chat_state::{Access, Intent, UserCommand};
+use tcp_chat_state::{Access, Intent, NodeId, UserCommand};
 use tokio::sync::oneshot;
 
 #[test]
@@ -25,6 +25,23 @@ fn the_end_of_a_session_that_is_away_is_proposed_where_it_was_last() {
     assert_eq!(all.nodes[1].slow().proposed, before.1 + 1);
     all.settles();
     assert_eq!(all.nodes[0].state().counts().sessions, 0);
+}
+
+#[test]
+fn the_driver_proposes_the_end_of_the_sessions_of_a_node_that_is_gone() {
+    let mut all = Nodes::new(3, |rules| rules.ttl_ms = 0);
+    all.nodes[2].opens(1);
+    all.nodes[2].logs_in(1, 1);
+    all.settles();
+    // The third one is killed, and its epoch is closed.
+    all.turn(NodeId(3), vec![Intent::NodeUp(NodeId(3))]);
+    all.lives(&[1, 2]);
+    let before = [0, 1].map(|node| all.nodes[node].slow().proposed);
+    all.nodes[..2].iter_mut().for_each(Node::works);
+    assert_eq!([0, 1].map(|node| all.nodes[node].slow().proposed), [before[0] + 1, before[1]]);
+    assert!(all.order(0));
+    all.works();
+    assert_eq!(all.nodes[1].state().counts().sessions, 0, "at the end of its time, and not a minute later");
 }
 
 #[test]

@@ -105,6 +105,8 @@ pub(super) struct World {
     pub(super) asked: usize,
     /// The last beat of each node.
     pub(super) beats: BTreeMap<usize, Arc<[u8]>>,
+    /// The last beat that answered a question.
+    pub(super) answer: Option<Arc<[u8]>>,
     on_the_way: BTreeMap<(Duration, u64), Parcel>,
     sent: u64,
     last: Duration,
@@ -247,6 +249,7 @@ impl World {
             told: usize::MAX,
             asked: 0,
             beats: BTreeMap::new(),
+            answer: None,
             on_the_way: BTreeMap::new(),
             sent: 0,
             last: Duration::ZERO,
@@ -401,6 +404,10 @@ impl World {
             }
             ToStream::Beat(bytes) => {
                 self.beats.insert(node, bytes.clone());
+                let beat = Beat::open(&self.nodes[node].order.key, &bytes).unwrap();
+                if beat.answers.is_some() {
+                    self.answer = Some(bytes.clone());
+                }
                 for node in 0..self.nodes.len() {
                     if self.nodes[node].link.is_some() {
                         self.send(Parcel::Word(node, FromStream::Beat(bytes.clone())));
