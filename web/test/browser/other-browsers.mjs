@@ -12,9 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { kill } from "./client-host.mjs";
+import { PATIENCE } from "./stage.mjs";
 
-/** How long an element may take to appear, in milliseconds. */
-const PATIENCE = 20_000;
 /** The key of an element in WebDriver's answers. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
