@@ -250,7 +250,7 @@ test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { tim
     await page.locator("main > .head details.more summary").click();
     await fits("menu", ".more .popup");
     await page.keyboard.press("Escape");
-    const shown = { "/redact 1": "form", "/rooms": ".choices li", "/help": "kbd", "/who": ".choices li", "/search ccc": ".hits mark" };
+    const shown = { "/redact 1": "form", "/rooms": ".choices li", "/help": "kbd", "/who": ".choices li", "/search example": ".hits mark" };
     for (const [command, content] of Object.entries(shown)) {
       await say(page, command);
       await page.locator(`dialog ${content}`).first().waitFor();
