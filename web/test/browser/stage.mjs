@@ -59,7 +59,7 @@ const isFree = (port) => new Promise((done) => {
  */
 export async function freePort() {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const port = 11_000 + Math.floor(Math.random() * 20_000);
     if (await isFree(port)) return port;
   }
 }
