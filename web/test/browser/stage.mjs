@@ -1,5 +1,5 @@
-// Owns what the browser tests stand on: a daemon in a folder of its own, the bridge, a browser, and a peer that speaks
-// the wire by itself. Everything is stopped and removed with `stop`. Used by the tests of this folder.
+// Owns what the browser tests stand on: a daemon in a folder of its own, the bridge, a browser, a peer that speaks the
+// wire by itself, and how a test waits. Everything is stopped and removed with `stop`. Used by the tests of this folder.
 //
 // Environment: TCP_CHATD (default ../target/debug/tcp-chatd), CHROMIUM (default /usr/bin/chromium), HOST: what serves the
 // page, "bridge" (the default), "client" (`tcp-chat-cli web`) or "daemon" (its `[web]`, over HTTPS). Tests that need the
@@ -34,8 +34,8 @@ export const WHOLE = 300_000;
 const pause = (ms) => new Promise((on) => setTimeout(on, ms));
 
 /**
- * Reads until the value equals `expected`. Where it does not within the patience, it fails with the difference between
- * `expected` and the value that was read last. `what` names the state.
+ * Reads until the value equals `expected`. After `PATIENCE` it fails with the difference between `expected` and the value
+ * that was read last. `what` names the state.
  */
 export async function settles(read, expected, what) {
   const end = performance.now() + PATIENCE;
@@ -288,12 +288,12 @@ export async function reconnects(page, text) {
 let marks = 0;
 
 /**
- * Waits until the page has drawn everything that the daemon has sent to it. Nothing of the page is on its way, the log
- * is loaded, and then a direct message arrives. So the page shows a message now that it would show twice.
+ * Waits until the page has drawn everything that the daemon has sent to it: no message is on its way, the log is loaded,
+ * and then a direct message is there. From here on a message that the page shows twice is twice in sight.
  */
 export async function catchesUp(page, daemon) {
   await page.locator(".link.up").waitFor({ state: "attached" });
-  for (const waiting of [".row.pending.sending", ".log .start:text('Loading')"]) await page.locator(waiting).first().waitFor({ state: "detached" });
+  for (const waiting of [".row.pending", ".log .start:text('Loading')"]) await page.locator(waiting).first().waitFor({ state: "detached" });
   const peer = await Peer.login(daemon, `mark-${marks += 1}`);
   await peer.ask("MSG", { to: await page.locator(".side .me").textContent(), msg: "all that was before this" });
   await page.locator(".side li", { hasText: peer.name }).waitFor({ state: "attached" });
