@@ -152,8 +152,9 @@ export class Firefox extends Browser {
 
   /** Errors of scripts, the console, violations of the policy. */
   get complaints() {
-    // RSLoader is Firefox's own: it asks for its settings, which are not there.
-    return this.said.filter((line) => /^(JavaScript error|console\.(error|warn)|Content-Security-Policy)/.test(line) && !/RSLoader/.test(line));
+    // RSLoader is Firefox's own: it asks for its settings, which are not there. So are its modules, which start later.
+    const isOwn = /RSLoader|^JavaScript error: (resource|chrome):/;
+    return this.said.filter((line) => /^(JavaScript error|console\.(error|warn)|Content-Security-Policy)/.test(line) && !isOwn.test(line));
   }
 }
 
