@@ -33,7 +33,7 @@ number=$(mktemp)
 Xvfb -displayfd 3 -screen 0 1200x900x24 -nolisten tcp 3>"$number" 2>/dev/null &
 display=$!
 trap 'kill "$display" 2>/dev/null || true; rm -f "$number"' EXIT
-for ((tries = 0; tries < 100; tries++)); do
+for ((tries = 0; tries < 300; tries++)); do
     [[ ! -s $number ]] || break
     sleep 0.1
 done

@@ -135,7 +135,8 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
         return [];
       }
       model.error(say.historyFailed(talk.title, text));
-      return [];
+      // A slow server may answer the next question. Without one, the conversation would stay empty.
+      return why.kind === "timed-out" && talk === model.talk ? model.look() : [];
     }
     case "who":
       if (purpose.show) model.error(text);

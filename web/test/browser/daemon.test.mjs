@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { connect } from "node:tls";
 import { HEADERS } from "../headers.mjs";
-import { HOST, enter, launch, say, Stage } from "./stage.mjs";
+import { catchesUp, HOST, enter, launch, reconnects, say, settles, Stage, WHOLE } from "./stage.mjs";
 
 const skip = HOST !== "daemon";
 let stage;
@@ -26,9 +26,9 @@ const status = (lines) => new Promise((done, fail) => {
   tls.once("error", fail);
 });
 
-test("enter, send, tick, reload and resume, with kill -9 in between", { timeout: 60_000, skip }, async () => {
+test("enter, send, tick, reload and resume, with kill -9 in between", { timeout: WHOLE, skip }, async () => {
   const page = await stage.chatting("ana");
-  assert.equal(await page.locator(".verified").textContent(), "Verified by the browser");
+  await settles(() => page.locator(".verified").textContent(), "Verified by the browser");
   await say(page, "one");
   await page.locator(".fate.kept").waitFor();
   const head = await page.locator(".row.said").getAttribute("data-seq");
@@ -36,23 +36,22 @@ test("enter, send, tick, reload and resume, with kill -9 in between", { timeout:
   await say(page, "two");
   await page.locator(".row.pending.sending").waitFor();
   await stage.daemon.run();
-  await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
-  await page.locator(".fate.kept").nth(1).waitFor();
+  await reconnects(page, "two");
   await page.reload();
-  await page.locator(".row.said", { hasText: "two" }).waitFor();
-  const seqs = await page.locator(".row.said").evaluateAll((rows) => rows.map((row) => Number(row.dataset.seq)));
-  assert.deepEqual(seqs, [Number(head), Number(head) + 1], "one after the other, each once");
+  await catchesUp(page, stage.daemon);
+  const seqs = () => page.locator(".row.said").evaluateAll((rows) => rows.map((row) => Number(row.dataset.seq)));
+  await settles(seqs, [Number(head), Number(head) + 1], "one after the other, each once");
   await page.context().close();
 });
 
-test("each answer has the security headers, and nothing sets a cookie", { timeout: 60_000, skip }, async () => {
+test("each answer has the security headers, and nothing sets a cookie", { timeout: WHOLE, skip }, async () => {
   const context = await stage.browser.newContext();
   const answers = [];
   context.on("response", (answer) => answers.push(answer));
   const page = await stage.pageIn(context);
   await enter(page, "headers");
-  const paths = answers.map((answer) => new URL(answer.url()).pathname);
-  for (const path of ["/", "/app.js", "/style.css", "/host.json"]) assert.ok(paths.includes(path), path);
+  const paths = () => answers.map((answer) => new URL(answer.url()).pathname);
+  await settles(() => ["/", "/app.js", "/style.css", "/host.json"].filter((path) => !paths().includes(path)), [], "paths without an answer");
   for (const answer of answers) {
     const headers = await answer.allHeaders();
     for (const [name, value] of Object.entries(HEADERS)) {
@@ -70,12 +69,14 @@ test("each answer has the security headers, and nothing sets a cookie", { timeou
   const before = answers.length;
   await page.reload();
   await page.locator(".composer textarea").waitFor();
-  const again = await Promise.all(answers.slice(before).filter((a) => /app\.js|style\.css/.test(a.url())).map((a) => a.request().sizes()));
-  assert.ok(again.length > 0 && again.every((sizes) => sizes.responseBodySize === 0), JSON.stringify(again));
+  const again = () => answers.slice(before).filter((a) => /app\.js|style\.css/.test(a.url()));
+  await settles(() => again().length > 0, true, "a file was asked for again");
+  const sizes = await Promise.all(again().map((a) => a.request().sizes()));
+  assert.ok(sizes.every((one) => one.responseBodySize === 0), JSON.stringify(sizes));
   await context.close();
 });
 
-test("the door: host, origin, method and path", { timeout: 60_000, skip }, async () => {
+test("the door: host, origin, method and path", { timeout: WHOLE, skip }, async () => {
   const port = stage.bridge.port;
   const own = `https://localhost:${port}`;
   const upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: tcp-chat.1"];
@@ -101,7 +102,7 @@ test("the door: host, origin, method and path", { timeout: 60_000, skip }, async
   }
 });
 
-test("a page of another site gets nothing, in a browser that trusts the server", { timeout: 60_000, skip }, async () => {
+test("a page of another site gets nothing, in a browser that trusts the server", { timeout: WHOLE, skip }, async () => {
   // It is on another port of this host: the nearest that an attacker could be.
   const evil = createServer((_, answer) => answer.writeHead(200, { "Content-Type": "text/html" }).end("<p>evil</p>"));
   await new Promise((ready) => evil.listen(0, "127.0.0.1", ready));
@@ -140,7 +141,7 @@ test("a page of another site gets nothing, in a browser that trusts the server",
   await new Promise((done) => evil.close(done));
 });
 
-test("without the CA the browser refuses, and a renewed certificate closes nothing", { timeout: 60_000, skip }, async () => {
+test("without the CA the browser refuses, and a renewed certificate closes nothing", { timeout: WHOLE, skip }, async () => {
   const stranger = await launch();
   const refused = await stranger.newPage();
   await assert.rejects(refused.goto(stage.url), /ERR_CERT_AUTHORITY_INVALID/);
@@ -162,7 +163,7 @@ test("without the CA the browser refuses, and a renewed certificate closes nothi
   // As certbot's hook does: the files are replaced, then the daemon is told.
   await stage.daemon.command("cert", "renew");
   await stage.daemon.command("reload");
-  while (await issued() === was);
+  await settles(async () => await issued() === was, false, "new pages get the old certificate");
   await say(page, "after");
   await page.locator(".fate.kept").nth(1).waitFor();
   assert.equal(opened.length, 0, "the same WebSocket");

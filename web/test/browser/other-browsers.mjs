@@ -12,9 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { kill } from "./client-host.mjs";
+import { PATIENCE } from "./stage.mjs";
 
-/** How long an element may take to appear, in milliseconds. */
-const PATIENCE = 20_000;
 /** The key of an element in WebDriver's answers. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -153,8 +152,9 @@ export class Firefox extends Browser {
 
   /** Errors of scripts, the console, violations of the policy. */
   get complaints() {
-    // RSLoader is Firefox's own: it asks for its settings, which are not there.
-    return this.said.filter((line) => /^(JavaScript error|console\.(error|warn)|Content-Security-Policy)/.test(line) && !/RSLoader/.test(line));
+    // RSLoader is Firefox's own: it asks for its settings, which are not there. So are its modules, which start later.
+    const isOwn = /RSLoader|^JavaScript error: (resource|chrome):/;
+    return this.said.filter((line) => /^(JavaScript error|console\.(error|warn)|Content-Security-Policy)/.test(line) && !isOwn.test(line));
   }
 }
 

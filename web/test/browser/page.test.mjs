@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axeViolations, enter, Peer, say, Stage, texts } from "./stage.mjs";
+import { axeViolations, enter, Peer, say, settles, Stage, texts, WHOLE } from "./stage.mjs";
 
 let stage;
 before(async () => { stage = await Stage.open(); });
@@ -19,7 +19,7 @@ const HOSTILE = [
   "<svg/onload=alert(1)>", "<a href='javascript:1'>x</a>", "<style>*{display:none}</style>", "\u2066\u2067\u2068", "%00%0a", "<iframe srcdoc='x'>",
 ];
 
-test("hostile text is text", { timeout: 60_000 }, async () => {
+test("hostile text is text", { timeout: WHOLE }, async () => {
   const [ana, eve] = [await stage.chatting("ana"), await Peer.login(stage.daemon, "eve")];
   const list = Array.from({ length: 300 }, (_, n) => `${n} ${HOSTILE[n % HOSTILE.length]}`);
   await eve.sayAll(list);
@@ -33,7 +33,8 @@ test("hostile text is text", { timeout: 60_000 }, async () => {
   await ana.locator(".row.said .removed").nth(HOSTILE.length - 1).waitFor();
   await eve.ask("ROOM", { room: "lobby", topic: HOSTILE.join("\n").slice(0, 400) });
   await ana.locator(".head .topic summary").click();
-  await ana.locator(".head .topic .popup", { hasText: "alert(1)" }).waitFor();
+  // Only the last of the topics has two of them.
+  await ana.locator(".head .topic .popup", { hasText: /<img[^]*<script/ }).waitFor();
   assert.equal(await ana.locator(".head .topic").evaluate((t) => t.querySelectorAll("img, script, svg, iframe, style, b").length), 0);
   assert.deepEqual(await ana.evaluate(() => window.violations), []);
   const found = await ana.evaluate(() => ({
@@ -48,21 +49,25 @@ test("hostile text is text", { timeout: 60_000 }, async () => {
   await ana.context().close();
 });
 
-test("the rows are bounded, and all of the log can be read", { timeout: 180_000 }, async () => {
+test("the rows are bounded, and all of the log can be read", { timeout: WHOLE }, async () => {
   const many = await Peer.login(stage.daemon, "many", { rooms: ["deep"] });
   const ana = await stage.chatting("reader");
   await say(ana, "/join deep");
   await ana.getByRole("heading", { name: "#deep" }).waitFor();
   const most = Number(process.env.MESSAGES ?? 50_000);
   for (let n = 0; n < most; n += 250) await many.sayAll(Array.from({ length: 250 }, (_, m) => `line ${n + m}`), "deep");
-  await ana.locator(".row.said", { hasText: `line ${most - 1}` }).waitFor({ timeout: 60_000 });
+  await ana.locator(".row.said", { hasText: `line ${most - 1}` }).waitFor();
   const rows = () => ana.locator(".log li").count();
   assert.ok((await rows()) <= 450, `${await rows()} rows`);
   const log = ana.locator(".log");
   const seen = new Set();
   for (let n = 0; n < 12; n += 1) {
-    await log.evaluate((e) => { e.scrollTop = 300; });
-    await ana.waitForTimeout(150);
+    // Near the top, older messages come.
+    await ana.waitForFunction((was) => {
+      if (document.querySelector(".row.said .text").textContent !== was) return true;
+      document.querySelector(".log").scrollTop = 300;
+      return false;
+    }, (await texts(ana))[0], { polling: 100 });
     for (const text of await texts(ana)) seen.add(text);
   }
   assert.ok((await rows()) <= 450, `${await rows()} rows`);
@@ -71,12 +76,12 @@ test("the rows are bounded, and all of the log can be read", { timeout: 180_000 
   assert.deepEqual(numbers, numbers.map((_, n) => numbers[0] - n), "without a hole");
   await ana.keyboard.press("Control+End");
   await ana.locator(".row.said", { hasText: `line ${most - 1}` }).waitFor();
-  assert.ok(await log.evaluate((e) => e.scrollHeight - e.clientHeight - e.scrollTop < 60), "at the foot");
+  await settles(() => log.evaluate((e) => e.scrollHeight - e.clientHeight - e.scrollTop < 60), true, "at the foot");
   many.close();
   await ana.context().close();
 });
 
-test("what is read stays where it is while more comes", { timeout: 60_000 }, async () => {
+test("what is read stays where it is while more comes", { timeout: WHOLE }, async () => {
   const bo = await Peer.login(stage.daemon, "steady", { rooms: ["still"] });
   await bo.sayAll(Array.from({ length: 250 }, (_, n) => `still ${n}`), "still");
   const ana = await stage.chatting("anchored");
@@ -84,7 +89,7 @@ test("what is read stays where it is while more comes", { timeout: 60_000 }, asy
   await ana.locator(".row.said", { hasText: "still 249" }).waitFor();
   const log = ana.locator(".log");
   await log.evaluate((e) => { e.scrollTop = 1200; });
-  await ana.waitForTimeout(300);
+  await ana.locator(".to-end").waitFor();
   const place = () => log.evaluate((e) => {
     const top = e.getBoundingClientRect().top;
     const row = [...e.querySelectorAll("[data-seq]")].find((r) => r.getBoundingClientRect().bottom > top + 5);
@@ -100,7 +105,7 @@ test("what is read stays where it is while more comes", { timeout: 60_000 }, asy
   await ana.context().close();
 });
 
-test("what was missed comes at once, and is counted", { timeout: 90_000 }, async () => {
+test("what was missed comes at once, and is counted", { timeout: WHOLE }, async () => {
   const [ana, bo] = [await stage.chatting("missing"), await Peer.login(stage.daemon, "busy")];
   stage.refuses = true;
   stage.bridge.cut();
@@ -117,20 +122,20 @@ test("what was missed comes at once, and is counted", { timeout: 90_000 }, async
   await ana.context().close();
 });
 
-test("a page that is idle sets no timer", { timeout: 60_000 }, async () => {
+test("a page that is idle sets no timer", { timeout: WHOLE }, async () => {
   const ana = await stage.chatting("idle");
-  await ana.waitForTimeout(1500);
-  const set = await ana.evaluate(() => new Promise((done) => {
+  // At first it draws what it has learned, and stores it. Then a while without a timer comes.
+  const set = () => ana.evaluate(() => new Promise((done) => {
     let calls = 0;
     const before = { setTimeout, setInterval, requestAnimationFrame };
     for (const name of Object.keys(before)) window[name] = (...args) => { calls += 1; return before[name].apply(window, args); };
-    before.setTimeout.call(window, () => done(calls), 2500);
+    before.setTimeout.call(window, () => done((Object.assign(window, before), calls)), 2500);
   }));
-  assert.equal(set, 0);
+  await settles(set, 0, "timers in two and a half seconds");
   await ana.context().close();
 });
 
-test("by the keyboard alone", { timeout: 60_000 }, async () => {
+test("by the keyboard alone", { timeout: WHOLE }, async () => {
   const page = await stage.page();
   // The name has the focus at the start.
   await page.locator("input[name=username]:focus").waitFor();
@@ -162,11 +167,11 @@ test("by the keyboard alone", { timeout: 60_000 }, async () => {
   // Tab leaves an empty field.
   await page.locator(".composer textarea").focus();
   await page.keyboard.press("Shift+Tab");
-  assert.notEqual(await page.evaluate(() => document.activeElement?.tagName), "TEXTAREA");
+  await settles(() => page.evaluate(() => document.activeElement?.tagName === "TEXTAREA"), false, "the focus is in the field");
   await page.context().close();
 });
 
-test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () => {
+test("no rule of axe is broken in four looks", { timeout: WHOLE }, async () => {
   for (const [name, options] of Object.entries({
     light: { colorScheme: "light" }, dark: { colorScheme: "dark" }, forced: { forcedColors: "active" },
     phone: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true },
@@ -175,6 +180,7 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
     const check = async (what) => {
       assert.deepEqual(await axeViolations(page), [], `${name} ${what}`);
     };
+    await page.getByRole("button", { name: "Enter" }).waitFor();
     await check("form");
     await enter(page, `axe-${name}`);
     const sends = async (text) => {
@@ -190,6 +196,7 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
     await check("chat, with its topic open");
     await page.keyboard.press("Escape");
     await sends("/redact");
+    await page.getByRole("dialog").waitFor();
     await check("the question before a message is removed");
     await page.getByLabel("Reason").fill("a mistake");
     await page.keyboard.press("Enter");
@@ -205,6 +212,7 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
       }
     } else {
       await page.getByRole("button", { name: "Rooms" }).first().click();
+      await page.locator(".shade").waitFor();
       await check("drawer");
     }
     stage.refuses = true;
@@ -216,18 +224,21 @@ test("no rule of axe is broken in four looks", { timeout: 120_000 }, async () =>
   }
 });
 
-test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { timeout: 60_000 }, async () => {
+test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { timeout: WHOLE }, async () => {
   const bo = await Peer.login(stage.daemon, "a-very-long-name-of-thirty-two-c", { rooms: ["zoom"] });
   await bo.ask("ROOM", { room: "zoom", topic: `${"x".repeat(200)} https://wiki.example/${"y".repeat(150)}` });
   await bo.sayAll(["w".repeat(300), `https://a.example/${"z".repeat(300)}`, "`" + "c".repeat(300) + "`"], "zoom");
   // A window of 1100 x 700 and one of 1280 x 1024 at that zoom.
   for (const [width, height] of [[550, 350], [320, 256]]) {
     const page = await stage.page({ viewport: { width, height } });
+    /** The width of the page and the foot of what lies over it, where they are within the window. */
     const fits = async (what, popup) => {
-      const [wide, foot] = await page.evaluate((selector) =>
+      const ends = () => page.evaluate((selector) =>
         [document.documentElement.scrollWidth, selector ? document.querySelector(selector).getBoundingClientRect().bottom : 0], popup);
-      assert.ok(wide <= width && foot <= height, `${what}: ${wide} of ${width} wide, ${foot} of ${height} high`);
+      const within = async () => (await ends()).map((end, n) => Math.max(end, [width, height][n]));
+      await settles(within, [width, height], `${what}: the ends of the page`);
     };
+    await page.getByRole("button", { name: "Enter" }).waitFor();
     await fits("form");
     await enter(page, `zoom-${width}`);
     await say(page, "/join zoom");
@@ -239,9 +250,10 @@ test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { tim
     await page.locator("main > .head details.more summary").click();
     await fits("menu", ".more .popup");
     await page.keyboard.press("Escape");
-    for (const command of ["/redact 1", "/rooms", "/help", "/who", "/search ccc"]) {
+    const shown = { "/redact 1": "form", "/rooms": ".choices li", "/help": "kbd", "/who": ".choices li", "/search example": ".hits mark" };
+    for (const [command, content] of Object.entries(shown)) {
       await say(page, command);
-      await page.getByRole("dialog").waitFor();
+      await page.locator(`dialog ${content}`).first().waitFor();
       await fits(command, "dialog");
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "detached" });
@@ -251,20 +263,23 @@ test("at 200 and 400 % zoom nothing is cut, and nothing scrolls sideways", { tim
   bo.close();
 });
 
-test("the announcer says a message once and counts no flood", { timeout: 60_000 }, async () => {
+test("the announcer says a message once and counts no flood", { timeout: WHOLE }, async () => {
   const [ana, bo] = [await stage.chatting("listener"), await Peer.login(stage.daemon, "speaker")];
   await ana.evaluate(() => {
     window.heard = [];
     new MutationObserver(() => window.heard.push(document.querySelector("[aria-live]").textContent))
       .observe(document.querySelector("[aria-live]"), { childList: true, subtree: true });
   });
+  const start = performance.now();
   await bo.say("one for the ears");
   await ana.locator(".row.said", { hasText: "one for the ears" }).waitFor();
   await bo.sayAll(Array.from({ length: 50 }, (_, n) => `flood ${n}`));
   await ana.locator(".row.said", { hasText: "flood 49" }).waitFor();
   const heard = await ana.evaluate(() => window.heard);
+  const seconds = (performance.now() - start) / 1000;
   assert.equal(heard.filter((t) => t.includes("one for the ears")).length, 1);
-  assert.ok(heard.length < 6, JSON.stringify(heard));
+  // One in a second at most.
+  assert.ok(heard.length <= 2 + seconds, `${seconds} s: ${JSON.stringify(heard)}`);
   bo.close();
   await ana.context().close();
 });

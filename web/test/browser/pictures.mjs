@@ -17,6 +17,12 @@ const LOOKS = {
   "phone-dark": { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, colorScheme: "dark" },
 };
 
+/** Sends what is typed. On a phone Enter is a new line, and the button sends. */
+const sender = (page, look) => async (text) => {
+  await say(page, text);
+  if (look.startsWith("phone")) await page.locator(".composer .send").click();
+};
+
 const stage = await Stage.open({ settings: 'rooms.default = ["lobby", "ops"]' });
 const peers = {};
 for (const [name, color] of [["bo", "cyan"], ["Chloé", "fuchsia"], ["דניאל", "green"], ["eve", "yellow"], ["a-very-long-name-of-thirty-two-c", "blue"], ["fred", "#ff8800"]]) {
@@ -42,16 +48,29 @@ for (const [name, part] of Object.entries(PARTS)) if (only.length === 0 || only.
 console.log(stage.faults.join("\n"));
 await stage.stop();
 
+/** Waits until the page has such an element, perhaps one that only another size of the page shows. */
+function has(page, selector, hasText) {
+  return page.locator(selector, { hasText }).first().waitFor({ state: "attached" });
+}
+
+/** A page of a user whose name is registered. */
+async function asOwner(name, options) {
+  const line = (await stage.daemon.command("user", "add", name)).split("\n").find((l) => l.includes("tcps://"));
+  const page = await stage.page(options);
+  await page.getByLabel(/invite/i).fill(line);
+  await page.getByLabel("Choose a password").fill("correct horse");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.locator(".composer textarea").waitFor();
+  return page;
+}
+
 /** A chat from the form to a lost connection. */
 async function chatPictures() {
   for (const [look, options] of Object.entries(LOOKS)) {
     const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
     const isPhone = look.startsWith("phone");
     const page = await stage.page(options);
-    const sends = async (text) => {
-      await say(page, text);
-      if (isPhone) await page.locator(".composer .send").click();
-    };
+    const sends = sender(page, look);
     await shot(page, "01-form");
     await page.getByRole("textbox", { name: "Name", exact: true }).fill("bo");
     await page.getByRole("button", { name: "Enter" }).click();
@@ -65,65 +84,61 @@ async function chatPictures() {
     await peers.eve.ask("MSG", { to: me, msg: "psst, lunch?" });
     await peers.bo.sayAll(Array.from({ length: 400 }, (_, n) => `noise ${n}`), "ops");
     await peers.bo.say(`${me}: deploy at three?`, "ops");
-    await page.waitForTimeout(400);
+    await has(page, ".badge.mention");
     await shot(page, "03-chat");
     if (isPhone) {
       await page.getByRole("button", { name: "Rooms" }).first().click();
-      await page.waitForTimeout(200);
+      await has(page, ".shade");
       await shot(page, "04-rooms");
       await page.getByRole("button", { name: /^#?ops/ }).or(page.locator(".side li button", { hasText: "ops" })).first().click();
     } else {
       await page.keyboard.press("Control+k");
-      await page.waitForTimeout(200);
+      await has(page, "dialog .choices li");
       await shot(page, "04-switcher");
       await page.keyboard.press("Escape");
       await page.keyboard.press("Alt+a");
     }
-    await page.waitForTimeout(500);
+    await has(page, ".rule.new");
     await shot(page, "05-unread");
-    await sends("/search release");
-    await page.locator(".hits mark").first().waitFor();
-    await shot(page, "06-search");
-    await page.keyboard.press("Escape");
-    await sends("/rooms");
-    await page.waitForTimeout(300);
-    await shot(page, "07-rooms");
-    await page.keyboard.press("Escape");
-    await sends("/help");
-    await page.waitForTimeout(200);
-    await shot(page, "08-help");
-    await page.keyboard.press("Escape");
+    for (const [command, part, name] of [
+      ["/search release", ".hits mark", "06-search"], ["/rooms", "dialog .choices li", "07-rooms"], ["/help", "dialog kbd", "08-help"],
+    ]) {
+      await sends(command);
+      await has(page, part);
+      await shot(page, name);
+      await page.keyboard.press("Escape");
+    }
     await sends("/room lobby");
-    await page.waitForTimeout(300);
+    await page.getByRole("heading", { name: "#lobby" }).waitFor();
     await page.locator(".composer textarea").fill("so :ta");
-    await page.waitForTimeout(200);
+    await has(page, ".completions li");
     await shot(page, "09-completion");
     await page.locator(".composer textarea").fill("long ".repeat(3000));
-    await page.waitForTimeout(200);
+    await has(page, ".below .over");
     await shot(page, "10-too-long");
     await page.locator(".composer textarea").fill("");
     await page.locator("main > .head details.more summary").click();
-    await page.waitForTimeout(200);
+    await has(page, ".more[open] .popup");
     await shot(page, "11-menu");
     await page.keyboard.press("Escape");
     if (isPhone) {
       await page.locator(".members-button").click();
-      await page.waitForTimeout(200);
+      await has(page, ".shade");
       await shot(page, "12-members");
       await page.locator(".shade").click({ position: { x: 20, y: 400 } });
     }
     await sends("/join brand-new-room");
     await page.getByRole("heading", { name: "#brand-new-room" }).waitFor();
-    await page.waitForTimeout(200);
+    await has(page, ".log .start", "Nothing has been said here yet.");
     await shot(page, "13-empty");
     await sends("/room lobby");
     await stage.daemon.kill();
     await sends("sent while the server is away");
-    await page.waitForTimeout(1200);
+    for (const part of [".bar.bad", ".row.pending.sending"]) await has(page, part);
     await shot(page, "14-away");
     await stage.daemon.run();
-    await page.locator(".link.up").waitFor({ state: "attached", timeout: 40_000 });
-    await page.waitForTimeout(300);
+    await has(page, ".link.up");
+    await page.locator(".row.pending").first().waitFor({ state: "detached" });
     await shot(page, "15-back");
     for (const [name, peer] of Object.entries(peers)) {
       peer.close();
@@ -137,19 +152,13 @@ async function chatPictures() {
 async function moderationPictures() {
   for (const [look, options] of Object.entries(LOOKS)) {
     const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
-    const line = (await stage.daemon.command("user", "add", `mod-${look}`)).split("\n").find((l) => l.includes("tcps://"));
-    const page = await stage.page(options);
-    await page.getByLabel(/invite/i).fill(line);
-    await page.getByLabel("Choose a password").fill("correct horse");
-    await page.getByRole("button", { name: "Enter" }).click();
-    await page.locator(".composer textarea").waitFor();
+    const page = await asOwner(`mod-${look}`, options);
+    const sends = sender(page, look);
     const room = `a-room-whose-name-is-long-${look.slice(-5)}`;
-    await say(page, `/join ${room}`);
-    if (look.startsWith("phone")) await page.locator(".composer .send").click();
+    await sends(`/join ${room}`);
     await page.getByRole("heading", { name: room }).waitFor();
     const guest = await stage.chatting(`guest-${look}`, options);
-    await say(guest, `/join ${room}`);
-    if (look.startsWith("phone")) await guest.locator(".composer .send").click();
+    await sender(guest, look)(`/join ${room}`);
     await guest.getByRole("heading", { name: room }).waitFor();
     await page.locator(".members li", { hasText: `guest-${look}` }).waitFor({ state: "attached" });
     if (look.startsWith("phone")) await page.locator(".members-button").click();
@@ -178,16 +187,8 @@ async function sharedPictures() {
   for (const [look, options] of Object.entries(LOOKS)) {
     const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
     const isPhone = look.startsWith("phone");
-    const line = (await stage.daemon.command("user", "add", `own-${look}`)).split("\n").find((l) => l.includes("tcps://"));
-    const page = await stage.page(options);
-    await page.getByLabel(/invite/i).fill(line);
-    await page.getByLabel("Choose a password").fill("correct horse");
-    await page.getByRole("button", { name: "Enter" }).click();
-    await page.locator(".composer textarea").waitFor();
-    const sends = async (text) => {
-      await say(page, text);
-      if (isPhone) await page.locator(".composer .send").click();
-    };
+    const page = await asOwner(`own-${look}`, options);
+    const sends = sender(page, look);
     const goes = async (room) => {
       await sends(`/join ${room}`);
       await page.getByRole("heading", { name: `#${room}` }).waitFor();
@@ -204,15 +205,13 @@ async function sharedPictures() {
     await max.say("This one is spam: buy watches, cheap watches, only today", release);
     await sends("Nobody has seen it. Change it all the same, please.");
     await page.locator(".fate.kept").waitFor();
-    await page.waitForTimeout(300);
     await shot(page, "33-topic");
     await page.locator("main > .head details.more summary").click();
     await page.getByRole("button", { name: "Topic", exact: true }).click();
     await shot(page, "34-topic-question");
     await page.keyboard.press("Escape");
     const secret = page.locator(".row.said", { hasText: "correct-horse" });
-    if (isPhone) await secret.tap();
-    else await secret.hover();
+    await (isPhone ? secret.tap() : secret.hover());
     await secret.locator(".remove").waitFor();
     await shot(page, "35-remove");
     await secret.locator(".remove").click();
@@ -243,15 +242,14 @@ async function sharedPictures() {
     await max.say("news", hostile);
     await max.ask("REDACT", { room: hostile, seq: max.lines.findLast((l) => l.op === "MSG" && l.data.msg.includes("that is removed")).data.seq });
     await page.locator(".side .badge, .menu .badge").first().waitFor({ state: "attached" });
-    await page.waitForTimeout(300);
-    if (isPhone) await page.locator(".head .menu button").click();
-    await page.waitForTimeout(200);
+    await has(page, ".side .badge:not(.mention)");
+    if (isPhone) await page.locator(".head .menu button").click().then(() => has(page, ".shade"));
     await shot(page, "39-unread-removed");
     await page.locator(".side li button", { hasText: hostile }).click();
-    await page.waitForTimeout(400);
+    await has(page, ".row.said .removed");
     await shot(page, "40-hostile-topic");
     await page.locator(".head .topic").click();
-    await page.waitForTimeout(200);
+    await has(page, ".topic[open] .popup");
     await shot(page, "41-topic-open");
     await sends("/rooms");
     await page.locator(".choices .topic").first().waitFor();
@@ -318,10 +316,7 @@ async function troublePictures() {
     const shot = (page, name) => page.screenshot({ path: `${folder}/${look}-${name}.png` });
     const bo = await Peer.login(trouble.daemon, `bo-${look}`, { color: "cyan" });
     const page = await trouble.chatting(`ana-${look}`, { ...options, remember: true });
-    const sends = async (text) => {
-      await say(page, text);
-      if (look.startsWith("phone")) await page.locator(".composer .send").click();
-    };
+    const sends = sender(page, look);
     await bo.sayAll(["before", "lost on its way", "after", "here comes a gap", "and on it goes"]);
     await bo.say(Array.from({ length: 40 }, (_, n) => `line ${n} of a long text`).join("\n"));
     await page.locator(".row.broken").first().waitFor();
@@ -342,9 +337,8 @@ async function troublePictures() {
     await bo.ask("MSG", { to: `ana-${look}`, msg: "I am. What is it?" });
     await page.locator(".row.said", { hasText: "What is it" }).waitFor();
     await shot(page, "30-direct");
-    await sends("/leave");
-    await sends("/leave");
-    await page.waitForTimeout(300);
+    for (let places = 0; places < 2; places += 1) await sends("/leave");
+    await has(page, ".empty");
     await shot(page, "31-no-room");
     const second = await trouble.pageIn(page.context());
     await second.locator(".elsewhere").waitFor();

@@ -41,7 +41,7 @@ await says("ops", [
 ]);
 peers["山田"].close();
 await page.locator(".side .badge").nth(1).waitFor();
-await page.locator(".members li.away").waitFor({ timeout: 5000 }).catch(() => {});
+await page.locator(".members li.away").waitFor();
 await page.mouse.move(1000, 500);
 await page.screenshot({ path: `${folder}/page-light.png` });
 

@@ -10,14 +10,14 @@ import { join } from "node:path";
 import { Home } from "./client-host.mjs";
 import { daemonHost } from "./daemon-host.mjs";
 import { Firefox, WebKit } from "./other-browsers.mjs";
-import { CLI, Daemon, freePort, Peer, stored } from "./stage.mjs";
+import { CLI, Daemon, freePort, Peer, settles, stored, WHOLE } from "./stage.mjs";
 
 const only = process.argv[2];
 const browsers = [Firefox, WebKit].filter((kind) => !only || kind.title.toLowerCase().startsWith(only));
 
 for (const kind of browsers) {
   for (const host of ["daemon", "client"]) {
-    test(`${kind.title}, page of the ${host}`, { timeout: 60_000 }, async (t) => {
+    test(`${kind.title}, page of the ${host}`, { timeout: WHOLE }, async (t) => {
       const road = await daemonHost({ port: await freePort(), refuses: () => false });
       const daemon = await Daemon.start(road.settings);
       const home = new Home(CLI);
@@ -91,8 +91,7 @@ async function chat({ browser, daemon, address }) {
   await browser.shows(".row.said .fate.kept", "✓", 3);
   await browser.shows(".row.said .removed", "message removed by ana");
   assert.deepEqual(await browser.script("return window.violations"), []);
-  const seen = await browser.script("return [...document.querySelectorAll('.row.said')].map((row) => Number(row.dataset.seq))");
-  const kept = (await stored(daemon)).map((m) => m.seq);
-  assert.deepEqual(seen, kept, "each once, in order");
+  const seen = () => browser.script("return [...document.querySelectorAll('.row.said')].map((row) => Number(row.dataset.seq))");
+  await settles(seen, (await stored(daemon)).map((m) => m.seq), "each once, in order");
   bo.close();
 }

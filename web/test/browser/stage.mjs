@@ -1,10 +1,11 @@
-// Owns what the browser tests stand on: a daemon in a folder of its own, the bridge, a browser, and a peer that speaks
-// the wire by itself. Everything is stopped and removed with `stop`. Used by the tests of this folder.
+// Owns what the browser tests stand on: a daemon in a folder of its own, the bridge, a browser, a peer that speaks the
+// wire by itself, and how a test waits. Everything is stopped and removed with `stop`. Used by the tests of this folder.
 //
 // Environment: TCP_CHATD (default ../target/debug/tcp-chatd), CHROMIUM (default /usr/bin/chromium), HOST: what serves the
 // page, "bridge" (the default), "client" (`tcp-chat-cli web`) or "daemon" (its `[web]`, over HTTPS). Tests that need the
 // bridge are left out with the other two.
 
+import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,6 +14,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { connect } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
 import { chromium } from "playwright-core";
 import { bridge } from "../bridge.mjs";
 import { clientHost } from "./client-host.mjs";
@@ -24,13 +26,43 @@ export const CLI = process.env.TCP_CHAT_CLI ?? join(dirname(DAEMON), "tcp-chat-c
 export const HOST = process.env.HOST ?? "bridge";
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** A port that is free now; the daemon has to come back on the same one. */
-export const freePort = () => new Promise((done) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
+/** How long an expected state may take, in milliseconds. A machine that compiles beside the tests is slow. */
+export const PATIENCE = 30_000;
+/** How long a test may take, in milliseconds. */
+export const WHOLE = 300_000;
+
+const pause = (ms) => new Promise((on) => setTimeout(on, ms));
+
+/**
+ * Reads until the value equals `expected`. After `PATIENCE` it fails with the difference between `expected` and the value
+ * that was read last. `what` names the state.
+ */
+export async function settles(read, expected, what) {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    const seen = await read();
+    if (isDeepStrictEqual(seen, expected)) return;
+    if (performance.now() > end) assert.deepEqual(seen, expected, what);
+    await pause(50);
+  }
+}
+
+/** Is the port free on the loopback? */
+const isFree = (port) => new Promise((done) => {
+  const server = createServer().once("error", () => done(false));
+  server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
 });
+
+/**
+ * A port that is free now; the daemon has to come back on the same one. It is below those that systems give to outgoing
+ * connections, so that none of them takes it while the daemon is dead.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = 11_000 + Math.floor(Math.random() * 20_000);
+    if (await isFree(port)) return port;
+  }
+}
 
 export class Daemon {
   constructor(folder, port) {
@@ -70,16 +102,8 @@ export class Daemon {
   }
 
   async #accepts() {
-    for (let n = 0; n < 200; n += 1) {
-      try {
-        const peer = await Peer.connect(this);
-        peer.close();
-        return;
-      } catch {
-        await new Promise((on) => setTimeout(on, 25));
-      }
-    }
-    throw new Error("the daemon takes no connections");
+    const takes = () => Peer.connect(this).then((peer) => (peer.close(), "connections"), (e) => e.message);
+    await settles(takes, "connections", "what the daemon takes");
   }
 
   /** `kill -9`; resolves once it is gone. */
@@ -98,7 +122,8 @@ export class Daemon {
       let text = "";
       child.stdout.on("data", (data) => { text += data; });
       child.stderr.on("data", (data) => { text += data; });
-      child.once("exit", (code) => (code === 0 ? done(text) : fail(new Error(text))));
+      // Not "exit": then some of the text may not have been read yet.
+      child.once("close", (code) => (code === 0 ? done(text) : fail(new Error(text))));
     });
   }
 
@@ -173,7 +198,8 @@ export async function launch(cas = []) {
     cas.forEach((ca, n) => certutil("-A", "-n", `test ${n}`, "-t", "C,,", "-i", ca));
   }
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"], env: { ...process.env, HOME: home } });
-  browser.on("disconnected", () => rmSync(home, { recursive: true, force: true }));
+  // A process of the browser may still write there.
+  browser.on("disconnected", () => rmSync(home, { recursive: true, force: true, maxRetries: 20 }));
   return browser;
 }
 
@@ -202,10 +228,9 @@ export class Stage {
 
   async pageIn(context) {
     const page = await context.newPage();
-    // Nothing takes that long; a machine that compiles beside the tests is slow all the same.
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(2 * PATIENCE);
     page.on("pageerror", (e) => this.faults.push(`error: ${e.message}`));
-    page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|ERR_INTERNET|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
+    page.on("console", (m) => { if (m.type() === "error" && !/ERR_(CONNECTION|INTERNET|EMPTY_RESPONSE)|WebSocket connection/.test(m.text())) this.faults.push(`console: ${m.text()}`); });
     const own = [this.url, this.url.replace("http", "ws"), "data:"];
     page.on("request", (r) => { if (!own.some((address) => r.url().startsWith(address))) this.faults.push(`request: ${r.url()}`); });
     await page.addInitScript((bearer) => {
@@ -246,8 +271,33 @@ export const inItsRow = (row) => row.evaluate((li) => {
 });
 
 export async function say(page, text) {
-  await page.locator(".composer textarea").fill(text);
-  await page.keyboard.press("Enter");
+  const field = page.locator(".composer textarea");
+  await field.fill(text);
+  await field.press("Enter");
+}
+
+/** Waits until the page is connected, and shows a message with this text. "Now" ends each wait for the next attempt. */
+export async function reconnects(page, text) {
+  await page.waitForFunction((wanted) => {
+    [...document.querySelectorAll(".bar button")].find((button) => button.textContent === "Now")?.click();
+    const said = [...document.querySelectorAll(".row.said .text")];
+    return document.querySelector(".link.up") !== null && (!wanted || said.some((row) => row.textContent.includes(wanted)));
+  }, text, { polling: 100 });
+}
+
+let marks = 0;
+
+/**
+ * Waits until the page has drawn everything that the daemon has sent to it: no message is on its way, the log is loaded,
+ * and then a direct message is there. From here on a message that the page shows twice is twice in sight.
+ */
+export async function catchesUp(page, daemon) {
+  await page.locator(".link.up").waitFor({ state: "attached" });
+  for (const waiting of [".row.pending", ".log .start:text('Loading')"]) await page.locator(waiting).first().waitFor({ state: "detached" });
+  const peer = await Peer.login(daemon, `mark-${marks += 1}`);
+  await peer.ask("MSG", { to: await page.locator(".side .me").textContent(), msg: "all that was before this" });
+  await page.locator(".side li", { hasText: peer.name }).waitFor({ state: "attached" });
+  await peer.ask("QUIT");
 }
 
 /** The texts of the messages that are in the page, in order. */

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { Home, kill } from "./client-host.mjs";
 import { daemonHost } from "./daemon-host.mjs";
-import { CLI, Daemon, enter, freePort, launch, say, stored, texts } from "./stage.mjs";
+import { catchesUp, CLI, Daemon, enter, freePort, launch, PATIENCE, reconnects, say, settles, stored, texts, WHOLE } from "./stage.mjs";
 
 /** Lines of a child process, of which `seen` waits for one. */
 class Lines {
@@ -51,7 +51,7 @@ async function byHand(home, daemon, login) {
   return { child, lines, session: reply.data.session, messages, writes, says: (msg, id) => writes({ op: "MSG", data: { room: "lobby", msg }, id }) };
 }
 
-test("terminal, page of the client, page of the daemon and openssl in one chat, and the daemon dies", { timeout: 120_000 }, async () => {
+test("terminal, page of the client, page of the daemon and openssl in one chat, and the daemon dies", { timeout: WHOLE }, async () => {
   const port = await freePort();
   const road = await daemonHost({ port, refuses: () => false });
   const daemon = await Daemon.start(road.settings);
@@ -60,6 +60,7 @@ test("terminal, page of the client, page of the daemon and openssl in one chat, 
   const faults = [];
   const open = async (address, name) => {
     const page = await (await browser.newContext({ reducedMotion: "reduce" })).newPage();
+    page.setDefaultTimeout(2 * PATIENCE);
     page.on("pageerror", (e) => faults.push(e.message));
     await page.goto(address);
     await enter(page, name);
@@ -97,20 +98,20 @@ test("terminal, page of the client, page of the daemon and openssl in one chat, 
     await say(rita, "client's page, while it is down");
     await say(dora, "daemon's page, while it is down");
     await daemon.run();
-    for (const page of [rita, dora]) await page.getByRole("button", { name: "Now", exact: true }).click({ timeout: 2000 }).catch(() => {});
+    for (const page of [rita, dora]) await reconnects(page);
     await kill(olga.child);
     olga = await byHand(home, daemon, { name: "olga", session, after });
     // She does not know whether her message was kept, and sends it again under its id: it stays one message.
     olga.says("by hand", "olga-1");
     olga.says("by hand again", "olga-2");
     for (const text of ["terminal, while", "client's page, while", "daemon's page, while", "by hand again"]) await all(text);
-    for (const page of [rita, dora]) await page.locator(".row.pending").first().waitFor({ state: "detached" });
+    for (const page of [rita, dora]) await catchesUp(page, daemon);
 
     const kept = await stored(daemon);
     const log = kept.map((m) => m.msg);
     assert.equal(log.length, 8, JSON.stringify(log));
     assert.deepEqual(log.slice(0, 4), ["from the terminal", "from the page of the client", "from the page of the daemon", "by hand"]);
-    for (const page of [rita, dora]) assert.deepEqual(await texts(page), log);
+    for (const page of [rita, dora]) await settles(() => texts(page), log);
     const answered = olga.messages().filter((m) => m.seq > after);
     assert.deepEqual([...before, ...answered].map((m) => [m.seq, m.msg]), kept.map((m) => [m.seq, m.msg]));
     const shown = tom.lines.all.join("\n");
@@ -125,7 +126,7 @@ test("terminal, page of the client, page of the daemon and openssl in one chat, 
     const seen = (text) => Promise.all([tom, olga].map(({ lines }) => lines.seen((line) => line.includes(text))));
     await seen("a slip of the hand");
     for (const page of [rita, dora]) await page.locator(".row.said .removed", { hasText: "removed by olga: a slip of the hand" }).waitFor();
-    assert.ok(!(await rita.locator("body").innerText()).includes("by hand again"));
+    await settles(async () => (await rita.locator("body").innerText()).includes("by hand again"), false, "the text is still there");
     await say(dora, "/topic Four who share nothing but the wire");
     await seen("nothing but the wire");
     for (const page of [rita, dora]) await page.locator(".head .topic summary", { hasText: "nothing but the wire" }).waitFor();

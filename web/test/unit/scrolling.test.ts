@@ -126,6 +126,27 @@ test("an answer that comes too late changes nothing", () => {
   assert.deepEqual(w.talk.items, []);
 });
 
+test("a history that a slow server did not send in time is asked for again", () => {
+  const fails = (w: World, tag: number) => w.does({
+    kind: "answer", answer: { kind: "failed", tag, op: "HISTORY", why: { kind: "timed-out", what: "HISTORY", afterMs: 30_000 } },
+  });
+  const w = new World();
+  const first = w.asked("HISTORY", w.enter(["lobby"]));
+  const second = w.asked("HISTORY", fails(w, first.tag));
+  w.answer(second.tag, "HISTORY", { messages: page("lobby", 1, 3), more: false });
+  assert.deepEqual(ends(w), [1, 3, 3]);
+
+  // The question before a lost connection runs out after the one behind it was asked.
+  const lost = new World();
+  const before = lost.asked("HISTORY", lost.enter(["lobby"]));
+  lost.event({ kind: "reconnecting", wait: 1, attempt: 1, why: { kind: "no-connection", why: "" } });
+  const after = lost.asked("HISTORY", lost.event({ kind: "resumed", caughtUp: 0 }));
+  fails(lost, before.tag);
+  lost.answer(after.tag, "HISTORY", { messages: page("lobby", 1, 3), more: false });
+  assert.deepEqual(ends(lost), [1, 3, 3]);
+  assert.ok(lost.talk.loaded);
+});
+
 test("what was sent stands at the foot, also from further up", () => {
   const w = deep();
   w.does(at({}));
