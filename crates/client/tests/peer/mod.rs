@@ -179,6 +179,24 @@ impl Server {
         (session, events, peer)
     }
 
+    /// A client that is logged in at this server, which names `servers`, and the server's side. The newest message is 10.
+    pub(crate) async fn logged_in_naming(
+        &self,
+        builder: Builder,
+        servers: &[String],
+    ) -> (Session, Events, Peer) {
+        let serving = async {
+            let mut peer = self.accept().await;
+            let login = peer.expect("LOGIN").await;
+            peer.login_naming(&login, 10, servers).await;
+            peer
+        };
+        let (connected, peer) = within(async { tokio::join!(builder.connect(), serving) }).await;
+        let (session, mut events) = connected.unwrap();
+        assert!(matches!(next(&mut events).await, Event::Connected(_)));
+        (session, events, peer)
+    }
+
     /// The next connection resumes after `after`.
     pub(crate) async fn resumed(&self, after: u64) -> Peer {
         let mut peer = self.accept().await;
@@ -231,11 +249,7 @@ impl Peer {
 
     /// As [`Peer::login`], with the name of the log, and the seq up to which it equals another one.
     pub(crate) async fn login_to(&mut self, request: &Value, head: u64, log: Option<(&str, u64)>) {
-        let mut data = json!({
-            "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
-            "server": {"name": "scripted", "version": "0", "protocol": 1},
-            "limits": {"line_bytes": 65536, "msg_bytes": 8192},
-        });
+        let mut data = login_data(head);
         if let Some((log, from)) = log {
             (data["log"], data["log_from"]) = (log.into(), from.into());
         }
@@ -244,11 +258,8 @@ impl Peer {
 
     /// As [`Peer::login`], with the addresses of servers.
     pub(crate) async fn login_naming(&mut self, request: &Value, head: u64, servers: &[String]) {
-        let data = json!({
-            "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
-            "servers": servers, "server": {"name": "scripted", "version": "0", "protocol": 1},
-            "limits": {"line_bytes": 65536, "msg_bytes": 8192},
-        });
+        let mut data = login_data(head);
+        data["servers"] = servers.into();
         self.reply(request, data).await;
     }
 
@@ -293,6 +304,15 @@ impl Peer {
 
     /// Closes the connection without a notice.
     pub(crate) fn cut(self) {}
+}
+
+/// What every reply to a LOGIN contains.
+fn login_data(head: u64) -> Value {
+    json!({
+        "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
+        "server": {"name": "scripted", "version": "0", "protocol": 1},
+        "limits": {"line_bytes": 65536, "msg_bytes": 8192},
+    })
 }
 
 pub(crate) fn message(seq: u64, prev: u64, user: &str, text: &str) -> Value {
