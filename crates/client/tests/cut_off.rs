@@ -5,17 +5,14 @@
 
 mod peer;
 
-use peer::{Peer, Server, lost, next, next_message, within};
+use peer::{AtFirst, Peer, Server, lost, next, next_message, within};
 use serde_json::json;
 use std::time::Duration;
 use tcp_chat_client::{Event, Events, To};
 
 #[tokio::test]
 async fn a_node_that_cannot_order_keeps_its_clients_and_their_order() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, _events, mut peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one: _one, two: _two, session, events: _events, mut peer } = AtFirst::new().await;
     let first = session.queue(To::Default, "one").await.unwrap();
     let second = session.queue(To::Default, "two").await.unwrap();
     let msg = peer.expect("MSG").await;
@@ -40,10 +37,7 @@ async fn a_node_that_cannot_order_keeps_its_clients_and_their_order() {
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_is_left_once_another_one_has_taken_the_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, mut events, mut peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one: _one, two, session, mut events, mut peer } = AtFirst::new().await;
     let queued = session.queue(To::Default, "one").await.unwrap();
     let msg = peer.expect("MSG").await;
     peer.refuse(&msg, "UNAVAILABLE", Some(20)).await;
@@ -70,10 +64,17 @@ async fn a_node_that_is_cut_off_is_left_once_another_one_has_taken_the_session()
 
 #[tokio::test]
 async fn while_no_node_can_order_the_connection_stays() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, _events, mut peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    stays_after("UNAVAILABLE", Some(2_000)).await;
+}
+
+#[tokio::test]
+async fn the_search_for_another_node_begins_no_new_session() {
+    stays_after("SESSION_EXPIRED", None).await;
+}
+
+/// The other node refuses the LOGIN of the search with this kind: the client logs in nowhere else, and its message is kept here.
+async fn stays_after(kind: &str, retry_after_ms: Option<u64>) {
+    let AtFirst { one: _one, two, session, events: _events, mut peer } = AtFirst::new().await;
     let queued = session.queue(To::Default, "one").await.unwrap();
     let msg = peer.expect("MSG").await;
     for _ in 0..2 {
@@ -82,7 +83,7 @@ async fn while_no_node_can_order_the_connection_stays() {
     }
     let mut other = two.accept().await;
     let login = other.expect("LOGIN").await;
-    other.refuse(&login, "UNAVAILABLE", Some(2_000)).await;
+    other.refuse(&login, kind, retry_after_ms).await;
     assert!(other.request().await.is_none(), "no second login there");
     peer.keep(&msg, 11, 10).await;
     assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
@@ -108,10 +109,8 @@ async fn a_node_that_says_it_is_cut_off_is_left_at_once() {
 
 #[tokio::test]
 async fn while_all_nodes_are_cut_off_the_client_stays_where_it_is() {
-    let one = Server::start().await;
-    let two = one.twin().await;
+    let AtFirst { one, two, session, mut events, mut peer } = AtFirst::new().await;
     let servers = [one.address(), two.address()];
-    let (session, mut events, mut peer) = one.logged_in_naming(one.client(), &servers).await;
     let told = json!({"kind": "UNAVAILABLE", "msg": "", "retry_after_ms": 2000, "servers": servers});
     peer.notice(told).await;
     assert!(matches!(next(&mut events).await, Event::Notice(_)));
@@ -130,10 +129,8 @@ async fn while_all_nodes_are_cut_off_the_client_stays_where_it_is() {
 
 #[tokio::test]
 async fn a_login_of_a_search_that_is_ordered_late_does_not_end_the_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
+    let AtFirst { one, two, session: _session, mut events, mut peer } = AtFirst::new().await;
     let servers = [one.address(), two.address()];
-    let (_session, mut events, mut peer) = one.logged_in_naming(one.client(), &servers).await;
     peer.notice(json!({"kind": "UNAVAILABLE", "msg": "", "servers": servers})).await;
     assert!(matches!(next(&mut events).await, Event::Notice(_)));
     let mut other = two.accept().await;
@@ -147,31 +144,8 @@ async fn a_login_of_a_search_that_is_ordered_late_does_not_end_the_session() {
 }
 
 #[tokio::test]
-async fn the_search_for_another_node_begins_no_new_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, _events, mut peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
-    let queued = session.queue(To::Default, "one").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    for _ in 0..2 {
-        peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
-        peer.expect("MSG").await;
-    }
-    let mut other = two.accept().await;
-    let login = other.expect("LOGIN").await;
-    other.refuse(&login, "SESSION_EXPIRED", None).await;
-    assert!(other.request().await.is_none());
-    peer.keep(&msg, 11, 10).await;
-    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
-}
-
-#[tokio::test]
 async fn the_takeover_by_the_own_search_ends_no_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, mut events, mut peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one: _one, two, session, mut events, mut peer } = AtFirst::new().await;
     let queued = session.queue(To::Default, "one").await.unwrap();
     let msg = peer.expect("MSG").await;
     peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
@@ -191,10 +165,7 @@ async fn the_takeover_by_the_own_search_ends_no_session() {
 
 #[tokio::test]
 async fn a_login_that_was_given_up_and_is_ordered_late_does_not_end_the_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (_session, mut events, peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one, two, session: _session, mut events, peer } = AtFirst::new().await;
     peer.cut();
     assert_eq!(lost(&mut events).await.0, Duration::ZERO);
     // The second node gets the LOGIN, and its connection is lost before it answers.

@@ -4,7 +4,7 @@
 
 mod peer;
 
-use peer::{Ca, Server, lost, next, next_message, within};
+use peer::{AtFirst, Ca, Server, lost, next, next_message, within};
 use serde_json::json;
 use std::time::Duration;
 use tcp_chat_client::protocol::ErrorKind;
@@ -54,10 +54,7 @@ async fn a_lost_node_costs_no_wait_and_no_message() {
 
 #[tokio::test]
 async fn a_login_that_cannot_be_ordered_goes_to_the_next_node_and_then_waits() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (_session, mut events, peer) =
-        one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one, two, session: _session, mut events, peer } = AtFirst::new().await;
     peer.cut();
     assert_eq!(lost(&mut events).await.0, Duration::ZERO);
     let mut peer = two.accept().await;
@@ -193,9 +190,7 @@ async fn a_shutdown_names_the_others_and_says_when() {
 
 #[tokio::test]
 async fn a_later_process_knows_the_servers_of_the_earlier_one() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, events, peer) = one.logged_in_naming(one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one, two, session, events, peer } = AtFirst::new().await;
     let saved: Saved = serde_json::from_str(&serde_json::to_string(&session.saved()).unwrap()).unwrap();
     let builder = one.client().resume(saved);
     drop((session, events, peer, one));
