@@ -8,13 +8,11 @@ In each round one process is killed as by a loss of power, or paused, and comes 
 `passed` or the failed checks; the exit code is the same.
 """
 
-import argparse
 import asyncio
-import random
 import sys
 
 from cluster_load import PATIENCE, kept_again, under_load
-from cluster_world import cluster
+from cluster_world import add_seed, check_parser, cluster, seeded
 from running import verdict
 
 
@@ -46,15 +44,11 @@ async def one_round(world, them, rng, number, spared=None):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("daemon")
-    parser.add_argument("nats_server")
+    parser = check_parser("daemon", "nats_server")
+    add_seed(parser)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
     arguments = parser.parse_args()
-    print(f"seed {arguments.seed}", flush=True)
-    rng = random.Random(arguments.seed)
+    rng = seeded(arguments)
     with cluster(arguments.daemon, arguments.nats_server, arguments.keep) as them:
         them.begin()
 

@@ -21,17 +21,15 @@ Needs root (for a small disk, in a mount namespace of its own), unshare and Pyth
 checks; the exit code is the same.
 """
 
-import argparse
 import asyncio
 import os
-import random
 import shutil
 import subprocess
 import sys
 import time
 
 from cluster_load import Member, PATIENCE, World, history, kept_again, under_load
-from cluster_world import Loopback, cluster
+from cluster_world import Loopback, add_seed, check_parser, cluster, in_a_namespace, seeded
 from running import verdict
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -320,18 +318,12 @@ async def suffer(world, them, rng, only):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("daemon")
-    parser.add_argument("nats_server")
+    parser = check_parser("daemon", "nats_server")
+    add_seed(parser)
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this harm alone")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
     arguments = parser.parse_args()
-    if "TCP_CHAT_IN_A_NAMESPACE" not in os.environ:
-        os.environ["TCP_CHAT_IN_A_NAMESPACE"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--", sys.executable, *sys.argv])
-    print(f"seed {arguments.seed}", flush=True)
-    rng = random.Random(arguments.seed)
+    in_a_namespace("--mount")
+    rng = seeded(arguments)
     with cluster(arguments.daemon, arguments.nats_server, arguments.keep, Places) as them:
         them.begin()
         faults = asyncio.run(under_load(them, lambda world: suffer(world, them, rng, arguments.only)))

@@ -9,7 +9,6 @@ does what an operator does. Takes about a minute. Needs only Python 3.8. The las
 code is the same.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ import sys
 import time
 
 from cluster_operator import Client, Life, history, nats, says
-from cluster_world import NODES, cluster
+from cluster_world import NODES, check_parser, cluster
 from running import verdict
 
 STREAM = "TCPCHAT"
@@ -213,11 +212,7 @@ def leaves(life):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("daemon")
-    parser.add_argument("nats_server")
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
-    arguments = parser.parse_args()
+    arguments = check_parser("daemon", "nats_server").parse_args()
     began = time.monotonic()
     with cluster(arguments.daemon, arguments.nats_server, arguments.keep) as them:
         them.prepare()

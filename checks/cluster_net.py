@@ -15,15 +15,13 @@ Everything is in a namespace that ends with this program, so nothing of it is se
 unshare and Python 3.8. The last line is `passed` or the failed checks; the exit code is the same.
 """
 
-import argparse
 import asyncio
 import os
-import random
 import subprocess
 import sys
 
 from cluster_load import Member, kept_again, under_load
-from cluster_world import NODES, Loopback, Process, cluster
+from cluster_world import NODES, Loopback, Process, add_seed, check_parser, cluster, in_a_namespace, seeded
 from running import verdict
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -237,20 +235,14 @@ async def lossy(world, them, seconds, _rng):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("daemon")
-    parser.add_argument("nats_server")
+    parser = check_parser("daemon", "nats_server")
+    add_seed(parser)
     parser.add_argument("--seconds", type=float, default=12, help="of each cut; an election of NATS takes up to 10")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--late", action="store_true", help="only the second cluster")
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
     arguments = parser.parse_args()
-    if "TCP_CHAT_IN_A_NAMESPACE" not in os.environ:
-        os.environ["TCP_CHAT_IN_A_NAMESPACE"] = "1"
-        os.makedirs("/run/netns", exist_ok=True)
-        os.execvp("unshare", ["unshare", "--net", "--mount", "--", sys.executable, *sys.argv])
-    print(f"seed {arguments.seed}", flush=True)
-    rng = random.Random(arguments.seed)
+    os.makedirs("/run/netns", exist_ok=True)
+    in_a_namespace("--net", "--mount")
+    rng = seeded(arguments)
     faults = []
     for places, disturb in ((Net, cut_off), (Late, lossy)):
         if not faults and (places is Late or not arguments.late):

@@ -9,10 +9,9 @@ import signal
 import socket
 import ssl
 import time
-import urllib.error
-import urllib.request
 
 from cluster_world import NODES, free_ports
+from running import get
 
 
 class Client:
@@ -125,13 +124,7 @@ class Life:
         return codes + ["never ready"]
 
     def readyz(self, node):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.monitoring[node]}/readyz", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
+        return get(f"http://127.0.0.1:{self.monitoring[node]}/readyz", timeout=5)
 
     def same(self, what):
         """Have all nodes that run the same history? One may be a moment behind."""

@@ -21,7 +21,6 @@ The bounds:
 Needs only Python 3.8. The last line is `passed` or the failed checks; the exit code is the same.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -33,7 +32,7 @@ import time
 
 from cluster import one_round
 from cluster_load import LOST, Member, PATIENCE, under_load
-from cluster_world import NODES, cluster
+from cluster_world import NODES, add_seed, check_parser, cluster, seeded
 from running import verdict
 from soak import JUDGED, look
 
@@ -294,15 +293,11 @@ def errors(them):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("daemon")
-    parser.add_argument("nats_server")
+    parser = check_parser("daemon", "nats_server")
+    add_seed(parser)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
     arguments = parser.parse_args()
-    print(f"seed {arguments.seed}", flush=True)
-    rng = random.Random(arguments.seed)
+    rng = seeded(arguments)
     with cluster(arguments.daemon, arguments.nats_server, arguments.keep) as them:
         them.begin()
         faults = asyncio.run(soak(them, rng, arguments.minutes)) + errors(them)

@@ -17,13 +17,12 @@ sets topics, and one at each node hears them. Then each node is stopped, and sta
 Needs only Python 3.8. The last line is `passed` or the failed checks; the exit code is the same.
 """
 
-import argparse
 import asyncio
 import sys
 import time
 
 from cluster_load import LOST, Member, PATIENCE, kept_again, under_load
-from cluster_world import NODES, cluster
+from cluster_world import NODES, check_parser, cluster
 from running import verdict
 
 NEXT = " (next)"
@@ -178,12 +177,7 @@ class Upgrade:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("old")
-    parser.add_argument("new")
-    parser.add_argument("nats_server")
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
-    arguments = parser.parse_args()
+    arguments = check_parser("old", "new", "nats_server").parse_args()
     with cluster(arguments.old, arguments.nats_server, arguments.keep) as them:
         them.begin()
         upgrade = Upgrade(them, arguments.old, arguments.new)

@@ -2,9 +2,11 @@
 by cluster.py and the files beside it whose names begin so. They listen on loopback, or where a `Loopback` of another kind
 says. All of them end with the program. Needs only Python 3.8."""
 
+import argparse
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -300,3 +302,29 @@ def cluster(daemon, nats, keep=False, places=Loopback):
             print(f"kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_parser(*programs):
+    """The arguments that each check of a cluster has: these programs and `--keep`."""
+    parser = argparse.ArgumentParser()
+    for program in programs:
+        parser.add_argument(program)
+    parser.add_argument("--keep", action="store_true", help="keep the folder")
+    return parser
+
+
+def add_seed(parser):
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+
+
+def seeded(arguments):
+    """Prints the seed, which repeats the run, and returns its random numbers."""
+    print(f"seed {arguments.seed}", flush=True)
+    return random.Random(arguments.seed)
+
+
+def in_a_namespace(*kinds):
+    """Starts this check again in namespaces of its own. They and what was mounted in them are gone when it ends."""
+    if "TCP_CHAT_IN_A_NAMESPACE" not in os.environ:
+        os.environ["TCP_CHAT_IN_A_NAMESPACE"] = "1"
+        os.execvp("unshare", ["unshare", *kinds, "--", sys.executable, *sys.argv])

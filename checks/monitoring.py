@@ -17,9 +17,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
+
+from running import get
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 RULES = HERE / "packaging/prometheus/tcp-chatd.rules.yml"
@@ -52,17 +52,6 @@ def start(name, *words):
     process = subprocess.Popen([str(word) for word in words], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=WORK)
     running.append((name, process))
     return process
-
-
-def get(url, data=None, headers=()):
-    request = urllib.request.Request(url, data=data, headers=dict(headers))
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as why:
-        return why.code, why.read().decode()
-    except OSError as why:
-        return 0, str(why)
 
 
 def until(what, probe):

@@ -1,5 +1,5 @@
-"""Runs a daemon while a check needs it, and prints the result of the check. Used by fair.py and soak.py. Needs
-only Python 3.8."""
+"""Runs a daemon while a check needs it, asks it over HTTP, and prints the result of a check. Used by the checks beside it.
+Needs only Python 3.8."""
 
 import contextlib
 import os
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 
 class Running:
@@ -55,6 +57,18 @@ def end(process):
     if process and process.poll() is None:
         process.kill()
         process.wait()
+
+
+def get(url, data=None, headers=(), timeout=10):
+    """The status and the text of the answer; status 0, and why there is none."""
+    request = urllib.request.Request(url, data=data, headers=dict(headers))
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
 
 
 def verdict(faults):

@@ -58,11 +58,7 @@ def stop_in_order(machine):
     """SIGTERM tells everyone, and ends well."""
     peer = Peer(machine, "told")
     done = machine.run(f"systemctl stop {UNIT}")
-    try:
-        while True:
-            peer.read()
-    except Closed:
-        pass
+    peer.read_to_the_end()
     check("stop: those who are connected get a SHUTDOWN notice", "SHUTDOWN" in peer.notices, peer.notices)
     result = [machine.show(name) for name in ("Result", "ExecMainStatus", "ActiveState")]
     check("stop: exit 0, in order", done.ok and result == ["success", "0", "inactive"], result)

@@ -37,7 +37,22 @@ class Output:
         return f"exit {self.code}\n{self.text}"
 
 
-class Machine:
+class Bootable:
+    """Boots at the begin of a context, and stops at its end in every case."""
+
+    def __enter__(self):
+        try:
+            self.boot()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Machine(Bootable):
     """A booted system. Use it as a context: it is stopped and removed at the end."""
 
     def __init__(self, image, name="tcp-chat-test", own_group=False):
@@ -64,17 +79,6 @@ class Machine:
         if done.returncode != 0:
             self.root.rmdir()
         return done.returncode == 0
-
-    def __enter__(self):
-        try:
-            self.boot()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
     def boot(self):
         """Starts it, and waits until it is up."""

@@ -14,7 +14,7 @@ import subprocess
 from checks import check, part, wait_for
 from install import CONFIG, STATE, UNIT, install, set_key
 from site_of_three import Document, Site, all_of
-from wire import Closed, Peer
+from wire import Peer
 
 PATIENCE = 40
 
@@ -189,11 +189,7 @@ def _rolls(site, _told, _debs):
     check("a login tells all three nodes", sorted(servers) == [f"chat{n}.example.org:3000" for n in (1, 2, 3)], servers)
     restart = second.start(f"systemctl restart {UNIT}", "root")
     token = ana.session
-    try:
-        while True:
-            ana.read()
-    except Closed:
-        pass
+    ana.read_to_the_end()
     check("restart: a client is told", "SHUTDOWN" in ana.notices, ana.notices)
     ana.machine = third
     ana.back()

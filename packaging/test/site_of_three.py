@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 
-from machine import Machine
+from machine import Bootable, Machine
 
 NETWORK = "10.231.79"
 # Answers each question for an address with that of the host, from /etc/hosts: the name service of this network.
@@ -67,25 +67,18 @@ class Document:
         return pairs
 
 
-class Site:
+class Site(Bootable):
     """The three systems, and a network that only they have. Use it as a context."""
 
     def __init__(self, root, nats):
         self.root, self.nats = root, nats
         self.machines = []
 
-    def __enter__(self):
-        try:
-            self.machines = all_of(lambda n: Machine(self.root, f"chat{n}", own_group=True), (1, 2, 3))
-            all_of(lambda machine: machine.boot(), self.machines)
-            self.join()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+    def boot(self):
+        """Boots the systems, and joins their networks."""
+        self.machines = all_of(lambda n: Machine(self.root, f"chat{n}", own_group=True), (1, 2, 3))
+        all_of(lambda machine: machine.boot(), self.machines)
+        self.join()
 
     def stop(self):
         """Ends all of it."""

@@ -139,6 +139,14 @@ class Peer:
                     raise
                 self.back()
 
+    def read_to_the_end(self):
+        """Reads until the connection is over."""
+        try:
+            while True:
+                self.read()
+        except Closed:
+            pass
+
     def until(self, text):
         """Reads until a message with this text has come."""
         while text not in self.seen:

@@ -4,25 +4,11 @@
 
 mod peer;
 
-use peer::{Ca, Peer, Server, lost, next, next_message, within};
+use peer::{AtFirst, Ca, Server, lost, next, next_message, within};
 use serde_json::json;
 use std::time::Duration;
 use tcp_chat_client::protocol::ErrorKind;
-use tcp_chat_client::{Builder, Error, Event, Events, Saved, Session, To, Trust, pin_of};
-
-/// A client that is logged in at `at`, which names `servers`.
-async fn logged_in(at: &Server, builder: Builder, servers: &[String]) -> (Session, Events, Peer) {
-    let serving = async {
-        let mut peer = at.accept().await;
-        let login = peer.expect("LOGIN").await;
-        peer.login_naming(&login, 10, servers).await;
-        peer
-    };
-    let (connected, peer) = within(async { tokio::join!(builder.connect(), serving) }).await;
-    let (session, mut events) = connected.unwrap();
-    assert!(matches!(next(&mut events).await, Event::Connected(_)));
-    (session, events, peer)
-}
+use tcp_chat_client::{Error, Event, Saved, Session, To, Trust, pin_of};
 
 /// A port at which nothing listens.
 async fn nothing() -> String {
@@ -35,7 +21,7 @@ async fn a_lost_node_costs_no_wait_and_no_message() {
     let one = Server::start().await;
     let two = one.twin().await;
     let (a, b) = (one.address(), two.address());
-    let (session, mut events, mut peer) = logged_in(&one, one.client(), &[a.clone(), b.clone()]).await;
+    let (session, mut events, mut peer) = one.logged_in_naming(one.client(), &[a.clone(), b.clone()]).await;
     assert_eq!(session.servers(), [a.clone(), b.clone()]);
     let queued =
         [session.queue(To::Default, "one").await.unwrap(), session.queue(To::Default, "two").await.unwrap()];
@@ -67,221 +53,8 @@ async fn a_lost_node_costs_no_wait_and_no_message() {
 }
 
 #[tokio::test]
-async fn a_node_that_cannot_order_keeps_its_clients_and_their_order() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, _events, mut peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
-    let first = session.queue(To::Default, "one").await.unwrap();
-    let second = session.queue(To::Default, "two").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    for _ in 0..3 {
-        peer.refuse(&msg, "UNAVAILABLE", Some(20)).await;
-        assert_eq!(peer.expect("MSG").await, msg, "on the same connection, and nothing overtakes it");
-    }
-    peer.keep(&msg, 11, 10).await;
-    let msg = peer.expect("MSG").await;
-    peer.keep(&msg, 12, 11).await;
-    assert_eq!((within(first.kept()).await.unwrap().seq, within(second.kept()).await.unwrap().seq), (11, 12));
-
-    let joining = async {
-        let join = peer.expect("JOIN").await;
-        peer.refuse(&join, "UNAVAILABLE", Some(20)).await;
-        let join = peer.expect("JOIN").await;
-        peer.reply(&join, json!({"room": "ops", "head": 0, "members": [], "member_count": 0})).await;
-    };
-    let (joined, ()) = within(async { tokio::join!(session.join("ops"), joining) }).await;
-    assert_eq!(joined.unwrap().room, "ops");
-}
-
-#[tokio::test]
-async fn a_node_that_is_cut_off_is_left_once_another_one_has_taken_the_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, mut events, mut peer) =
-        logged_in(&one, one.client(), &[one.address(), two.address()]).await;
-    let queued = session.queue(To::Default, "one").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    peer.refuse(&msg, "UNAVAILABLE", Some(20)).await;
-    peer.expect("MSG").await;
-    peer.refuse(&msg, "UNAVAILABLE", Some(60_000)).await;
-    // The other node is asked while the connection stands, and what still comes over it is not lost.
-    let mut other = two.accept().await;
-    let login = other.expect("LOGIN").await;
-    assert_eq!((&login["data"]["session"], &login["data"]["after"]), (&json!("token"), &json!(10)));
-    peer.say(11, 10, "meanwhile").await;
-    assert_eq!(next_message(&mut events).await.0, 11);
-    other.login(&login, 11).await;
-    other.say(11, 10, "meanwhile").await;
-    other.say(12, 11, "there").await;
-    other.all_is_here().await;
-    assert_eq!(other.expect("MSG").await, msg, "under the same id, and without the wait of the first node");
-    other.keep(&msg, 13, 12).await;
-    assert_eq!(within(queued.kept()).await.unwrap().seq, 13);
-    assert!(matches!(next(&mut events).await, Event::Moved { server } if server == two.address()));
-    assert_eq!(next_message(&mut events).await.0, 12, "each once");
-    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
-    assert!(peer.request().await.is_none(), "the first connection is closed");
-}
-
-#[tokio::test]
-async fn while_no_node_can_order_the_connection_stays() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, _events, mut peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
-    let queued = session.queue(To::Default, "one").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    for _ in 0..2 {
-        peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
-        assert_eq!(peer.expect("MSG").await, msg);
-    }
-    let mut other = two.accept().await;
-    let login = other.expect("LOGIN").await;
-    other.refuse(&login, "UNAVAILABLE", Some(2_000)).await;
-    assert!(other.request().await.is_none(), "no second login there");
-    peer.keep(&msg, 11, 10).await;
-    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
-}
-
-#[tokio::test]
-async fn a_node_that_says_it_is_cut_off_is_left_at_once() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, mut events, mut peer) = logged_in(&one, one.client(), &[one.address()]).await;
-    let servers = [one.address(), two.address()];
-    let told = json!({"kind": "UNAVAILABLE", "msg": "cut off", "retry_after_ms": 2000, "servers": servers});
-    peer.notice(told).await;
-    // It is idle: no request was refused.
-    let mut other = two.resumed(10).await;
-    other.all_is_here().await;
-    assert!(matches!(next(&mut events).await, Event::Notice(_)));
-    assert!(matches!(next(&mut events).await, Event::Moved { server } if server == two.address()));
-    assert!(matches!(next(&mut events).await, Event::Resumed { .. }));
-    assert!(peer.request().await.is_none(), "the first connection is closed");
-    assert_eq!(session.servers()[0], two.address());
-}
-
-#[tokio::test]
-async fn while_all_nodes_are_cut_off_the_client_stays_where_it_is() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let servers = [one.address(), two.address()];
-    let (session, mut events, mut peer) = logged_in(&one, one.client(), &servers).await;
-    let told = json!({"kind": "UNAVAILABLE", "msg": "", "retry_after_ms": 2000, "servers": servers});
-    peer.notice(told).await;
-    assert!(matches!(next(&mut events).await, Event::Notice(_)));
-    let mut other = two.accept().await;
-    let login = other.expect("LOGIN").await;
-    other.refuse(&login, "UNAVAILABLE", Some(2_000)).await;
-    assert!(other.request().await.is_none(), "no second login there");
-    // The connection serves, and after the end of it no other node is asked.
-    peer.notice(json!({"kind": "AVAILABLE", "msg": ""})).await;
-    assert!(matches!(next(&mut events).await, Event::Notice(_)));
-    let queued = session.queue(To::Default, "one").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    peer.keep(&msg, 11, 10).await;
-    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
-}
-
-#[tokio::test]
-async fn a_login_of_a_search_that_is_ordered_late_does_not_end_the_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let servers = [one.address(), two.address()];
-    let (_session, mut events, mut peer) = logged_in(&one, one.client(), &servers).await;
-    peer.notice(json!({"kind": "UNAVAILABLE", "msg": "", "servers": servers})).await;
-    assert!(matches!(next(&mut events).await, Event::Notice(_)));
-    let mut other = two.accept().await;
-    other.expect("LOGIN").await;
-    other.cut();
-    // The nodes order again, and that LOGIN is the first.
-    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
-    peer.cut();
-    lost(&mut events).await;
-    resumed_at(&one, &two, &mut events).await;
-}
-
-#[tokio::test]
-async fn the_search_for_another_node_begins_no_new_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, _events, mut peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
-    let queued = session.queue(To::Default, "one").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    for _ in 0..2 {
-        peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
-        peer.expect("MSG").await;
-    }
-    let mut other = two.accept().await;
-    let login = other.expect("LOGIN").await;
-    other.refuse(&login, "SESSION_EXPIRED", None).await;
-    assert!(other.request().await.is_none());
-    peer.keep(&msg, 11, 10).await;
-    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
-}
-
-#[tokio::test]
-async fn the_takeover_by_the_own_search_ends_no_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, mut events, mut peer) =
-        logged_in(&one, one.client(), &[one.address(), two.address()]).await;
-    let queued = session.queue(To::Default, "one").await.unwrap();
-    let msg = peer.expect("MSG").await;
-    peer.refuse(&msg, "UNAVAILABLE", Some(1)).await;
-    peer.expect("MSG").await;
-    peer.refuse(&msg, "UNAVAILABLE", Some(60_000)).await;
-    let mut other = two.accept().await;
-    other.expect("LOGIN").await;
-    // The resume is ordered, and the first node hears of it before the answer comes.
-    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
-    let mut other = two.resumed(10).await;
-    other.all_is_here().await;
-    let again = other.expect("MSG").await;
-    other.keep(&again, 11, 10).await;
-    assert_eq!(within(queued.kept()).await.unwrap().seq, 11);
-    assert!(matches!(next(&mut events).await, Event::Moved { .. }));
-}
-
-#[tokio::test]
-async fn a_login_that_was_given_up_and_is_ordered_late_does_not_end_the_session() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (_session, mut events, peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
-    peer.cut();
-    assert_eq!(lost(&mut events).await.0, Duration::ZERO);
-    // The second node gets the LOGIN, and its connection is lost before it answers.
-    let mut given_up = two.accept().await;
-    given_up.expect("LOGIN").await;
-    given_up.cut();
-    lost(&mut events).await;
-    // The waits are random, so either node may come next.
-    let mut peer = resumed_at(&one, &two, &mut events).await;
-    // That LOGIN is ordered now.
-    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
-    peer.cut();
-    lost(&mut events).await;
-    let mut peer = resumed_at(&one, &two, &mut events).await;
-    // From now on another client has it.
-    peer.notice(json!({"kind": "TAKEN_OVER", "msg": ""})).await;
-    assert!(matches!(next(&mut events).await, Event::Ended(_)));
-}
-
-/// The session goes on at one of the two.
-async fn resumed_at(one: &Server, two: &Server, events: &mut Events) -> Peer {
-    let mut peer = tokio::select! {
-        peer = one.resumed(10) => peer,
-        peer = two.resumed(10) => peer,
-    };
-    peer.all_is_here().await;
-    while !matches!(next(events).await, Event::Resumed { .. }) {}
-    peer
-}
-
-#[tokio::test]
 async fn a_login_that_cannot_be_ordered_goes_to_the_next_node_and_then_waits() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (_session, mut events, peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one, two, session: _session, mut events, peer } = AtFirst::new().await;
     peer.cut();
     assert_eq!(lost(&mut events).await.0, Duration::ZERO);
     let mut peer = two.accept().await;
@@ -353,7 +126,7 @@ async fn a_node_that_is_not_of_the_ca_hears_nothing() {
     let by_ca = one.client();
     let by_pin = one.client_trusting(Trust::Pin(one.ca.pin()));
     for builder in [by_ca, by_pin] {
-        let (session, mut events, peer) = logged_in(&one, builder, &named).await;
+        let (session, mut events, peer) = one.logged_in_naming(builder, &named).await;
         peer.cut();
         let (wait, ..) = lost(&mut events).await;
         assert_eq!(wait, Duration::ZERO);
@@ -405,7 +178,7 @@ async fn the_pin_of_one_nodes_own_certificate_fits_that_node_alone() {
 async fn a_shutdown_names_the_others_and_says_when() {
     let one = Server::start().await;
     let two = one.twin().await;
-    let (_session, mut events, mut peer) = logged_in(&one, one.client(), &[one.address()]).await;
+    let (_session, mut events, mut peer) = one.logged_in_naming(one.client(), &[one.address()]).await;
     let servers = [one.address(), two.address()];
     peer.notice(json!({"kind": "SHUTDOWN", "msg": "", "retry_after_ms": 123, "servers": servers})).await;
     assert!(matches!(within(events.next()).await, Some(Event::Notice(_))));
@@ -417,9 +190,7 @@ async fn a_shutdown_names_the_others_and_says_when() {
 
 #[tokio::test]
 async fn a_later_process_knows_the_servers_of_the_earlier_one() {
-    let one = Server::start().await;
-    let two = one.twin().await;
-    let (session, events, peer) = logged_in(&one, one.client(), &[one.address(), two.address()]).await;
+    let AtFirst { one, two, session, events, peer } = AtFirst::new().await;
     let saved: Saved = serde_json::from_str(&serde_json::to_string(&session.saved()).unwrap()).unwrap();
     let builder = one.client().resume(saved);
     drop((session, events, peer, one));

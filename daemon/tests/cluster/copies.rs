@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The settings of a store in this folder.
-fn history(folder: &Path) -> History {
+pub(crate) fn history(folder: &Path) -> History {
     let (path, durability, max_bytes) =
         (Some(folder.join("chat.db")), Durability::Crash, MaxBytes::Unlimited);
     History { path, durability, retain: None, retain_messages: None, max_bytes }
@@ -29,7 +29,7 @@ pub(crate) fn store(folder: &Path, name: &str, place: &[u8]) -> (Store, Readers)
 }
 
 /// The node chat1, whose key is in this folder.
-fn joining(servers: &Servers, folder: &Path) -> cluster::Node {
+pub(crate) fn joining(servers: &Servers, folder: &Path) -> cluster::Node {
     let key_file = folder.join("cluster.key");
     std::fs::write(&key_file, KEY).unwrap();
     std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -1,27 +1,12 @@
 //! How a node takes the copy of another node's store: what a killed process has left, and who can read the files.
 
-use crate::nodes::{Node, PATIENCE, Seen, founds, key, until};
-use crate::servers::{KEPT, Servers, skip};
+use crate::copies::{gives, history, joining};
+use crate::nodes::{LIMIT, Node, Seen, founds, until};
+use crate::servers::{Servers, skip};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
-use tcp_chatd::cluster::{self, Copies, Joined};
-use tcp_chatd::settings::{Durability, History, MaxBytes};
+use tcp_chatd::cluster::Joined;
 use tcp_chatd::store::Store;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-fn history(path: &Path) -> History {
-    History {
-        path: Some(path.to_owned()),
-        durability: Durability::Crash,
-        retain: None,
-        retain_messages: None,
-        max_bytes: MaxBytes::Unlimited,
-    }
-}
 
 /// The journal of a transaction that is cut off, in a copy of a store. It puts the present pages back.
 fn hot_journal(copy: &Path) -> Vec<u8> {
@@ -47,36 +32,20 @@ async fn a_node_that_was_killed_while_it_joined_gets_a_whole_store_that_only_its
     let running = Node::start("chat0", servers.nats(0), founds(), 1, Seen::default());
     until("it serves", LIMIT, || running.serves.now()).await;
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, readers, _) =
-        Store::open_as(&history(&dir.path().join("chat.db")), Some("chat0")).unwrap();
+    let (mut store, readers, _) = Store::open_as(&history(dir.path()), Some("chat0")).unwrap();
     store.enter_cluster("chat0", b"before").unwrap();
     let earlier = dir.path().join("earlier.db");
     readers.backup(&earlier).await.unwrap();
     let place = vec![7; 100_000];
     store.enter_cluster("chat0", &place).unwrap();
-    let stop = CancellationToken::new();
-    let (nats, folder) = (servers.nats(0), dir.path().to_owned());
-    let (serves, server) = (running.serves.clone(), running.server.clone());
-    let copies = Copies { nats, key: key(), readers, folder, serves, server };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(copies.serve(stop.clone()));
+    let _copies = gives(servers.nats(0), &running, dir.path(), &readers);
 
-    let joining = tempfile::tempdir().unwrap();
-    let key_file = joining.path().join("cluster.key");
-    std::fs::write(&key_file, [8; 32]).unwrap();
-    std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let node = cluster::Node {
-        nats: servers.nats(1),
-        name: "chat1".into(),
-        address: "chat1:3000".into(),
-        patience: PATIENCE,
-        kept: KEPT,
-        key_file,
-    };
-    let data = joining.path().join("data");
+    let folder = tempfile::tempdir().unwrap();
+    let node = joining(&servers, folder.path());
+    let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("joining.db-journal"), hot_journal(&earlier)).unwrap();
-    let of_joined = history(&data.join("chat.db"));
+    let of_joined = history(&data);
     let joined = node.join(&of_joined, LIMIT, |_, _| {}).await.unwrap();
     assert_eq!(joined, Joined::Now { aside: None });
     let (store, readers, _) = Store::open_as(&of_joined, Some("chat1")).unwrap();
@@ -90,10 +59,9 @@ async fn a_node_that_was_killed_while_it_joined_gets_a_whole_store_that_only_its
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
     }
 
-    let of_new = history(&joining.path().join("new/chat.db"));
+    let of_new = history(&folder.path().join("new"));
     // A copy is begun once in ten seconds.
     node.join(&of_new, LIMIT, |_, _| {}).await.unwrap();
-    let mode = joining.path().join("new").metadata().unwrap().permissions().mode();
+    let mode = folder.path().join("new").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "the folder");
-    stop.cancel();
 }

@@ -1,8 +1,8 @@
 //! How a node proves to NATS who it is: credentials of an operator's account, client certificates, passwords. What it says when
 //! a login is wrong, and that it takes new files without a restart.
 
-use crate::nodes::{Node, Seen, check, founds, until};
-use crate::refused::{Authority, rights_of};
+use crate::nodes::{check, until};
+use crate::refused::{Authority, rights_of, works};
 use crate::servers::{Servers, skip};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -146,22 +146,6 @@ fn says(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }
-}
-
-/// Starts the first node of a log with this login, and waits until its turns come back.
-async fn works(servers: &Servers, login: NatsLogin) -> Node {
-    let node = Node::start("chat0", Nats { login, ..servers.nats(0) }, founds(), 1, Seen::default());
-    until("it is up", LIMIT, || node.seen.lock().unwrap().is_up).await;
-    node.load(Some(crate::STEADY));
-    until("turns come back", LIMIT, || node.count() > 20).await;
-    let denied = servers
-        .logs()
-        .lines()
-        .filter(|line| line.contains("Violation"))
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
-    assert!(denied.is_empty(), "{denied:?}");
-    node
 }
 
 /// The file of the folder of these servers.

@@ -212,6 +212,13 @@ impl Servers {
         leader.parse().unwrap()
     }
 
+    /// Fails if a server has denied a client a subject.
+    pub(crate) fn denied_nothing(&self) {
+        let logs = self.logs();
+        let denied = logs.lines().filter(|line| line.contains("Violation")).collect::<Vec<_>>();
+        assert!(denied.is_empty(), "{denied:?}");
+    }
+
     pub(crate) fn logs(&self) -> String {
         let logs = self.servers.iter().map(|server| std::fs::read_to_string(&server.log).unwrap_or_default());
         logs.collect::<Vec<_>>().join("\n")

@@ -7,7 +7,7 @@ import type { Talk } from "../../src/model/talk.ts";
 import { update } from "../../src/model/update.ts";
 import type { Effect, Input } from "../../src/model/words.ts";
 import type { SessionAnswer, SessionEvent } from "../../src/session/words.ts";
-import { conversationOf, type LoginReply, type Member, type MsgEvent, type Replies } from "../../src/wire/types.ts";
+import { conversationOf, type LoginReply, type Member, type MsgEvent, type Replies, type Role } from "../../src/wire/types.ts";
 
 const WALL = 1_795_000_000_000;
 
@@ -128,4 +128,9 @@ export function message(place: string, user: string, seq: number, msg: string): 
 /** Messages of a page of the history. */
 export function page(place: string, from: number, to: number): MsgEvent[] {
   return Array.from({ length: to - from + 1 }, (_, n) => message(place, "bo", from + n, `message ${from + n}`));
+}
+
+/** The role of ana, who is the user, and of bo in the lobby. */
+export function roles(w: World, ana: Role, bo: Role): void {
+  w.talk.setMembers([{ user: "ana", color: "", state: "here", role: ana }, { user: "bo", color: "", state: "here", role: bo }], 2);
 }

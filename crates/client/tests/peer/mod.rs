@@ -3,70 +3,23 @@
 
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+mod certificates;
+
+pub(crate) use certificates::{Ca, Leaf};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tcp_chat_client::{Builder, Event, Events, Pin, Session, Trust, pin_of};
+use tcp_chat_client::{Builder, Event, Events, Session, Trust};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
 /// The timeout of a hanging test; no test needs longer.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
-
-pub(crate) struct Ca {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Ca {
-    pub(crate) fn new() -> Self {
-        Self::named("the test's CA")
-    }
-
-    pub(crate) fn named(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        Self { issuer }
-    }
-
-    pub(crate) fn der(&self) -> CertificateDer<'static> {
-        self.issuer.der().clone()
-    }
-
-    pub(crate) fn pin(&self) -> Pin {
-        pin_of(&self.der())
-    }
-
-    /// A certificate, as PEM.
-    pub(crate) fn signs(&self, params: &CertificateParams, key: &KeyPair) -> String {
-        params.signed_by(key, &self.issuer).unwrap().pem()
-    }
-
-    /// A leaf for some names, valid between two years.
-    pub(crate) fn leaf(&self, names: &[&str], years: (i32, i32)) -> Leaf {
-        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
-        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        Leaf { chain: vec![leaf.der().clone(), self.der()], key: key.serialize_der() }
-    }
-}
-
-/// A certificate chain and the key of its first certificate.
-#[derive(Clone)]
-pub(crate) struct Leaf {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: Vec<u8>,
-}
 
 pub(crate) struct Server {
     pub(crate) ca: Ca,
@@ -179,6 +132,24 @@ impl Server {
         (session, events, peer)
     }
 
+    /// A client that is logged in at this server, which names `servers`, and the server's side. The newest message is 10.
+    pub(crate) async fn logged_in_naming(
+        &self,
+        builder: Builder,
+        servers: &[String],
+    ) -> (Session, Events, Peer) {
+        let serving = async {
+            let mut peer = self.accept().await;
+            let login = peer.expect("LOGIN").await;
+            peer.login_naming(&login, 10, servers).await;
+            peer
+        };
+        let (connected, peer) = within(async { tokio::join!(builder.connect(), serving) }).await;
+        let (session, mut events) = connected.unwrap();
+        assert!(matches!(next(&mut events).await, Event::Connected(_)));
+        (session, events, peer)
+    }
+
     /// The next connection resumes after `after`.
     pub(crate) async fn resumed(&self, after: u64) -> Peer {
         let mut peer = self.accept().await;
@@ -187,6 +158,26 @@ impl Server {
         assert_eq!(login["data"]["after"], after, "{login}");
         peer.login(&login, after + 100).await;
         peer
+    }
+}
+
+/// A client that is logged in at the first of two nodes and knows both.
+pub(crate) struct AtFirst {
+    pub(crate) one: Server,
+    pub(crate) two: Server,
+    pub(crate) session: Session,
+    pub(crate) events: Events,
+    /// The first node's side of the connection.
+    pub(crate) peer: Peer,
+}
+
+impl AtFirst {
+    pub(crate) async fn new() -> Self {
+        let one = Server::start().await;
+        let two = one.twin().await;
+        let servers = [one.address(), two.address()];
+        let (session, events, peer) = one.logged_in_naming(one.client(), &servers).await;
+        Self { one, two, session, events, peer }
     }
 }
 
@@ -231,11 +222,7 @@ impl Peer {
 
     /// As [`Peer::login`], with the name of the log, and the seq up to which it equals another one.
     pub(crate) async fn login_to(&mut self, request: &Value, head: u64, log: Option<(&str, u64)>) {
-        let mut data = json!({
-            "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
-            "server": {"name": "scripted", "version": "0", "protocol": 1},
-            "limits": {"line_bytes": 65536, "msg_bytes": 8192},
-        });
+        let mut data = login_data(head);
         if let Some((log, from)) = log {
             (data["log"], data["log_from"]) = (log.into(), from.into());
         }
@@ -244,11 +231,8 @@ impl Peer {
 
     /// As [`Peer::login`], with the addresses of servers.
     pub(crate) async fn login_naming(&mut self, request: &Value, head: u64, servers: &[String]) {
-        let data = json!({
-            "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
-            "servers": servers, "server": {"name": "scripted", "version": "0", "protocol": 1},
-            "limits": {"line_bytes": 65536, "msg_bytes": 8192},
-        });
+        let mut data = login_data(head);
+        data["servers"] = servers.into();
         self.reply(request, data).await;
     }
 
@@ -293,6 +277,15 @@ impl Peer {
 
     /// Closes the connection without a notice.
     pub(crate) fn cut(self) {}
+}
+
+/// What every reply to a LOGIN contains.
+fn login_data(head: u64) -> Value {
+    json!({
+        "name": "ana", "color": "", "session": "token", "ttl_s": 120, "rooms": ["lobby"], "head": head,
+        "server": {"name": "scripted", "version": "0", "protocol": 1},
+        "limits": {"line_bytes": 65536, "msg_bytes": 8192},
+    })
 }
 
 pub(crate) fn message(seq: u64, prev: u64, user: &str, text: &str) -> Value {

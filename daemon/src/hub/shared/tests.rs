@@ -52,6 +52,21 @@ fn two() -> Nodes {
     all
 }
 
+/// A node, and nine clients of one network that log in, each in a turn of its own. The network can have five sessions.
+fn nine_logins() -> Nodes {
+    // Half of ten sessions for one network.
+    let mut all = Nodes::new(1, |rules| rules.sessions = 10);
+    let node = &mut all.nodes[0];
+    for connection in 0..9 {
+        node.opens_from(connection, "192.0.2.7".parse().unwrap());
+        node.logs_in(connection, connection);
+        // A turn for each.
+        node.works();
+    }
+    assert_eq!(node.slow().proposed, 5, "the others wait");
+    all
+}
+
 #[test]
 fn a_message_is_delivered_when_its_turn_has_come_back_and_to_all_nodes() {
     let mut all = two();
@@ -237,16 +252,7 @@ fn a_resend_is_kept_once_wherever_the_first_one_is() {
 
 #[test]
 fn the_sessions_of_a_network_are_reserved_until_their_turns_have_come_back() {
-    // Half of ten sessions for one network.
-    let mut all = Nodes::new(1, |rules| rules.sessions = 10);
-    let node = &mut all.nodes[0];
-    for connection in 0..9 {
-        node.opens_from(connection, "192.0.2.7".parse().unwrap());
-        node.logs_in(connection, connection);
-        // A turn for each.
-        node.works();
-    }
-    assert_eq!(node.slow().proposed, 5, "the others wait");
+    let mut all = nine_logins();
     all.settles();
     assert_eq!(all.nodes[0].state().counts().sessions, 5);
     let full = |got: &[Got]| got.iter().any(|got| matches!(got, Got::Refused(_, ErrorKind::ServerFull)));

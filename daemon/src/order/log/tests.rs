@@ -3,14 +3,17 @@
 mod asked;
 mod forged;
 mod generations;
+mod nodes;
 mod raise;
+mod stream;
 mod world;
 
 use super::*;
 use crate::order::Cause;
+use nodes::{Disk, Node};
 use std::time::Duration;
 use tcp_chat_turn_log::{Claim, Header, Kind, Life};
-use world::{Disk, Node, PATIENCE, World};
+use world::{PATIENCE, World};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -1,18 +1,27 @@
 //! Tests of what happens to the order: it is busy, nothing can be ordered, the node is fenced, turns are lost, the process must
 //! end, and the store of this node alone fails.
 
-use super::nodes::{Got, Nodes};
-use super::{ask, ids, say, two};
+use super::nodes::{Got, Node, Nodes};
+use super::{ask, ids, nine_logins, say, two};
 use crate::hub::Control;
 use crate::hub::Entry;
 use crate::order::Cause;
 use crate::order::{Next, OrderEvent, Readiness, Stopped};
 use serde_json::json;
 use std::time::Duration;
+use tcp_chat_protocol::reply::ActReply;
 use tcp_chat_protocol::request::{Action, Against};
 use tcp_chat_protocol::{ErrorKind, Name};
 use tcp_chat_state::{Behaviour, Intent, NodeId};
 use tokio::sync::oneshot;
+
+/// An operator mutes a user at this node. The receiver gets the answer.
+fn mutes(node: &mut Node) -> oneshot::Receiver<Result<ActReply, String>> {
+    let (mute, muted) = oneshot::channel();
+    let action = Action::Mute(Against::new("user1x".parse::<Name>().unwrap()));
+    node.add(Entry::Control(Control::Action(0, Box::new(action), mute)));
+    muted
+}
 
 fn happens(all: &mut Nodes, event: OrderEvent) {
     all.nodes[0].slow().comes(Next::Event(event));
@@ -65,9 +74,7 @@ fn requests_are_refused_while_nothing_can_be_ordered_and_queries_go_on() {
     assert_eq!(got[1..], (0..most).map(|id| refused(Some(id))).collect::<Vec<_>>());
     assert_eq!(node.takes(8), [refused(None)]);
     node.asks(0, &[ask("PING", 1, "{}"), ask("JOIN", 2, r#"{"room":"ops"}"#), ask("WHO", 3, "{}")]);
-    let (mute, mut muted) = oneshot::channel();
-    let action = Action::Mute(Against::new("user1x".parse::<Name>().unwrap()));
-    node.add(Entry::Control(Control::Action(0, Box::new(action), mute)));
+    let mut muted = mutes(node);
     node.works();
     assert_eq!(node.takes(0), [Got::Reply(Some(1)), refused(Some(2)), Got::Reply(Some(3))]);
     assert!(muted.try_recv().unwrap().is_err());
@@ -127,9 +134,7 @@ fn a_stuck_order_closes_the_connections_with_requests_under_way_and_only_those()
     node.takes(0);
     node.takes(9);
     node.asks(0, &[say(1, "who knows"), ask("PING", 2, "{}")]);
-    let (mute, mut muted) = oneshot::channel();
-    let action = Action::Mute(Against::new("user1x".parse::<Name>().unwrap()));
-    node.add(Entry::Control(Control::Action(0, Box::new(action), mute)));
+    let mut muted = mutes(node);
     node.works();
     happens(&mut all, OrderEvent::Stuck);
     let node = &mut all.nodes[0];
@@ -157,9 +162,7 @@ fn requests_in_withdrawn_turns_are_refused_in_order_and_their_connections_stay()
         &[say(1, "withdrawn"), ask("PING", 2, "{}"), say(3, "too"), ask("JOIN", 4, r#"{"room":"ops"}"#)],
     );
     node.works();
-    let (mute, mut muted) = oneshot::channel();
-    let action = Action::Mute(Against::new("user1x".parse::<Name>().unwrap()));
-    node.add(Entry::Control(Control::Action(0, Box::new(action), mute)));
+    let mut muted = mutes(node);
     node.asks(0, &[say(5, "later")]);
     node.works();
     assert_eq!((node.takes(0), node.takes(9)), (vec![], vec![]));
@@ -261,15 +264,8 @@ fn clients_are_told_once_that_nothing_can_be_ordered_and_that_it_is_over() {
 
 #[test]
 fn a_login_that_waits_for_others_goes_on_when_their_turns_are_withdrawn() {
-    // Half of ten sessions for one network.
-    let mut all = Nodes::new(1, |rules| rules.sessions = 10);
+    let mut all = nine_logins();
     let node = &mut all.nodes[0];
-    for connection in 0..9 {
-        node.opens_from(connection, "192.0.2.7".parse().unwrap());
-        node.logs_in(connection, connection);
-        node.works();
-    }
-    assert_eq!(node.slow().proposed, 5);
     let gone = node.slow().lose();
     happens(&mut all, OrderEvent::Withdrawn(gone));
     all.settles();
