@@ -37,6 +37,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use system::{Signals, raise_open_files};
+use tcp_chat_state::Rules;
 use tokio::net::UnixListener;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -164,9 +165,16 @@ impl Daemon {
         let metrics = Arc::new(Metrics::new().map_err(Fatal::Metrics)?);
         let node = order.node();
         let warned = rules.clone();
-        let (hub, banned_addresses) =
-            hub::spawn(order, rules, store, found, entries, directory.clone(), metrics.clone())
-                .map_err(Fatal::Runtime)?;
+        let (hub, banned_addresses) = hub::spawn(
+            order,
+            [rules, Rules::from(settings)],
+            store,
+            found,
+            entries,
+            directory.clone(),
+            metrics.clone(),
+        )
+        .map_err(Fatal::Runtime)?;
         let gate = Gate::new(
             settings,
             tls.clone(),

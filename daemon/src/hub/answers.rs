@@ -119,7 +119,10 @@ impl Hub {
             }
             Control::Rules(rules, to) => match self.check_rules(&rules) {
                 Err(why) => self.reply(After::Turn, to, move |_, _| Err(why)),
-                Ok(()) => self.operate(Intent::Policy(rules), OperatorReply::Rules(to)),
+                Ok(()) => {
+                    self.set_own_policy((*rules).clone());
+                    self.operate(Intent::Policy(rules), OperatorReply::Rules(to));
+                }
             },
         }
     }

@@ -124,14 +124,14 @@ struct Hub {
 /// The addresses whose connections are refused. The hub writes it; the listeners read it. Cheap to clone.
 pub type BannedAddresses = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
-/// Starts the hub on its own thread. The receiver gets how the hub ended; it is dropped without a value if the hub
-/// panicked.
+/// Starts the hub on its own thread, with the policy that counts and that of the configuration. The receiver gets how the hub
+/// ended; it is dropped without a value if the hub panicked.
 ///
 /// # Errors
 /// The thread or its runtime could not be created.
 pub fn spawn(
     order: Orders,
-    rules: Rules,
+    [rules, own]: [Rules; 2],
     store: Store,
     found: Snapshot,
     entries: mpsc::Receiver<Entry>,
@@ -141,7 +141,8 @@ pub fn spawn(
     let (sender, receiver) = oneshot::channel();
     // Before the first connection is accepted.
     let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.permissions.banned_ranges()));
-    let hub = Hub::new(order, rules, store, found, directory, banned_addresses.clone(), metrics);
+    let mut hub = Hub::new(order, rules, store, found, directory, banned_addresses.clone(), metrics);
+    hub.set_own_policy(own);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));

@@ -3,6 +3,7 @@
 //! after the next word from the log.
 
 mod ends;
+mod policy;
 
 use super::gather::Taken;
 use super::pace::Pace;
@@ -13,7 +14,7 @@ use crate::edge::{Effect, Now, Outcome};
 use crate::order::{MemberNow, Next, NotTaken, Order, OrderEvent, Ordered, Place, Readiness, Stopped};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tcp_chat_state::{Behaviour, Writes};
+use tcp_chat_state::{Behaviour, Rules, Writes};
 use tracing::{error, info, warn};
 
 /// Turns that are committed together at most, so that one commit stays short,
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     was_busy: bool,
     /// The place of the last turns, which wrote nothing: how many they are, and since when.
     unkept: Option<(Place, u32, Instant)>,
+    /// The policy of this node's configuration.
+    own_policy: Option<Box<Rules>>,
     /// The process ends: the end of its epoch is proposed.
     is_leaving: bool,
     /// The epoch of this node is closed.

@@ -78,6 +78,7 @@ impl Hub {
         });
         if writes.policy.is_some() {
             self.directory.publish_access(&self.state.rules().access);
+            self.compare_policy();
         }
         let Laps { began, heavy, .. } = laps;
         if taken.weight > 0 {

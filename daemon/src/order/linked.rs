@@ -243,6 +243,10 @@ impl Order for Linked {
         Some(self.order.report(now))
     }
 
+    fn differs(&mut self, keys: Vec<&'static str>) {
+        self.order.differs(keys);
+    }
+
     fn leave(&mut self, now: Duration) -> bool {
         let is_proposed = self.order.leave(now);
         self.tell();

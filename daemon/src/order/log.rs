@@ -15,12 +15,14 @@
 //! | `beat.rs` | what each node tells the others all the time |
 //! | `raise.rs` | brings all nodes to the behaviour of a newer version |
 //! | `elsewhere.rs` | leaves a server over which nothing is ordered |
+//! | `differing.rs` | names the nodes whose configuration is not the policy of the log |
 //! | `pulse.rs` | the clock that stands still while the log does |
 //! | `stopped.rs` | the sentences for the operator |
 
 mod beat;
 mod begin;
 mod compare;
+mod differing;
 mod elsewhere;
 mod heard;
 mod life;
@@ -120,6 +122,8 @@ pub struct LogOrder {
     elsewhere: elsewhere::Elsewhere,
     pulse: Pulse,
     is_stopped: bool,
+    /// The keys of this node's configuration that are not the policy of the log.
+    differs_in: Vec<&'static str>,
 }
 
 impl LogOrder {
@@ -184,6 +188,7 @@ impl LogOrder {
             elsewhere: elsewhere::Elsewhere::default(),
             pulse: Pulse::default(),
             is_stopped: false,
+            differs_in: Vec::new(),
         })
     }
 
@@ -223,6 +228,8 @@ impl LogOrder {
             behaviour: members.behaviour(),
             behaviour_known: self.identity.behaviours.newest,
             raise_waits_for: self.raise_waits_for(),
+            policy_differs: self.policy_differs(),
+            policy_differs_in: self.differs_in.clone(),
             digest: digits(&self.reader.claim().digest),
             clock_behind_s: Some(self.clock_behind / 1000).filter(|behind| *behind > 0),
         }

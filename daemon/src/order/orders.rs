@@ -85,6 +85,10 @@ impl Order for Orders {
         each!(self, order => order.report(now))
     }
 
+    fn differs(&mut self, keys: Vec<&'static str>) {
+        each!(self, order => order.differs(keys));
+    }
+
     fn leave(&mut self, now: Duration) -> bool {
         each!(self, order => order.leave(now))
     }

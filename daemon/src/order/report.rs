@@ -33,6 +33,12 @@ pub struct OrderReport {
     /// The nodes whose versions are too old for the rules that others could follow already.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub raise_waits_for: Vec<Box<str>>,
+    /// The living nodes whose configuration has another policy than the log, which counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policy_differs: Vec<Box<str>>,
+    /// The keys in which that of this node differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policy_differs_in: Vec<&'static str>,
     /// The digest of what was applied, of the log and of the state: nodes with the same `applied` have the same.
     pub digest: String,
     /// By how many seconds the clock of this host is behind that of the log, as its last turn showed. `None`: less than one, or
@@ -96,6 +102,8 @@ mod tests {
             behaviour: 1,
             behaviour_known: 1,
             raise_waits_for: Vec::new(),
+            policy_differs: Vec::new(),
+            policy_differs_in: Vec::new(),
             digest: String::new(),
             clock_behind_s: None,
         };

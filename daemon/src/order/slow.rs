@@ -25,6 +25,8 @@ pub struct Slow {
     pub leaves: u32,
     /// and how often that is refused first.
     pub refuses_to_leave: u32,
+    /// The keys in which the configuration differs, as it was told last.
+    pub differs_in: Vec<&'static str>,
     /// The turns that it has proposed.
     pub proposed: u64,
     /// Those of them that have no place in the log yet.
@@ -48,6 +50,7 @@ impl Slow {
             rests: Vec::new(),
             leaves: 0,
             refuses_to_leave: 0,
+            differs_in: Vec::new(),
             proposed: 0,
             sent: VecDeque::new(),
             coming: VecDeque::new(),
@@ -135,6 +138,10 @@ impl Order for Slow {
 
     fn report(&self, _: Duration) -> Option<OrderReport> {
         None
+    }
+
+    fn differs(&mut self, keys: Vec<&'static str>) {
+        self.differs_in = keys;
     }
 
     fn leave(&mut self, _: Duration) -> bool {

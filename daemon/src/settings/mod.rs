@@ -37,6 +37,7 @@ pub use level::{LevelError, parse_level, unknown_targets};
 pub use limits::Limits;
 pub use load::{Inputs, Loaded, SYSTEM_FILE, load};
 pub use problem::{Origin, Problem, Problems};
+pub use rules::differing_keys;
 pub use secrets::Secret;
 #[cfg(feature = "cluster")]
 pub(crate) use secrets::nats_password;

@@ -40,6 +40,44 @@ impl From<&Settings> for Rules {
     }
 }
 
+/// The keys in which two policies differ, in the order of `config.toml`.
+#[must_use]
+pub fn differing_keys(one: &Rules, other: &Rules) -> Vec<&'static str> {
+    let differs = |key, differs: bool| differs.then_some(key);
+    let (a, b) = (one, other);
+    let mode = std::mem::discriminant(&a.access) != std::mem::discriminant(&b.access);
+    let keys = [
+        differs("tls.client_auth", a.certificate_required != b.certificate_required),
+        differs("auth.mode", mode),
+        differs("auth.password_file", !mode && a.access != b.access),
+        differs("rooms.default", a.default_rooms != b.default_rooms),
+        differs("rooms.create", a.create != b.create),
+        differs("rooms.topic_by_members", a.topic_by_members != b.topic_by_members),
+        differs("rooms.presence_limit", a.presence_limit != b.presence_limit),
+        differs("sessions.ttl", a.ttl_ms != b.ttl_ms),
+        differs("limits.messages_per_second", a.rate.per_second != b.rate.per_second),
+        differs("limits.burst", a.rate.burst != b.rate.burst),
+        differs("limits.bytes_per_second", a.flow.per_second != b.flow.per_second),
+        differs("limits.burst_bytes", a.flow.burst != b.flow.burst),
+        differs("limits.network_bytes_per_second", a.network_flow.per_second != b.network_flow.per_second),
+        differs("limits.network_burst_bytes", a.network_flow.burst != b.network_flow.burst),
+        differs("limits.stored_bytes_per_network", a.network_stored != b.network_stored),
+        differs("limits.strangers_per_minute", a.strangers_per_minute != b.strangers_per_minute),
+        differs("limits.errors", a.errors != b.errors),
+        differs("limits.sessions", a.sessions != b.sessions),
+        differs("limits.sessions_per_user", a.sessions_per_user != b.sessions_per_user),
+        differs("limits.redact", a.redact_ms != b.redact_ms),
+        differs("limits.rooms", a.rooms != b.rooms),
+        differs("limits.rooms_per_session", a.rooms_per_session != b.rooms_per_session),
+        differs("limits.rooms_per_network", a.rooms_per_network != b.rooms_per_network),
+        differs("limits.line_bytes", a.line_bytes != b.line_bytes),
+        differs("limits.msg_bytes", a.msg_bytes != b.msg_bytes),
+        differs("http.name", a.endpoint != b.endpoint),
+        differs("http.rooms", a.posted_rooms != b.posted_rooms),
+    ];
+    keys.into_iter().flatten().collect()
+}
+
 /// Without the hash, which a checked configuration has, nobody is let in.
 fn access(auth: &Auth) -> Access {
     match (auth.mode, auth.password_hash()) {
@@ -52,4 +90,23 @@ fn access(auth: &Auth) -> Access {
 /// A token bucket of this many bytes that refills within a day. 0: no limit.
 fn daily(bytes: u64) -> Limit {
     Limit { per_second: if bytes == 0 { 0 } else { bytes.div_ceil(24 * 3600) }, burst: bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_policy_has_a_key_that_exists() {
+        let mut settings = Settings::default();
+        let before = Rules::from(&settings);
+        assert!(differing_keys(&before, &before).is_empty());
+        (settings.limits.burst, settings.rooms.create) = (before.rate.burst as u32 + 1, !before.create);
+        let mut other = Rules::from(&settings);
+        other.access = Access::Password("hash".into());
+        let keys = differing_keys(&before, &other);
+        assert_eq!(keys, ["auth.mode", "rooms.create", "limits.burst"]);
+        let changed = Rules { access: Access::Password("another".into()), ..other.clone() };
+        assert_eq!(differing_keys(&other, &changed), ["auth.password_file"]);
+    }
 }

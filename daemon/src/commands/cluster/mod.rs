@@ -272,12 +272,8 @@ async fn check(node: &Node, settings: &Settings) -> Result<(), Failure> {
             Finding::Advice(text) => print(&format!("note: {text}\n"))?,
         }
     }
-    let older = status::raise_waits_for(settings);
-    if !older.is_empty() {
-        print(&format!(
-            "note: the rules of the newer version wait for {}: install it there, too\n",
-            older.join(", ")
-        ))?;
+    for note in status::notes(settings) {
+        print(&format!("note: {note}\n"))?;
     }
     match faults.is_empty() {
         true => Ok(()),

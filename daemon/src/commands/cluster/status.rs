@@ -9,11 +9,31 @@ use crate::store::Store;
 use serde_json::{Map, Value, json};
 use tcp_chat_turn_log::Saved;
 
-/// The nodes for which a raise of the behaviour waits, if the daemon runs and knows it.
-pub(super) fn raise_waits_for(settings: &Settings) -> Vec<String> {
-    let daemon = control::node_status(settings.control_socket().as_deref()).unwrap_or_default();
-    let nodes = daemon.get("raise_waits_for").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    nodes.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+/// What the daemon says for `cluster check`, if it runs: the nodes for which a raise of the behaviour waits, and those whose
+/// configuration is not the policy of the cluster.
+pub(super) fn notes(settings: &Settings) -> Vec<String> {
+    notes_of(&control::node_status(settings.control_socket().as_deref()).unwrap_or_default())
+}
+
+fn notes_of(daemon: &Value) -> Vec<String> {
+    let names = |field| {
+        let list = daemon.get(field).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let (older, differ, keys) =
+        (names("raise_waits_for"), names("policy_differs"), names("policy_differs_in"));
+    let mut notes = Vec::new();
+    if !older.is_empty() {
+        notes.push(format!("the rules of the newer version wait for {older}: install it there, too"));
+    }
+    if !differ.is_empty() {
+        let here = if keys.is_empty() { String::new() } else { format!(", here in {keys}") };
+        notes.push(format!(
+            "the configuration of {differ} is not the policy of the cluster, which counts{here}: put the same limits, rooms and \
+             logins in the files of all nodes, then `tcp-chatd reload` on one of them"
+        ));
+    }
+    notes
 }
 
 /// Prints the state of the node and of the stream. Fails if neither is known.
@@ -67,7 +87,7 @@ fn at_rest(settings: &Settings, name: &str) -> Map<String, Value> {
 }
 
 /// The names of the fields as text, in this order: the node, its place in the log, the stream. Others follow.
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 25] = [
     ("name", "node"),
     ("state", "state"),
     ("members", "living nodes"),
@@ -78,6 +98,8 @@ const NAMES: [(&str, &str); 23] = [
     ("behaviour", "behaviour"),
     ("behaviour_known", "behaviour it knows"),
     ("raise_waits_for", "raise waits for"),
+    ("policy_differs", "other policy in the file"),
+    ("policy_differs_in", "in this file"),
     ("in_flight", "entries in flight"),
     ("applied", "applied up to record"),
     ("digest", "digest of that"),
@@ -126,6 +148,16 @@ fn member(member: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_names_the_nodes_whose_configuration_differs() {
+        assert!(notes_of(&json!({ "name": "chat1" })).is_empty());
+        let notes =
+            notes_of(&json!({ "policy_differs": ["chat1", "chat2"], "policy_differs_in": ["limits.burst"] }));
+        assert!(notes[0].starts_with("the configuration of chat1, chat2 is not the policy"), "{notes:?}");
+        assert!(notes[0].contains("here in limits.burst: put the same"), "{notes:?}");
+        assert!(notes_of(&json!({ "raise_waits_for": ["chat3"] }))[0].contains("wait for chat3"));
+    }
 
     #[test]
     fn the_node_comes_before_the_stream_and_nothing_is_left_out() {

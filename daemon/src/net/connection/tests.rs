@@ -81,7 +81,7 @@ fn gate(change: impl FnOnce(&mut Settings)) -> Gate {
     gate_with(&settings, |store, found, entries, directory, metrics| {
         let order = Orders::Local(Local::default());
         let rules = Rules::from(&settings);
-        spawn(order, rules, store, found, entries, directory, metrics).unwrap().1
+        spawn(order, [rules.clone(), rules], store, found, entries, directory, metrics).unwrap().1
     })
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Beat {
     pub(super) generation: u64,
     /// Its living epoch. `None`: it wants to start, and asks whether another process has its name.
     pub(super) epoch: Option<u64>,
+    /// Is the policy of its configuration another one than that of the log? Only of a node that lives.
+    pub(super) differs: bool,
     /// The process whose question this beat answers.
     pub(super) answers: Option<Process>,
     /// Ascends with each beat of a process, from 1.
@@ -42,7 +44,11 @@ impl Beat {
             claim: Claim::default(),
         };
         let mut body = self.process.0.to_be_bytes().to_vec();
-        body.push(u8::from(self.epoch.is_some()));
+        body.push(match (self.epoch, self.differs) {
+            (None, _) => 0,
+            (Some(_), false) => 1,
+            (Some(_), true) => 2,
+        });
         body.extend(self.answers.map(|process| process.0.to_be_bytes()).iter().flatten());
         key.seal(&header, &body).ok().map(Into::into)
     }
@@ -57,9 +63,10 @@ impl Beat {
         let body = key.open(&sealed).ok()?;
         let (process, rest) = body.split_first_chunk()?;
         let (lives, rest) = rest.split_first()?;
-        let epoch = match lives {
-            0 => None,
-            1 => Some(header.epoch),
+        let (epoch, differs) = match lives {
+            0 => (None, false),
+            1 => (Some(header.epoch), false),
+            2 => (Some(header.epoch), true),
             _ => return None,
         };
         let answers = match rest {
@@ -67,7 +74,7 @@ impl Beat {
             asker => Some(Process(u128::from_be_bytes(asker.try_into().ok()?))),
         };
         let (process, generation) = (Process(u128::from_be_bytes(*process)), header.generation.tag);
-        Some(Self { node: header.node, process, generation, epoch, answers, number: header.n })
+        Some(Self { node: header.node, process, generation, epoch, differs, answers, number: header.n })
     }
 }
 
@@ -79,9 +86,14 @@ mod tests {
     #[test]
     fn a_beat_is_read_only_with_the_key() {
         let (key, other) = (Key::new(&[1; KEY_BYTES]).unwrap(), Key::new(&[2; KEY_BYTES]).unwrap());
-        for (epoch, answers) in [(None, None), (Some(7), None), (Some(7), Some(Process(8)))] {
+        for (epoch, differs, answers) in [
+            (None, false, None),
+            (Some(7), false, None),
+            (Some(7), true, None),
+            (Some(7), true, Some(Process(8))),
+        ] {
             let (node, process) = (NodeId(3), Process(9));
-            let beat = Beat { node, process, generation: 4, epoch, answers, number: 2 };
+            let beat = Beat { node, process, generation: 4, epoch, differs, answers, number: 2 };
             let bytes = beat.seal(&key).unwrap();
             assert_eq!(Beat::open(&key, &bytes), Some(beat));
             assert_eq!(Beat::open(&other, &bytes), None);

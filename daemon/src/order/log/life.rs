@@ -211,6 +211,7 @@ impl LogOrder {
             process: self.identity.process,
             generation: generation.tag,
             epoch: epoch.filter(|_| self.proposer.is_up()),
+            differs: !self.differs_in.is_empty(),
             answers,
             number: self.life.beats,
         };

@@ -150,6 +150,8 @@ fn a_notice_of_an_operator_reaches_the_users_of_all_nodes() {
 fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
     let mut all = two();
     let mut rules = all.nodes[0].state().rules().clone();
+    all.nodes[1].hub.set_own_policy(rules.clone());
+    assert!(all.nodes[1].slow().differs_in.is_empty());
     rules.presence_limit = 17;
     rules.access = Access::Password("hash".into());
     let (reply, mut answer) = oneshot::channel();
@@ -159,6 +161,8 @@ fn a_reload_is_answered_when_its_policy_counts_on_all_nodes() {
     all.settles();
     assert!(answer.try_recv().is_ok());
     assert_eq!(all.nodes[1].state().rules().presence_limit, 17);
+    assert_eq!(all.nodes[0].slow().differs_in, [""; 0], "the file that was reloaded last counts");
+    assert_eq!(all.nodes[1].slow().differs_in, ["auth.mode", "rooms.presence_limit"]);
     let access = all.nodes[1].hub.directory.access();
     assert_eq!(*access, Access::Password("hash".into()), "its connections ask for the password from now on");
 }
