@@ -309,7 +309,9 @@ impl Model {
             }
             Err(e) => {
                 self.error(format!("the history of {}: {}", self.talks[at].title, clean(&e.to_string())));
-                return Vec::new();
+                // A slow server may answer the next request. Without one, the conversation would stay empty.
+                let again = at == self.current && matches!(e, Error::TimedOut { .. });
+                return if again { self.look() } else { Vec::new() };
             }
         };
         let more = reply.more;

@@ -105,6 +105,21 @@ fn after_a_restore_the_conversations_are_loaded_again() {
 }
 
 #[test]
+fn a_history_that_a_slow_server_did_not_send_in_time_is_asked_for_again() {
+    let mut w = World::new((80, 24));
+    w.keys("\n");
+    let asked = Effect::History { of: room("lobby"), part: Part::Newest };
+    w.does(Input::Answer(Answer::LoggedIn(Box::new(login_reply(&["lobby"], 100)))));
+    assert_eq!(w.does(Input::Net(Event::Resumed { caught_up: 0 })), [asked.clone()]);
+    let mut answers =
+        |reply| w.does(Input::Answer(Answer::History { of: room("lobby"), part: Part::Newest, reply }));
+    let late = Err(Error::TimedOut { what: "HISTORY", after: Duration::from_secs(30) });
+    assert_eq!(answers(late), [asked]);
+    assert_eq!(answers(Ok(page("lobby", 98..=100, false))), []);
+    assert!(w.model.talk().unwrap().loaded);
+}
+
+#[test]
 fn the_end_of_a_session_is_shown_and_a_new_one_can_begin() {
     let mut w = World::chatting((100, 24));
     w.does(Input::Net(Event::Ended(Error::Closed(Closed::Kicked("be nice".into())))));
