@@ -15,6 +15,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! In TLS 1.3 the server may send its session tickets at any time after the handshake. They wait for the first bytes of the
+//! caller, so they need no packet of their own.
+//!
 //! Bounds: one read takes at most 17 KiB from the socket, one write at most 64 KiB of plaintext. A handshake
 //! message or a record that is not complete after 64 KiB ends the connection with `InvalidData`. There is no
 //! limit on time: the caller sets one around [`TlsStream::accept`], each read and each write.

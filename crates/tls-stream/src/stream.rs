@@ -65,6 +65,8 @@ pub struct TlsStream {
     unread: (Zeroizing<Vec<u8>>, usize),
     /// Ciphertext that the kernel has not accepted, from `.1` on.
     unsent: (Vec<u8>, usize),
+    /// `unsent` has only the tickets of the handshake. They go out with the next bytes: one system call, and one packet.
+    holds_tickets: bool,
     /// The total number of bytes that the kernel accepted.
     written: u64,
     /// Whether the peer has closed its write side.
@@ -101,6 +103,7 @@ impl TlsStream {
             incomplete: Vec::new(),
             unread: Default::default(),
             unsent: Default::default(),
+            holds_tickets: false,
             written: 0,
             peer_closed: false,
             said_goodbye: false,
@@ -124,7 +127,11 @@ impl TlsStream {
             let done = process(&mut stream.tls, &mut arrived, &mut sealed, Outgoing::Nothing, keep);
             stream.unsent.0.extend_from_slice(sealed.filled());
             sealed.clear();
-            poll_fn(|cx| stream.poll_unsent(cx)).await?;
+            // In TLS 1.3 the client has completed its handshake, and waits for nothing. In TLS 1.2 it waits for this flight.
+            stream.holds_tickets = done.is_ok() && !stream.tls.is_handshaking() && stream.is_tls_1_3();
+            if !stream.holds_tickets {
+                poll_fn(|cx| stream.poll_unsent(cx)).await?;
+            }
             let done = done?;
             stream.peer_closed |= done.peer_closed;
             arrived.drain(..done.consumed);
@@ -169,6 +176,7 @@ impl TlsStream {
 
     /// Passes the remaining ciphertext to the kernel.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.holds_tickets = false;
         loop {
             let (bytes, at) = &mut self.unsent;
             let Some(left) = bytes.get(*at..).filter(|left| !left.is_empty()) else {
@@ -186,6 +194,13 @@ impl TlsStream {
 
     /// Passes ciphertext to the kernel; keeps the bytes that it does not accept.
     fn send(&mut self, cx: &mut Context<'_>, sealed: &[u8]) -> io::Result<()> {
+        if self.holds_tickets && !sealed.is_empty() {
+            self.unsent.0.extend_from_slice(sealed);
+            return match self.poll_unsent(cx) {
+                Poll::Ready(sent) => sent,
+                Poll::Pending => Ok(()),
+            };
+        }
         let mut left = sealed;
         while !left.is_empty() && self.unsent.0.is_empty() {
             match again(|| Pin::new(&mut self.socket).poll_write(cx, left)) {
@@ -294,7 +309,9 @@ impl AsyncRead for TlsStream {
 impl AsyncWrite for TlsStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_unsent(cx))?;
+        if !this.holds_tickets {
+            ready!(this.poll_unsent(cx))?;
+        }
         let now = data.get(..WRITE_BYTES).unwrap_or(data);
         this.seal(cx, Outgoing::Data(now))?;
         Poll::Ready(Ok(now.len()))

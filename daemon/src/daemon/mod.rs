@@ -193,7 +193,8 @@ impl Daemon {
             let address = listener.local_addr().map_err(Fatal::Runtime)?;
             info!(event = "listening", address = %address, "listening");
             addresses.push(address);
-            tasks.spawn(TlsListener::new(gate.clone(), listener, Lines).serve(stop_accepting.clone()));
+            let listener = TlsListener::new(gate.clone(), listener, Lines).map_err(Fatal::Runtime)?;
+            tasks.spawn(listener.serve(stop_accepting.clone()));
         }
         let page = match page {
             None => None,

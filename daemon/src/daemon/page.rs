@@ -61,7 +61,8 @@ impl Bound {
             let web = Web::new(settings, self.tls.clone(), address.port(), metrics.clone(), stop.clone())
                 .map_err(Fatal::Web)?;
             info!(event = "web_listening", address = %address, origin = web.origin(), "listening for browsers");
-            tasks.spawn(TlsListener::new(gate.clone(), listener, web.clone()).serve(stop.clone()));
+            let listener = TlsListener::new(gate.clone(), listener, web.clone()).map_err(Fatal::Runtime)?;
+            tasks.spawn(listener.serve(stop.clone()));
             served.push(web);
             addresses.push(address);
         }

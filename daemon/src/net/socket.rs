@@ -1,9 +1,12 @@
-//! Owns the options of a TCP socket. Called by `tcp`. Never reads or writes.
+//! Owns the options of TCP sockets. Called by `tcp`. Never reads or writes.
+//!
+//! Linux copies the options of a listening socket to each connection that it accepts, so a connection costs no system call for
+//! them. On other systems they are set on each connection.
 
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// The kernel sends the first keepalive probe after this time of silence.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
@@ -13,17 +16,70 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// is noticed within a minute.
 const USER_TIMEOUT: Duration = Duration::from_secs(55);
 
-/// Sets the options of a connection. `TCP_USER_TIMEOUT` also ends a connection whose peer acknowledges but does
-/// not read, so it is at least `stall` if `stall` exceeds a minute.
+/// Sets the options that the connections of a listening socket copy. Called before it accepts the first one.
+///
+/// # Errors
+/// The system refuses an option.
+pub(super) fn set_listener_options(listener: &TcpListener) -> io::Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let socket = SockRef::from(listener);
+    set_common(&socket)?;
+    set_user_timeout(&socket, USER_TIMEOUT)
+}
+
+/// Sets the options that a connection has not copied. `TCP_USER_TIMEOUT` also ends a connection whose peer acknowledges but
+/// does not read, so it is at least `stall` if `stall` exceeds a minute.
 ///
 /// # Errors
 /// Mostly: the peer has left.
 pub(super) fn set_options(stream: &TcpStream, stall: Duration) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
+    if !cfg!(target_os = "linux") {
+        set_common(&socket)
+    } else if stall > Duration::from_secs(60) {
+        set_user_timeout(&socket, stall)
+    } else {
+        Ok(())
+    }
+}
+
+fn set_common(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(if stall > Duration::from_secs(60) { stall } else { USER_TIMEOUT }))?;
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+#[cfg(target_os = "linux")]
+fn set_user_timeout(socket: &SockRef<'_>, timeout: Duration) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(timeout))
+}
+
+/// Other systems have no such option.
+#[cfg(not(target_os = "linux"))]
+fn set_user_timeout(_: &SockRef<'_>, _: Duration) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_has_the_options_of_its_listener_and_a_longer_stall_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        set_listener_options(&listener).unwrap();
+        for (stall, timeout) in [(60, USER_TIMEOUT), (90, Duration::from_secs(90))] {
+            let dialled = TcpStream::connect(listener.local_addr().unwrap());
+            let (_dialled, accepted) = tokio::join!(dialled, listener.accept());
+            let (accepted, _) = accepted.unwrap();
+            set_options(&accepted, Duration::from_secs(stall)).unwrap();
+            let socket = SockRef::from(&accepted);
+            assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+            let probes = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+            assert_eq!(probes, (KEEPALIVE_IDLE, KEEPALIVE_INTERVAL));
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(timeout));
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use super::connection::{self, SHUTDOWN, shut_down};
 use super::listener::{Accept, accept_loop};
 use super::permits::Permit;
-use super::socket::set_options;
+use super::socket::{set_listener_options, set_options};
 use super::{Gate, Rejection};
 use crate::metrics::{self, Handshake, Via};
 use crate::tls::handshake_failure;
@@ -82,9 +82,12 @@ pub struct TlsListener<S> {
 
 impl<S: Speaks> TlsListener<S> {
     /// A listener that admits connections by the limits of the gate.
-    #[must_use]
-    pub fn new(gate: Gate, listener: TcpListener, speaks: S) -> Self {
-        Self { gate, listener, speaks }
+    ///
+    /// # Errors
+    /// The system refuses an option of the socket.
+    pub fn new(gate: Gate, listener: TcpListener, speaks: S) -> io::Result<Self> {
+        set_listener_options(&listener)?;
+        Ok(Self { gate, listener, speaks })
     }
 
     /// Accepts connections until `stop` is cancelled.

@@ -40,6 +40,9 @@ pub(super) struct Shared {
     /// How many messages the searches have read from the log.
     #[cfg(test)]
     pub(super) looked_up: std::sync::atomic::AtomicUsize,
+    /// How often new messages or removals have woken the indexer.
+    #[cfg(test)]
+    pub(super) woken: std::sync::atomic::AtomicUsize,
 }
 
 /// What the log had when it was opened.
@@ -135,6 +138,8 @@ impl Shared {
             closing: AtomicBool::new(false),
             #[cfg(test)]
             looked_up: Default::default(),
+            #[cfg(test)]
+            woken: Default::default(),
         }
     }
 
@@ -151,12 +156,18 @@ impl Shared {
         self.alarm.notify_all();
     }
 
-    /// Reports the newest number of the log and new removals. Wakes an indexer that is idle.
+    /// Reports the newest number of the log and new removals. Wakes an indexer that is idle, if there is work for it: most
+    /// turns with logins and leaves have none.
     pub(super) fn grown(&self, head: Seq, removals: u64) {
         let mut work = self.lock();
+        if work.head == head && removals == 0 {
+            return;
+        }
         work.head = head;
         work.removals += removals;
         drop(work);
+        #[cfg(test)]
+        self.woken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.bell.notify_all();
     }
 

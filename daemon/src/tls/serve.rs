@@ -72,6 +72,8 @@ pub(super) fn config(
     // Each configuration has its own ticket keys: a ticket confirms that the client's certificate was valid, and
     // must not outlive the CA that confirmed it.
     config.ticketer = ticketer()?;
+    // A client that resumes gets a new ticket each time. One that wants more asks for them (RFC 9149).
+    (config.send_tls13_tickets, config.max_tls13_tickets) = (1, 2);
     // Only tickets resume sessions: the server keeps nothing per client.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // Early data can be replayed, and would make a message appear twice.

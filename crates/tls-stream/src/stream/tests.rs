@@ -2,7 +2,7 @@
 
 use super::{ARRIVED, TlsStream};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,16 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as Client;
 
 fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    configs_of(rustls::ALL_VERSIONS)
+}
+
+/// Configurations whose server speaks these versions.
+fn configs_of(versions: &[&'static SupportedProtocolVersion]) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
@@ -92,6 +97,9 @@ async fn records_in_single_bytes_are_read_all_the_same_and_nothing_is_held_after
             let mut stream = TlsStream::accept(server, accepted).await.unwrap();
             let mut read = vec![0; 1000];
             stream.read_exact(&mut read).await.unwrap();
+            // The tickets go out with the first reply.
+            stream.write_all(b"x").await.unwrap();
+            stream.flush().await.unwrap();
             (stream, read)
         });
         // A client whose bytes are passed to the socket one by one.
@@ -126,6 +134,45 @@ async fn records_in_single_bytes_are_read_all_the_same_and_nothing_is_held_after
         assert_eq!(read, sample(1000));
         let held = [&stream.incomplete, &stream.unread.0, &stream.unsent.0].map(Vec::capacity);
         assert_eq!(held, [0; 3], "an idle connection holds no buffer");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tickets_go_out_with_the_first_bytes_and_a_goodbye_takes_them_along() {
+    within(async {
+        for says_something in [true, false] {
+            let (mut client, mut server) = pair().await;
+            let before = server.bytes_written();
+            if says_something {
+                server.write_all(b"hello").await.unwrap();
+                server.flush().await.unwrap();
+            } else {
+                assert_eq!(server.bytes_written(), before, "nothing is sent for them alone");
+                assert!(server.holds_tickets);
+            }
+            server.shutdown().await.unwrap();
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all, if says_something { &b"hello"[..] } else { b"" });
+            assert_eq!(client.get_ref().1.tls13_tickets_received(), 2);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_last_flight_of_tls_1_2_is_sent_at_once() {
+    within(async {
+        let (server, client) = configs_of(&[&rustls::version::TLS12]);
+        let (dialled, accepted) = sockets().await;
+        let name = ServerName::try_from("localhost").unwrap();
+        // The client is done only once it has that flight.
+        let (client, server) = tokio::join!(
+            TlsConnector::from(client).connect(name, dialled),
+            TlsStream::accept(server, accepted)
+        );
+        assert!(client.is_ok() && !server.unwrap().is_tls_1_3());
     })
     .await;
 }
@@ -189,14 +236,14 @@ async fn what_was_tampered_with_is_refused_with_an_alert() {
         drop(server);
         let mut told = Vec::new();
         socket.read_to_end(&mut told).await.unwrap();
-        // Tickets, and then one more record: in TLS 1.3 an alert is encrypted like the rest.
+        // The tickets in one record, and then one more: in TLS 1.3 an alert is encrypted like the rest.
         let mut records = 0;
         let mut rest = &told[..];
         while let [23, 3, 3, high, low, after @ ..] = rest {
             rest = &after[usize::from(u16::from_be_bytes([*high, *low]))..];
             records += 1;
         }
-        assert!(rest.is_empty() && records >= 1, "{told:?}");
+        assert!(rest.is_empty() && records == 2, "{told:?}");
     })
     .await;
 }

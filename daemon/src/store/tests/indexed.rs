@@ -47,6 +47,21 @@ async fn a_restart_goes_on_with_the_index_and_makes_a_bad_one_anew() {
     }
 }
 
+#[test]
+fn only_messages_and_removals_wake_the_index() {
+    let (mut store, _readers, _) = open(&in_memory());
+    let shared = store.parts().1.clone();
+    let woken = || shared.woken.load(std::sync::atomic::Ordering::Relaxed);
+    let mut model = Model::default();
+    store.commit(&mut model.say(&[(1, &[("ana", "hello")])])).unwrap();
+    assert_eq!(woken(), 1);
+    let sessions = vec![SessionChange::Put(session_row(1))];
+    store.commit(&mut Writes { sessions, ..Writes::default() }).unwrap();
+    assert_eq!(woken(), 1, "a login has no words");
+    store.commit(&mut Writes { gone: vec![room(1)], ..Writes::default() }).unwrap();
+    assert_eq!(woken(), 2);
+}
+
 #[tokio::test]
 async fn an_index_that_breaks_while_it_is_used_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();

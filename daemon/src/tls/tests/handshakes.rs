@@ -14,8 +14,13 @@ fn a_handshake_is_tls_1_3_with_the_hybrid_the_ca_in_the_chain_and_tickets() {
     assert_eq!(seen.group, NamedGroup::X25519MLKEM768);
     assert_eq!(seen.alpn.as_deref(), Some(&b"tcp-chat/1"[..]));
     assert_eq!(seen.chain, 2, "a client that only has the CA's pin finds it there");
-    assert!(seen.tickets > 0 && !seen.resumed);
-    assert!(handshake_with(&state, &config).unwrap().resumed, "the ticket is good");
+    assert_eq!((seen.tickets, seen.resumed), (1, false));
+    let again = handshake_with(&state, &config).unwrap();
+    assert_eq!(
+        (again.tickets, again.resumed),
+        (1, true),
+        "the ticket is good, and there is one for the next time"
+    );
 }
 
 #[test]
