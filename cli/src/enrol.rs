@@ -5,7 +5,7 @@
 use crate::exit::{Exit, Failure};
 use crate::output::say;
 use crate::settings::Settings;
-use crate::{ask, connect, files};
+use crate::{ask, files, hints};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tcp_chat_client::protocol::invite::Join;
@@ -62,7 +62,7 @@ async fn set_password(settings: &mut Settings, asked: &Enrolment) -> Result<(), 
         Some(password) => password,
         None => new_password(asked, settings.deadline())?,
     };
-    asked.password(&password).await.map_err(|e| connect::explained(e, settings))?;
+    asked.password(&password).await.map_err(|e| hints::explained(e, settings))?;
     say(&format!("* your password is set; you are {} there from now on", asked.join.user));
     if settings.new_profile.is_none() {
         // A known server keeps its profile, which may have another name.
@@ -118,7 +118,7 @@ async fn fetch(settings: &mut Settings, asked: &Enrolment) -> Result<(), Failure
     // Writes the key before the code is used up, so a full disk does not cost the code.
     let draft = key.with_extension("key.new");
     files::write(&draft, made.key.as_bytes()).map_err(|e| failed(&draft, e))?;
-    let fetched = asked.certificate(&made).await.map_err(|e| connect::explained(e, settings));
+    let fetched = asked.certificate(&made).await.map_err(|e| hints::explained(e, settings));
     let pem = fetched.inspect_err(|_| {
         // The key has no use without its certificate.
         let _ = std::fs::remove_file(&draft);

@@ -7,6 +7,7 @@
 //! environment and `config.toml` |
 //! | `credentials` | the trust, and the user's credentials |
 //! | [`connect`], [`state`], `known` | a session within the time; the state between two runs; the servers of a chat |
+//! | [`hints`] | what a user can do about a failed login |
 //! | [`enrol`], [`ask`] | the enrolment of a registered user: a password or a certificate |
 //! | [`tui`] | the full-screen chat |
 //! | [`line_mode`], [`worker`] | the chat without a screen |
@@ -28,6 +29,7 @@ pub mod doctor;
 pub mod enrol;
 pub mod exit;
 pub mod files;
+pub mod hints;
 mod input;
 mod known;
 pub mod layers;

@@ -14,7 +14,7 @@ use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Stop};
 use crate::settings::Settings;
-use crate::{connect, known, layers, neutralise};
+use crate::{connect, hints, known, layers, neutralise};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use serde::Serialize;
@@ -88,7 +88,7 @@ pub async fn run(settings: &Settings) -> Result<(), Stop> {
         })?,
         None => probe.await,
     };
-    let probe = probe.map_err(|e| connect::explained(e, settings))?;
+    let probe = probe.map_err(|e| hints::explained(e, settings))?;
     let given = settings.servers.iter().map(ToString::to_string);
     let others: Vec<_> = given.chain(known::load(&settings.server())).collect();
     let others = others.into_iter().filter(|other| *other != settings.server()).collect();

@@ -3,8 +3,8 @@
 
 use super::remedies::{of_login, of_stage};
 use super::{Status, Step};
-use crate::connect;
 use crate::exit::{Exit, Failure};
+use crate::hints;
 use crate::settings::Settings;
 use tcp_chat_client::protocol::{Timestamp, VERSION};
 use tcp_chat_client::{Error, Probe, RefusalKind, Stage, Trust};
@@ -67,7 +67,7 @@ impl Found<'_> {
             }
             e => (e.to_string(), Vec::new()),
         };
-        let remedies = connect::hints(e, self.settings);
+        let remedies = hints::hints(e, self.settings);
         let remedy = match remedies.is_empty() {
             true => {
                 let login = of_login(e).map(str::to_owned);

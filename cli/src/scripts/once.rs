@@ -15,8 +15,9 @@
 use super::send::{explained, to};
 use super::{Ends, Script, at};
 use crate::args::Send;
-use crate::connect::{Before, deadline, not_joined, quit_by};
+use crate::connect::{Before, deadline, quit_by};
 use crate::exit::{Exit, Failure};
+use crate::hints::not_joined;
 use crate::output::{self, Stop, say};
 use crate::settings::Settings;
 use crate::signals::asked_to_stop;

@@ -9,6 +9,7 @@ use super::saves::Saves;
 use super::terminal::{Screen, inputs};
 use crate::connect::{self, Taken, deadline};
 use crate::exit::{Exit, Failure};
+use crate::hints;
 use crate::output::{Stop, say};
 use crate::settings::Settings;
 use crate::signals::{Asked, Continued, asked_to_stop};
@@ -264,7 +265,7 @@ impl<'a> Shell<'a> {
             Err(e) => {
                 let password = matches!(&e, Error::LoginRefused { kind: ErrorKind::AuthFailed, .. });
                 let refused = matches!(&e, Error::CertificateRefused(_));
-                let failure = connect::explained(e, self.settings);
+                let failure = hints::explained(e, self.settings);
                 if refused && self.model.login.is_some() {
                     // No other input would help, and the explanation is long.
                     return Err(failure);

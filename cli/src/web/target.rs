@@ -7,7 +7,7 @@ use crate::output::say;
 use crate::settings::Settings;
 use crate::web::access::Digest;
 use crate::web::nodes::{Node, Nodes};
-use crate::{connect, layers, profile};
+use crate::{hints, layers, profile};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::io;
@@ -99,7 +99,7 @@ impl Target {
     }
 
     fn record_failure(&self, e: Error) {
-        let failure = connect::explained(e, &self.settings);
+        let failure = hints::explained(e, &self.settings);
         if self.settings.verbose {
             crate::output::complain(&failure);
         }

@@ -114,8 +114,8 @@ impl Reader {
 
     /// Does a living node differ from this one, whoever is right?
     #[must_use]
-    pub fn hears_another(&self) -> bool {
-        self.voices.hears_another(self.me, &self.saved.members)
+    pub fn is_disputed(&self) -> bool {
+        self.voices.is_disputed(self.me, &self.saved.members)
     }
 
     /// Reads the next record of the stream.

@@ -1,5 +1,5 @@
 //! Owns the sequence of the records: holes, repetitions and silence on the way from the stream. The caller offers every
-//! record that it hears, sends the requests that [`Feed::ask`] names, and hands the records that come out to the reader.
+//! record that it gets, sends the requests that [`Feed::ask`] names, and hands the records that come out to the reader.
 //! Never reads an entry, and never waits: time is an argument.
 //!
 //! Records come from the stream's RePublish subject, which may lose, repeat and reorder them, and on which others may publish:
@@ -80,13 +80,13 @@ pub struct Feed {
     whole: u64,
     /// The bytes of it.
     whole_bytes: usize,
-    /// The highest sequence that was heard of.
+    /// The highest sequence that is known to exist.
     seen: u64,
     /// Each with whether it was only heard.
     ahead: BTreeMap<u64, (Record, bool)>,
     bytes: usize,
-    /// When a record was heard last, or asked for.
-    heard: Duration,
+    /// When a record came last, or was asked for.
+    came: Duration,
     asked: Option<(Ask, Duration)>,
 }
 
@@ -103,7 +103,7 @@ impl Feed {
             seen: read,
             ahead: BTreeMap::new(),
             bytes: 0,
-            heard: now,
+            came: now,
             asked: None,
         }
     }
@@ -122,7 +122,7 @@ impl Feed {
         if record.sequence < self.next {
             return Offered::Old(record);
         }
-        self.heard = now;
+        self.came = now;
         self.seen = self.seen.max(record.sequence);
         if is_heard && self.ahead.contains_key(&record.sequence) {
             return Offered::Taken;
@@ -179,7 +179,7 @@ impl Feed {
     /// After a reconnect everything may have been missed: the feed asks at once.
     pub fn reconnected(&mut self, now: Duration) {
         self.asked = None;
-        self.heard = now.saturating_sub(ASK_AGAIN);
+        self.came = now.saturating_sub(ASK_AGAIN);
     }
 
     /// The stream has given all that it gives for this request. If that was anything, the next request is due at once.
@@ -202,13 +202,13 @@ impl Feed {
                 return None;
             }
             hole.min(limit)
-        } else if self.ahead.is_empty() && now >= self.heard + ASK_AGAIN {
+        } else if self.ahead.is_empty() && now >= self.came + ASK_AGAIN {
             limit
         } else {
             return None;
         };
         let ask = Ask { first, last };
-        self.heard = now;
+        self.came = now;
         self.asked = Some((ask, now));
         Some(ask)
     }
@@ -216,7 +216,7 @@ impl Feed {
     /// When [`Self::ask`] is to be called again, if nothing comes before.
     #[must_use]
     pub fn wake(&self) -> Duration {
-        self.asked.map_or(self.heard, |(_, at)| at.max(self.heard)) + ASK_AGAIN
+        self.asked.map_or(self.came, |(_, at)| at.max(self.came)) + ASK_AGAIN
     }
 }
 

@@ -39,7 +39,7 @@
 //!
 //! It starts the node ([`Proposer::start`]) when the end is reached, and commits [`Reader::saved`] in the transaction of the
 //! entry that was applied last, before it acknowledges. While [`Reader::standing`] is [`Standing::Suspect`], it takes no
-//! requests. While [`Reader::hears_another`], it proposes empty turns: the nodes that have nothing to say decide, too.
+//! requests. While [`Reader::is_disputed`], it proposes empty turns: the nodes that have nothing to say decide, too.
 //!
 //! # What no node can notice
 //! A log that forgets without a lost connection, and without a word of any other node, is noticed only with the next claim of

@@ -32,7 +32,7 @@ pub(crate) struct Voices(BTreeMap<NodeId, (u64, Compared)>);
 
 impl Voices {
     /// Notes a claim. One that is too old to be compared says nothing.
-    pub(crate) fn hear(&mut self, node: NodeId, epoch: u64, compared: Compared) {
+    pub(crate) fn note(&mut self, node: NodeId, epoch: u64, compared: Compared) {
         if compared != Compared::TooOld {
             self.0.insert(node, (epoch, compared));
         }
@@ -44,7 +44,7 @@ impl Voices {
     }
 
     /// Does a living node differ from `me`? It may wait for a word of this one, to learn on which side it is.
-    pub(crate) fn hears_another(&self, me: NodeId, members: &Members) -> bool {
+    pub(crate) fn is_disputed(&self, me: NodeId, members: &Members) -> bool {
         let differs = |compared| matches!(compared, Compared::OtherState | Compared::OtherLog);
         members.living().filter(|(node, _)| *node != me).any(|(node, member)| {
             self.0.get(&node).is_some_and(|(epoch, compared)| *epoch == member.epoch && differs(*compared))
@@ -57,7 +57,7 @@ impl Voices {
             _ if node == me => Some(Compared::Same),
             // A claim of another log counts whatever its epoch is.
             Some((_, Compared::OtherLog)) => Some(Compared::OtherLog),
-            Some((heard, compared)) if *heard == epoch => Some(*compared),
+            Some((noted, compared)) if *noted == epoch => Some(*compared),
             _ => None,
         };
         let living: Vec<_> =

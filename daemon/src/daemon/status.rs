@@ -3,7 +3,7 @@
 
 use crate::admin::Status;
 use crate::hub::Health;
-use crate::order::OrderState;
+use crate::order::Readiness;
 use crate::settings::Loaded;
 use crate::store::HistoryBytes;
 use crate::systemd;
@@ -131,9 +131,9 @@ impl StatusReport {
         if let Some(order) = &self.health.order {
             let members: Vec<_> = order.members.iter().map(|member| &*member.name).collect();
             let what = match order.state {
-                OrderState::Serving => "",
-                OrderState::Waiting => " waits for the log",
-                OrderState::Unavailable => " cannot order requests, which are refused",
+                Readiness::Ready => "",
+                Readiness::Busy => " waits for the log",
+                Readiness::Unavailable => " cannot order requests, which are refused",
             };
             line.push_str(&format!("node {}{what}, living nodes: {}; ", order.name, members.join(", ")));
         }

@@ -30,20 +30,20 @@ pub struct Linked {
     words: mpsc::Receiver<FromStream>,
     waiting: Arc<AtomicUsize>,
     stream: mpsc::UnboundedSender<ToStream>,
-    /// A word that was received and not heard yet.
+    /// A word that was received and not taken yet.
     word: Option<FromStream>,
     /// The task has ended, which it never does before the order.
     is_task_gone: bool,
     serves: Serves,
 }
 
-/// Whether the order orders requests. A node whose order does not must not give copies of its store: it may be the one that
+/// Whether the node serves ([`LogOrder::serves`]). One that does not must not give copies of its store: it may be the one that
 /// differs, or that is away.
 #[derive(Debug, Clone, Default)]
 pub struct Serves(Arc<AtomicBool>);
 
 impl Serves {
-    /// Does it, as far as is known now?
+    /// Does it, as the order said last?
     #[must_use]
     pub fn now(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -57,7 +57,7 @@ pub struct TaskEnd {
     pub words: mpsc::UnboundedReceiver<ToStream>,
     /// Where the answers go.
     pub order: ToOrder,
-    /// Whether the order orders requests.
+    /// Whether the node serves.
     pub serves: Serves,
     /// The number of the server that the task has reached last.
     pub server: watch::Sender<Option<usize>>,
@@ -154,20 +154,20 @@ impl Linked {
         self.order.applied(outcome)
     }
 
-    fn hear(&mut self, now: Duration) {
+    fn take_words(&mut self, now: Duration) {
         loop {
             let word = match self.word.take().map_or_else(|| self.words.try_recv(), Ok) {
                 Ok(word) => word,
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
                     if !std::mem::replace(&mut self.is_task_gone, true) {
-                        self.order.hear(FromStream::Stopped(task_gone()), now);
+                        self.order.take_word(FromStream::Stopped(task_gone()), now);
                     }
                     return;
                 }
             };
             self.waiting.fetch_sub(length(&word), Ordering::Relaxed);
-            self.order.hear(word, now);
+            self.order.take_word(word, now);
         }
     }
 
@@ -195,7 +195,7 @@ impl Order for Linked {
     }
 
     fn next(&mut self, now: Duration) -> Option<Next> {
-        self.hear(now);
+        self.take_words(now);
         let next = self.order.next(now);
         self.serves.0.store(self.order.serves(), Ordering::Relaxed);
         self.tell();
@@ -203,7 +203,7 @@ impl Order for Linked {
     }
 
     fn rest(&mut self, now: Duration, lives: bool) {
-        self.hear(now);
+        self.take_words(now);
         self.order.rest(now, lives);
         self.tell();
     }

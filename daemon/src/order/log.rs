@@ -1,7 +1,6 @@
-//! Owns the order of a cluster's daemon: the log that several nodes share. It reads the records of a stream, hands the
-//! turns that count to the hub, and publishes the turns of this node until they come back (`tcp-chat-turn-log` has the
-//! rules). Called by [`super::Linked`], which moves the words to and from the task of the stream. Pure: never touches a
-//! socket, a disk or a clock.
+//! Owns the order of a cluster's node: the log that several nodes share. It reads the records of a stream, hands the turns that
+//! count to the hub, and publishes the turns of this node until they come back (`crates/turn-log` has the rules). Called by
+//! [`super::Linked`]. Pure: never touches a socket, a disk or a clock.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -104,8 +103,8 @@ pub struct LogOrder {
     heard_only: heard::Heard,
     /// Does this node take no requests because another one differs?
     is_suspect: bool,
-    /// Does a living node differ? Then each node lets the others hear it.
-    hears_another: bool,
+    /// Does a living node differ? Then each node tells it to the others.
+    is_disputed: bool,
     /// The turn that [`Self::next`] gives next, or gave last.
     applying: Option<Applying>,
     ready: Option<Ordered>,
@@ -114,8 +113,8 @@ pub struct LogOrder {
     later: Vec<FromStream>,
     out: VecDeque<ToStream>,
     own: OwnTurns,
-    /// When each node was heard last, and its last beat.
-    heard: BTreeMap<LogNode, Duration>,
+    /// When each node has shown last that it lives, and its last beat.
+    seen_alive: BTreeMap<LogNode, Duration>,
     beats: BTreeMap<LogNode, Beat>,
     life: life::Life,
     raising: raise::Raising,
@@ -174,14 +173,14 @@ impl LogOrder {
             doubted: None,
             heard_only: heard::Heard::default(),
             is_suspect: false,
-            hears_another: false,
+            is_disputed: false,
             applying: None,
             ready: None,
             events: VecDeque::new(),
             later: Vec::new(),
             out: VecDeque::new(),
             own: OwnTurns::default(),
-            heard: BTreeMap::new(),
+            seen_alive: BTreeMap::new(),
             beats: BTreeMap::new(),
             life: life::Life::new(now),
             raising: raise::Raising::default(),
@@ -216,7 +215,7 @@ impl LogOrder {
         let members = self.reader.members();
         OrderReport {
             name: self.identity.name.clone(),
-            state: self.readiness(now).into(),
+            state: self.readiness(now),
             connected: self.link.is_some(),
             members: self.living(),
             generation: self.reader.generation().map_or(0, |generation| generation.number),
@@ -250,22 +249,17 @@ impl LogOrder {
         let is_silent = self.pulse.is_silent(now, self.patience.hold);
         if self.is_stopped || has_waited || is_silent || self.proposer.is_holding(now) {
             Readiness::Unavailable
-        } else if self.is_blocked() || !self.proposer.has_room() {
+        } else if !self.serves() || !self.proposer.has_room() {
             Readiness::Busy
         } else {
             Readiness::Ready
         }
     }
 
-    /// Does this node order requests? A full window does not count: room comes by itself.
+    /// Is this node a sound part of the cluster? A full window does not count: room comes by itself.
     #[must_use]
     pub fn serves(&self) -> bool {
-        !self.is_stopped && !self.is_blocked()
-    }
-
-    /// Can no turn be proposed, whatever comes back of those in flight?
-    fn is_blocked(&self) -> bool {
-        !self.proposer.is_up() || self.halt.is_some() || self.is_suspect
+        !self.is_stopped && self.proposer.is_up() && self.halt.is_none() && !self.is_suspect
     }
 
     /// As [`super::Order::propose`].
@@ -330,7 +324,7 @@ impl LogOrder {
         let place = self.commit(applying, outcome).then(|| Place(self.reader.saved().encode()));
         let now = self.life.now;
         for word in std::mem::take(&mut self.later) {
-            self.hear(word, now);
+            self.take_word(word, now);
         }
         place
     }

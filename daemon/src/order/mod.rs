@@ -11,6 +11,18 @@
 //! | `cause.rs` | why an order ends its process, and what helps against that |
 //! | `report.rs` | what an order tells about itself |
 //! | `slow.rs` | the log of the tests |
+//!
+//! Words for "can this node order?":
+//!
+//! | word | what it says | who asks |
+//! | --- | --- | --- |
+//! | [`Readiness`] | whether a turn can be proposed now; the limit of turns in flight and the setting `hold` count | the hub, operators, the metrics |
+//! | `serves` | whether this node is a sound part of the cluster, whatever is in flight and however long it waits | copies of the store, a raise of the behaviour |
+//! | `is_up` | whether this process has an epoch that lives | `log.rs`, operators |
+//! | `Standing` of `crates/turn-log` | whether this node has the state of the majority; if that is not known, it does not serve | `log.rs` |
+//!
+//! A *word* is what the order and the task of the stream give each other. A record was *heard* if it came on the subject where
+//! the stream publishes what it has stored, and where others may be able to publish.
 
 mod cause;
 #[cfg(feature = "cluster")]
@@ -32,7 +44,7 @@ pub use local::Local;
 #[cfg(feature = "cluster")]
 pub use log::{Begin, Identity, KNOWN, LogOrder, Patience, Process, digits, node_id};
 pub use orders::Orders;
-pub use report::{OrderReport, OrderState};
+pub use report::OrderReport;
 
 use serde::Serialize;
 use std::sync::Arc;
@@ -51,15 +63,18 @@ pub struct Ordered {
     pub own: Option<u64>,
 }
 
-/// Can a turn be proposed now?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Can a turn be proposed now? The numbers are those of the metric, the words those of `cluster status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Readiness {
     /// It can.
-    Ready,
+    #[serde(rename = "serving")]
+    Ready = 0,
     /// Too much is in flight, or this node has no living epoch yet: wait until something comes back. Nothing is refused.
-    Busy,
+    #[serde(rename = "waiting")]
+    Busy = 1,
     /// Nothing can be ordered: requests that need the order are refused with `UNAVAILABLE`.
-    Unavailable,
+    #[serde(rename = "unavailable")]
+    Unavailable = 2,
 }
 
 /// What happened to the order besides turns, at its place between the turns.

@@ -8,8 +8,8 @@ use serde::Serialize;
 pub struct OrderReport {
     /// The name of this node.
     pub name: Box<str>,
-    /// Can it order requests?
-    pub state: OrderState,
+    /// Can a turn be proposed?
+    pub state: Readiness,
     /// The connection with NATS is there.
     pub connected: bool,
     /// The nodes that live, as far as this one has read, this one first.
@@ -52,31 +52,9 @@ impl OrderReport {
     #[must_use]
     pub fn why_not_ready(&self) -> Option<&'static str> {
         match self.state {
-            OrderState::Unavailable => Some("nothing can be ordered in the cluster"),
-            OrderState::Waiting if !self.is_up => Some("this node has not started in its cluster yet"),
-            OrderState::Waiting | OrderState::Serving => None,
-        }
-    }
-}
-
-/// Can the order order requests? The numbers are those of the metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OrderState {
-    /// Yes.
-    Serving = 0,
-    /// Not yet: something must come back first.
-    Waiting = 1,
-    /// No: requests that change something are refused.
-    Unavailable = 2,
-}
-
-impl From<Readiness> for OrderState {
-    fn from(readiness: Readiness) -> Self {
-        match readiness {
-            Readiness::Ready => Self::Serving,
-            Readiness::Busy => Self::Waiting,
-            Readiness::Unavailable => Self::Unavailable,
+            Readiness::Unavailable => Some("nothing can be ordered in the cluster"),
+            Readiness::Busy if !self.is_up => Some("this node has not started in its cluster yet"),
+            Readiness::Busy | Readiness::Ready => None,
         }
     }
 }
@@ -89,7 +67,7 @@ mod tests {
     fn a_node_is_ready_once_this_process_has_started_in_its_cluster() {
         let report = OrderReport {
             name: "chat1".into(),
-            state: OrderState::Waiting,
+            state: Readiness::Busy,
             connected: false,
             members: Vec::new(),
             generation: 1,
@@ -110,6 +88,6 @@ mod tests {
         assert!(report.why_not_ready().is_some());
         let full = OrderReport { is_up: true, in_flight: 64, ..report.clone() };
         assert_eq!(full.why_not_ready(), None, "it waits for room only");
-        assert!(OrderReport { state: OrderState::Unavailable, ..full }.why_not_ready().is_some());
+        assert!(OrderReport { state: Readiness::Unavailable, ..full }.why_not_ready().is_some());
     }
 }

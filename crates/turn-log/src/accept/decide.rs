@@ -47,7 +47,7 @@ impl Reader {
             return Err(Skip::Unsure);
         }
         if compared == Compared::OtherLog {
-            self.hear(&header, compared)?;
+            self.count_voice(&header, compared)?;
         }
         let members = &self.saved.members;
         let unreadable = Void::Body(header.kind);
@@ -83,7 +83,7 @@ impl Reader {
             }
         };
         if header.kind != Kind::Genesis {
-            self.hear(&header, compared)?;
+            self.count_voice(&header, compared)?;
         }
         let time = self.saved.time.advance(record.stamp);
         Ok(Entry { sequence: record.sequence, time, header, event, mark: Mark::of(&record.bytes) })
@@ -123,8 +123,8 @@ impl Reader {
     }
 
     /// Counts the voice of the proposer.
-    fn hear(&mut self, header: &Header, compared: Compared) -> Result<(), Halt> {
-        self.voices.hear(header.node, header.epoch, compared);
+    fn count_voice(&mut self, header: &Header, compared: Compared) -> Result<(), Halt> {
+        self.voices.note(header.node, header.epoch, compared);
         match self.standing() {
             Standing::Agrees | Standing::Suspect => Ok(()),
             Standing::Diverged => Err(Halt::Diverged),

@@ -18,11 +18,11 @@ fn members(since: &[u64]) -> Members {
 }
 
 fn standing(since: &[u64], voices: &[(u32, Compared)]) -> Standing {
-    let mut heard = Voices::default();
+    let mut said = Voices::default();
     for (node, compared) in voices {
-        heard.hear(NodeId(*node), 1, *compared);
+        said.note(NodeId(*node), 1, *compared);
     }
-    heard.standing(ME, &members(since))
+    said.standing(ME, &members(since))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_node_that_lives_only_in_another_log_has_a_voice() {
 
 #[test]
 fn a_claim_of_an_older_epoch_is_no_voice() {
-    let mut heard = Voices::default();
-    heard.hear(NodeId(1), 7, Compared::OtherState);
-    assert_eq!(heard.standing(ME, &members(&[2, 1])), Standing::Agrees);
+    let mut said = Voices::default();
+    said.note(NodeId(1), 7, Compared::OtherState);
+    assert_eq!(said.standing(ME, &members(&[2, 1])), Standing::Agrees);
 }

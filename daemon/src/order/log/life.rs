@@ -65,7 +65,7 @@ impl LogOrder {
     /// How long nothing becomes due.
     pub(super) fn idle(&self) -> Duration {
         let beat = self.patience.gone_after / BEATS;
-        let is_settled = !self.is_blocked() && self.proposer.in_flight() == 0;
+        let is_settled = self.serves() && self.proposer.in_flight() == 0;
         if is_settled { beat } else { beat.min(ASK_AGAIN / 4) }
     }
 
@@ -77,9 +77,9 @@ impl LogOrder {
         self.note_time(now);
         if std::mem::take(&mut self.life.is_resting) {
             // What the others proposed meanwhile was not read.
-            self.heard.clear();
+            self.seen_alive.clear();
         }
-        if !self.is_blocked() {
+        if self.serves() {
             self.life.blocked_since = None;
         } else if self.life.blocked_since.is_none() {
             self.life.blocked_since = Some(now);
@@ -104,7 +104,7 @@ impl LogOrder {
         self.life.now = now;
         if slept > self.patience.gone_after / 2 {
             // This process was paused: what others told meanwhile is still on its way.
-            self.heard.clear();
+            self.seen_alive.clear();
         }
     }
 
@@ -242,7 +242,7 @@ impl LogOrder {
         }
         self.beats.insert(beat.node, beat);
         if beat.node != self.me {
-            self.heard.insert(beat.node, now);
+            self.seen_alive.insert(beat.node, now);
         } else if beat.answers == Some(self.identity.process) && self.life.probing.is_some() {
             // A living process answers each question. Any other beat may be an old one of a process that was killed.
             self.stop(stopped::name_is_used(&self.identity.name));
@@ -259,30 +259,30 @@ impl LogOrder {
         let mut silent = Vec::new();
         let mut rank = 0;
         for (node, epoch) in others {
-            let heard = *self.heard.entry(node).or_insert(now);
-            if now >= heard + self.patience.gone_after {
-                silent.push((heard, Gone { node, epoch }));
+            let alive = *self.seen_alive.entry(node).or_insert(now);
+            if now >= alive + self.patience.gone_after {
+                silent.push((alive, Gone { node, epoch }));
             } else {
                 rank += u32::from(node < self.me);
             }
         }
-        for (heard, gone) in silent {
-            if now < heard + self.patience.gone_after + rank * RANK {
+        for (alive, gone) in silent {
+            if now < alive + self.patience.gone_after + rank * RANK {
                 continue;
             }
             if self.proposer.propose(&self.reader, Proposal::Gone(gone), now).is_ok() {
-                self.heard.insert(gone.node, now);
+                self.seen_alive.insert(gone.node, now);
             }
         }
     }
 
-    /// Proposes an empty turn: while two nodes differ, each lets the others hear on which side it is, also one that has nothing to
+    /// Proposes an empty turn: while two nodes differ, each tells the others on which side it is, also one that has nothing to
     /// say; and the driver lets the log go on.
     fn speak_if_due(&mut self, now: Duration) {
         let last = self.life.spoke;
         let waited = |time: Duration| last.is_none_or(|last| now >= last + time);
         let is_quiet = self.is_driver() && now >= self.life.counted + self.patience.quiet;
-        let is_due = (self.hears_another && waited(SPEAKS)) || (is_quiet && waited(self.patience.hold));
+        let is_due = (self.is_disputed && waited(SPEAKS)) || (is_quiet && waited(self.patience.hold));
         if !is_due || self.halt.is_some() {
             return;
         }

@@ -111,7 +111,7 @@ impl LogOrder {
         turn.iter_mut().for_each(|turn| turn.time = entry.entry().time.0);
         self.pulse.sign(now);
         self.life.counted = now;
-        self.heard.insert(entry.entry().header.node, now);
+        self.seen_alive.insert(entry.entry().header.node, now);
         let news = self.proposer.counted(entry.entry(), now);
         let mut own = None;
         match &news {
@@ -177,7 +177,7 @@ impl LogOrder {
             return false;
         };
         self.is_suspect = self.reader.standing() == tcp_chat_turn_log::Standing::Suspect;
-        self.hears_another = self.reader.hears_another();
+        self.is_disputed = self.reader.is_disputed();
         if let Event::Genesis(_) | Event::Up(_) | Event::Gone { closed: true, .. } = entry.event {
             let node = if let Event::Gone { gone, .. } = entry.event { gone.node } else { entry.header.node };
             self.beats.remove(&node);
@@ -196,7 +196,7 @@ impl LogOrder {
     fn after(&mut self, news: Option<News>) {
         match news {
             Some(News::Up) => {
-                self.heard.clear();
+                self.seen_alive.clear();
                 self.events.push_back(OrderEvent::Up);
             }
             Some(News::StartVoid(Void::Unfit(behaviour))) => self.stop(stopped::unfit(behaviour)),

@@ -13,7 +13,7 @@ const SHORTER: Duration = Duration::from_secs(5);
 
 impl LogOrder {
     /// Takes a word of the task.
-    pub fn hear(&mut self, word: FromStream, now: Duration) {
+    pub fn take_word(&mut self, word: FromStream, now: Duration) {
         if self.is_stopped {
             return;
         }
@@ -58,8 +58,8 @@ impl LogOrder {
         self.doubted = None;
         self.heard_only.reconnected();
         self.halt = self.halt.filter(|halt| !matches!(halt, Halt::Doubt(_)));
-        // Nobody was heard while there was no connection.
-        self.heard.clear();
+        // Nobody could show that it lives while there was no connection.
+        self.seen_alive.clear();
     }
 
     /// Takes the answer of the leader.

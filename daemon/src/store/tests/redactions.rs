@@ -283,21 +283,6 @@ fn the_note_of_a_redaction_goes_with_its_message() {
     assert_eq!(store.count("SELECT redactions FROM totals"), 2);
 }
 
-#[test]
-fn a_topic_is_stored_and_found_at_a_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let history = history(dir.path().join("chat.db"));
-    let (mut store, readers, _) = open(&history);
-    store.commit(&mut Model::open(2)).unwrap();
-    let topics = vec![(room(1), Some("old".into())), (room(2), Some("x".into())), (room(2), None)];
-    store.commit(&mut Writes { topics, ..Writes::default() }).unwrap();
-    store.close().unwrap();
-    drop(readers);
-    let (_, _, found) = open(&history);
-    let topics: Vec<_> = found.conversations.iter().map(|c| c.topic.as_deref()).collect();
-    assert_eq!(topics, [Some("old"), None]);
-}
-
 #[tokio::test]
 async fn a_redacted_message_that_was_removed_before_the_index_knew_leaves_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -341,34 +326,6 @@ async fn an_index_that_knows_of_more_redactions_than_the_log_is_built_again() {
     store.wait_until_indexed().await;
     wait_until_gone(dir.path(), b"betazx");
     assert_eq!(found(&readers, "betazx", 2).await, [0; 0]);
-}
-
-/// Run by hand: `cargo test -p tcp-chatd --lib measure_secure_removals -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures, and decides nothing"]
-fn measure_secure_removals() {
-    for (what, bytes, count) in [("short", 200, 30_000), ("long", 20_000, 1_500)] {
-        for secure in ["OFF", "FAST", "ON", "OFF", "ON"] {
-            let dir = tempfile::tempdir().unwrap();
-            let path = dir.path().join("chat.db");
-            let history = History { retain_messages: Some(1), ..history(&path) };
-            let (mut store, _, _) = open(&history);
-            store.indexer = None;
-            let mut model = Model::default();
-            store.commit(&mut Model::open(1)).unwrap();
-            let text = "x".repeat(bytes);
-            for _ in 0..count {
-                store.commit(&mut model.say(&[(1, &[("ana", &text)])])).unwrap();
-            }
-            store.log().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-            *store.parts().2 = checkpoint::Checkpoints::default();
-            store.log().query_row(&format!("PRAGMA secure_delete = {secure}"), [], |_| Ok(())).unwrap();
-            let began = Instant::now();
-            while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
-            let (took, wal) = (began.elapsed(), dir.path().join("chat.db-wal").metadata().unwrap().len());
-            println!("{what}, secure_delete = {secure}: {took:?}, {wal} bytes in the write-ahead log");
-        }
-    }
 }
 
 #[tokio::test]

@@ -258,3 +258,31 @@ fn a_removal_is_proposed_first_and_done_once_decided() {
     store.close().unwrap();
     assert_eq!(open(&history).2.oldest, 41, "as if the next message were the oldest");
 }
+
+/// Run by hand: `cargo test -p tcp-chatd --lib measure_secure_removals -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures, and decides nothing"]
+fn measure_secure_removals() {
+    for (what, bytes, count) in [("short", 200, 30_000), ("long", 20_000, 1_500)] {
+        for secure in ["OFF", "FAST", "ON", "OFF", "ON"] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("chat.db");
+            let history = History { retain_messages: Some(1), ..history(&path) };
+            let (mut store, _, _) = open(&history);
+            store.indexer = None;
+            let mut model = Model::default();
+            store.commit(&mut Model::open(1)).unwrap();
+            let text = "x".repeat(bytes);
+            for _ in 0..count {
+                store.commit(&mut model.say(&[(1, &[("ana", &text)])])).unwrap();
+            }
+            store.log().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            *store.parts().2 = checkpoint::Checkpoints::default();
+            store.log().query_row(&format!("PRAGMA secure_delete = {secure}"), [], |_| Ok(())).unwrap();
+            let began = Instant::now();
+            while store.remove_expired(Timestamp(START)).unwrap().is_some() {}
+            let (took, wal) = (began.elapsed(), dir.path().join("chat.db-wal").metadata().unwrap().len());
+            println!("{what}, secure_delete = {secure}: {took:?}, {wal} bytes in the write-ahead log");
+        }
+    }
+}

@@ -205,3 +205,18 @@ fn every_sweep() -> Vec<(u64, Sweep)> {
     ];
     (6..).zip(sweeps).collect()
 }
+
+#[test]
+fn a_topic_is_stored_and_found_at_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = history(dir.path().join("chat.db"));
+    let (mut store, readers, _) = open(&history);
+    store.commit(&mut Model::open(2)).unwrap();
+    let topics = vec![(room(1), Some("old".into())), (room(2), Some("x".into())), (room(2), None)];
+    store.commit(&mut Writes { topics, ..Writes::default() }).unwrap();
+    store.close().unwrap();
+    drop(readers);
+    let (_, _, found) = open(&history);
+    let topics: Vec<_> = found.conversations.iter().map(|c| c.topic.as_deref()).collect();
+    assert_eq!(topics, [Some("old"), None]);
+}

@@ -110,7 +110,7 @@ impl World {
                 let node = &mut self.nodes[node];
                 node.leaves.push(self.now);
                 node.link = None;
-                node.order.hear(FromStream::Disconnected, self.now);
+                node.order.take_word(FromStream::Disconnected, self.now);
             }
             ToStream::Beat(bytes) => {
                 self.beats.insert(node, bytes.clone());

@@ -119,17 +119,17 @@ impl World {
         if self.now < node.cut_until {
             node.waiting.clear();
             if node.link.take().is_some() {
-                node.order.hear(FromStream::Disconnected, self.now);
+                node.order.take_word(FromStream::Disconnected, self.now);
             }
         } else if node.link.is_none() {
             node.links += 1;
             node.link = Some(node.links);
-            node.order.hear(FromStream::Connected(node.links), self.now);
+            node.order.take_word(FromStream::Connected(node.links), self.now);
         }
         let (is_deaf, hears_the_leader) = (self.now < node.deaf_until, node.hears_the_leader);
         for word in std::mem::take(&mut node.waiting) {
             if !is_deaf || (hears_the_leader && matches!(word, FromStream::Checked(_))) {
-                node.order.hear(word, self.now);
+                node.order.take_word(word, self.now);
             }
         }
         let fails = self.now < node.fails_until;
