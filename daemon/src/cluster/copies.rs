@@ -131,8 +131,8 @@ impl Copies {
         }
     }
 
-    /// Answers over one connection until it is lost, or the log is read over another server: this one has lost the others, and
-    /// the questions with them. The task of the stream reports what is wrong with NATS.
+    /// Answers over one connection until it is lost, or until the log is read over another server: this one may have lost the
+    /// others, and then no question reaches it. The task of the stream reports what is wrong with NATS.
     async fn serve_connection(&mut self, holder: u64, given: &mut GivenCopies) {
         let Ok(server) = self.server.wait_for(Option::is_some).await.map(|server| *server) else {
             // The task of the stream ends with the process.

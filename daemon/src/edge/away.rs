@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use tcp_chat_state::{IdMap, NodeId, SessionId, State, shrink};
 
 /// Of several nodes, one proposes the end of a session: that of its last connection, or the driver if that node is gone or not
-/// known. The others propose it so much later, in milliseconds, in case that node is gone and nobody has read it yet.
+/// known. The others propose it so much later, in milliseconds, in case that node is gone and no node has read that yet.
 const OTHERS_LATER_MS: u64 = 60_000;
 
 /// A session that is away.

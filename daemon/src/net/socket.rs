@@ -1,7 +1,8 @@
 //! Owns the options of TCP sockets. Called by `tcp`. Never reads or writes.
 //!
-//! Linux copies the options of a listening socket to each connection that it accepts, so a connection costs no system call for
-//! them. On other systems they are set on each connection.
+//! Linux copies the options of a listening socket to each connection whose handshake the kernel completes, so a connection costs
+//! one system call, to see that it has them. One that waited before the socket had its options has none: systemd listens before
+//! the daemon runs. On other systems they are set on each connection.
 
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
@@ -25,8 +26,9 @@ pub(super) fn set_listener_options(listener: &TcpListener) -> io::Result<()> {
         return Ok(());
     }
     let socket = SockRef::from(listener);
-    set_common(&socket)?;
-    set_user_timeout(&socket, USER_TIMEOUT)
+    set_user_timeout(&socket, USER_TIMEOUT)?;
+    // Last: the interval of its probes shows that a connection has copied all of them.
+    set_common(&socket)
 }
 
 /// Sets the options that a connection has not copied. `TCP_USER_TIMEOUT` also ends a connection whose peer acknowledges but
@@ -36,13 +38,22 @@ pub(super) fn set_listener_options(listener: &TcpListener) -> io::Result<()> {
 /// Mostly: the peer has left.
 pub(super) fn set_options(stream: &TcpStream, stall: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
-    if !cfg!(target_os = "linux") {
-        set_common(&socket)
-    } else if stall > Duration::from_secs(60) {
-        set_user_timeout(&socket, stall)
-    } else {
-        Ok(())
+    if !has_copied(&socket)? {
+        set_common(&socket)?;
+        set_user_timeout(&socket, USER_TIMEOUT)?;
     }
+    if stall > Duration::from_secs(60) { set_user_timeout(&socket, stall) } else { Ok(()) }
+}
+
+/// Has the connection the options of its listener?
+#[cfg(target_os = "linux")]
+fn has_copied(socket: &SockRef<'_>) -> io::Result<bool> {
+    Ok(socket.tcp_keepalive_interval()? == KEEPALIVE_INTERVAL)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_copied(_: &SockRef<'_>) -> io::Result<bool> {
+    Ok(false)
 }
 
 fn set_common(socket: &SockRef<'_>) -> io::Result<()> {
@@ -67,13 +78,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_has_the_options_of_its_listener_and_a_longer_stall_of_its_own() {
+    async fn a_connection_has_all_options_also_if_it_waited_before_its_listener_had_them() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _waited = TcpStream::connect(address).await.unwrap();
         set_listener_options(&listener).unwrap();
-        for (stall, timeout) in [(60, USER_TIMEOUT), (90, Duration::from_secs(90))] {
-            let dialled = TcpStream::connect(listener.local_addr().unwrap());
-            let (_dialled, accepted) = tokio::join!(dialled, listener.accept());
-            let (accepted, _) = accepted.unwrap();
+        let _dialled =
+            [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        for (stall, timeout) in [(60, USER_TIMEOUT), (60, USER_TIMEOUT), (90, Duration::from_secs(90))] {
+            let (accepted, _) = listener.accept().await.unwrap();
             set_options(&accepted, Duration::from_secs(stall)).unwrap();
             let socket = SockRef::from(&accepted);
             assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());

@@ -243,8 +243,8 @@ impl Order for Linked {
         Some(self.order.report(now))
     }
 
-    fn differs(&mut self, keys: Vec<&'static str>) {
-        self.order.differs(keys);
+    fn note_differing(&mut self, keys: Vec<&'static str>) {
+        self.order.note_differing(keys);
     }
 
     fn leave(&mut self, now: Duration) -> bool {

@@ -177,8 +177,8 @@ pub trait Order {
     /// What an operator is told about the order. `None`: there is no log.
     fn report(&self, now: Duration) -> Option<OrderReport>;
 
-    /// These keys of this node's configuration are not the policy of the log: an operator is told, at the other nodes, too.
-    fn differs(&mut self, _keys: Vec<&'static str>) {}
+    /// Notes the keys in which this node's configuration differs from the policy of the log. Its report and its beats say so.
+    fn note_differing(&mut self, _keys: Vec<&'static str>) {}
 
     /// The process ends: proposes that the epoch of this node is closed, so that the others need not wait until they miss it. It
     /// is closed when [`OrderEvent::Fenced`] comes. False: it could not be proposed now, and may be tried again.

@@ -85,8 +85,8 @@ impl Order for Orders {
         each!(self, order => order.report(now))
     }
 
-    fn differs(&mut self, keys: Vec<&'static str>) {
-        each!(self, order => order.differs(keys));
+    fn note_differing(&mut self, keys: Vec<&'static str>) {
+        each!(self, order => order.note_differing(keys));
     }
 
     fn leave(&mut self, now: Duration) -> bool {

@@ -140,7 +140,7 @@ impl Order for Slow {
         None
     }
 
-    fn differs(&mut self, keys: Vec<&'static str>) {
+    fn note_differing(&mut self, keys: Vec<&'static str>) {
         self.differs_in = keys;
     }
 

@@ -310,7 +310,8 @@ impl Model {
             Err(e) => {
                 self.error(format!("the history of {}: {}", self.talks[at].title, clean(&e.to_string())));
                 // A slow server may answer the next request. Without one, the conversation would stay empty.
-                let again = at == self.current && matches!(e, Error::TimedOut { .. });
+                let is_connected = matches!(self.link, Link::Up { .. } | Link::Stalled);
+                let again = at == self.current && is_connected && matches!(e, Error::TimedOut { .. });
                 return if again { self.look() } else { Vec::new() };
             }
         };

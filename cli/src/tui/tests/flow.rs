@@ -113,10 +113,17 @@ fn a_history_that_a_slow_server_did_not_send_in_time_is_asked_for_again() {
     assert_eq!(w.does(Input::Net(Event::Resumed { caught_up: 0 }))[0], asked);
     let mut answers =
         |reply| w.does(Input::Answer(Answer::History { of: room("lobby"), part: Part::Newest, reply }));
-    let late = Err(Error::TimedOut { what: "HISTORY", after: Duration::from_secs(30) });
-    assert_eq!(answers(late), [asked]);
+    let late = || Err(Error::TimedOut { what: "HISTORY", after: Duration::from_secs(30) });
+    assert_eq!(answers(late()), std::slice::from_ref(&asked));
     assert_eq!(answers(Ok(page("lobby", 98..=100, false))), []);
     assert!(w.model.talk().unwrap().loaded);
+
+    // Without a connection nothing is asked: the resume asks.
+    w.model.talks[0].loaded = false;
+    assert_eq!(w.does(Input::Net(Event::Resumed { caught_up: 0 }))[0], asked);
+    w.does(lost(Duration::from_millis(10)));
+    let reply = late();
+    assert_eq!(w.does(Input::Answer(Answer::History { of: room("lobby"), part: Part::Newest, reply })), []);
 }
 
 #[test]

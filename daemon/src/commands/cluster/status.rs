@@ -27,10 +27,10 @@ fn notes_of(daemon: &Value) -> Vec<String> {
         notes.push(format!("the rules of the newer version wait for {older}: install it there, too"));
     }
     if !differ.is_empty() {
-        let here = if keys.is_empty() { String::new() } else { format!(", here in {keys}") };
+        let here = if keys.is_empty() { String::new() } else { format!(" (on this node: {keys})") };
         notes.push(format!(
-            "the configuration of {differ} is not the policy of the cluster, which counts{here}: put the same limits, rooms and \
-             logins in the files of all nodes, then `tcp-chatd reload` on one of them"
+            "the configuration of {differ}, as last read, differs from the policy of the cluster, which counts{here}: put the \
+             same limits, rooms and logins in the files of all nodes, then run `tcp-chatd reload` on each"
         ));
     }
     notes
@@ -98,8 +98,8 @@ const NAMES: [(&str, &str); 25] = [
     ("behaviour", "behaviour"),
     ("behaviour_known", "behaviour it knows"),
     ("raise_waits_for", "raise waits for"),
-    ("policy_differs", "other policy in the file"),
-    ("policy_differs_in", "in this file"),
+    ("policy_differs", "nodes with another policy"),
+    ("policy_differs_in", "keys that differ here"),
     ("in_flight", "entries in flight"),
     ("applied", "applied up to record"),
     ("digest", "digest of that"),
@@ -154,8 +154,11 @@ mod tests {
         assert!(notes_of(&json!({ "name": "chat1" })).is_empty());
         let notes =
             notes_of(&json!({ "policy_differs": ["chat1", "chat2"], "policy_differs_in": ["limits.burst"] }));
-        assert!(notes[0].starts_with("the configuration of chat1, chat2 is not the policy"), "{notes:?}");
-        assert!(notes[0].contains("here in limits.burst: put the same"), "{notes:?}");
+        assert!(
+            notes[0].starts_with("the configuration of chat1, chat2, as last read, differs"),
+            "{notes:?}"
+        );
+        assert!(notes[0].contains("(on this node: limits.burst): put the same"), "{notes:?}");
         assert!(notes_of(&json!({ "raise_waits_for": ["chat3"] }))[0].contains("wait for chat3"));
     }
 

@@ -18,7 +18,7 @@ impl Hub {
     /// Tells the order in which keys the configuration differs.
     pub(in crate::hub) fn compare_policy(&mut self) {
         if let Some(own) = &self.shared.own_policy {
-            self.order.differs(differing_keys(own, self.state.rules()));
+            self.order.note_differing(differing_keys(own, self.state.rules()));
         }
     }
 }

@@ -2,8 +2,9 @@
 //! and reads them. Never decides which node is gone, and never enters the log.
 //!
 //! A beat is sealed as an entry of generation 0. A log never has this generation, so a beat that is published to the stream is
-//! void on every node. A program without the key can only repeat beats. The number shows the repetition of a single one. Whoever asks
-//! whether another process has its name counts only the answer to its own question, which nobody can have recorded before.
+//! void on every node. A program without the key can only repeat beats. The number shows the repetition of a single one. A process that
+//! asks whether another one has its name counts only the answer to its own question, which nobody can have recorded before. A
+//! version drops a beat of a form that it does not know, as if the node were silent: a new form needs a new behaviour.
 
 use std::sync::Arc;
 use tcp_chat_turn_log::{Claim, Generation, Header, Key, Kind, NodeId, Sealed};
@@ -23,7 +24,7 @@ pub(super) struct Beat {
     pub(super) generation: u64,
     /// Its living epoch. `None`: it wants to start, and asks whether another process has its name.
     pub(super) epoch: Option<u64>,
-    /// Is the policy of its configuration another one than that of the log? Only of a node that lives.
+    /// The policy of its configuration differs from that of the log. Only a living node says so.
     pub(super) differs: bool,
     /// The process whose question this beat answers.
     pub(super) answers: Option<Process>,

@@ -5,8 +5,8 @@ use super::LogOrder;
 use crate::order::MemberNow;
 
 impl LogOrder {
-    /// As [`crate::order::Order::differs`].
-    pub fn differs(&mut self, keys: Vec<&'static str>) {
+    /// As [`crate::order::Order::note_differing`].
+    pub fn note_differing(&mut self, keys: Vec<&'static str>) {
         self.differs_in = keys;
     }
 

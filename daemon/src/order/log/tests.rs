@@ -266,7 +266,7 @@ fn a_turn_that_speaks_for_another_node_does_nothing_on_any_node() {
 #[test]
 fn each_node_names_those_whose_configuration_differs() {
     let mut world = World::new(18);
-    world.nodes[1].order.differs(vec!["limits.burst"]);
+    world.nodes[1].order.note_differing(vec!["limits.burst"]);
     world.pass(seconds(3));
     let named = |world: &World| {
         let reports = world.nodes.iter().map(|node| node.order.report(world.now));
@@ -275,7 +275,7 @@ fn each_node_names_those_whose_configuration_differs() {
     let chat2: Vec<Box<str>> = vec!["chat2".into()];
     let others = (chat2.clone(), vec![]);
     assert_eq!(named(&world), [others.clone(), (chat2, vec!["limits.burst"]), others]);
-    world.nodes[1].order.differs(Vec::new());
+    world.nodes[1].order.note_differing(Vec::new());
     world.pass(seconds(3));
     assert!(named(&world).iter().all(|(nodes, keys)| nodes.is_empty() && keys.is_empty()));
 }
