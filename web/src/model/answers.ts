@@ -125,7 +125,9 @@ function failed(model: Model, purpose: Purpose, why: Problem): Effect[] {
     case "history":
     case "around": {
       const talk = model.talks[model.find(purpose.place)];
-      if (!talk) return [];
+      const part: Part = purpose.for === "around" ? { part: "around", seq: purpose.seq } : purpose.part;
+      // Another part was asked for since.
+      if (!talk || !isSamePart(talk.asked, part)) return [];
       talk.asked = undefined;
       if (why.kind === "refused" && !talk.isRoom) {
         // Nobody of that name is here, so there is no history with them either.

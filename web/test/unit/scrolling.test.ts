@@ -145,6 +145,16 @@ test("a history that a slow server did not send in time is asked for again", () 
   lost.answer(after.tag, "HISTORY", { messages: page("lobby", 1, 3), more: false });
   assert.deepEqual(ends(lost), [1, 3, 3]);
   assert.ok(lost.talk.loaded);
+
+  // The reader went to a message meanwhile: its surroundings are asked for, and no longer the newest messages.
+  const elsewhere = new World();
+  const newest = elsewhere.asked("HISTORY", elsewhere.enter(["lobby"]));
+  elsewhere.talk.asked = undefined;
+  const around = elsewhere.asked("HISTORY", elsewhere.model.load(elsewhere.talk, { part: "around", seq: 50 }));
+  assert.deepEqual(fails(elsewhere, newest.tag), []);
+  const newer = elsewhere.asked("HISTORY", elsewhere.answer(around.tag, "HISTORY", { messages: page("lobby", 41, 50), more: true }));
+  elsewhere.answer(newer.tag, "HISTORY", { messages: page("lobby", 51, 60), more: true });
+  assert.deepEqual(ends(elsewhere), [41, 60, 20]);
 });
 
 test("what was sent stands at the foot, also from further up", () => {
