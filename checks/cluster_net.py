@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cuts the network between the six processes of a cluster, under load, and checks what is promised.
 
-    sudo python3 checks/cluster_net.py DAEMON NATS_SERVER [--seconds 12] [--seed N] [--keep]
+    sudo python3 checks/cluster_net.py DAEMON NATS_SERVER [--seconds 25] [--seed N] [--keep]
 
 Each NATS server and each daemon has a network namespace of its own; a bridge joins them with the clients (cluster_load.py,
 which says what they check). All links use TLS, also those to NATS. nftables drops packets for some seconds, without a word to
@@ -237,7 +237,7 @@ async def lossy(world, them, seconds, _rng):
 def main():
     parser = check_parser("daemon", "nats_server")
     add_seed(parser)
-    parser.add_argument("--seconds", type=float, default=12, help="of each cut; an election of NATS takes up to 10")
+    parser.add_argument("--seconds", type=float, default=25, help="of each cut; an election of NATS takes up to 10, and may have to be repeated")
     parser.add_argument("--late", action="store_true", help="only the second cluster")
     arguments = parser.parse_args()
     os.makedirs("/run/netns", exist_ok=True)

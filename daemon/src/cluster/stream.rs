@@ -309,4 +309,25 @@ mod tests {
             assert!(config.fault(&stream).is_some(), "{index}");
         }
     }
+
+    #[test]
+    fn an_operator_is_told_what_may_end_the_log_too_early() {
+        let stream: StreamName = "A".parse().unwrap();
+        let kept = Kept { age: Duration::from_secs(9), bytes: 9 };
+        let good = Config::new(&stream, REPLICAS, kept);
+        assert!(good.advice(&stream, kept).is_empty());
+        let told: [(fn(&mut Config), &str); 5] = [
+            (|c| c.num_replicas = 1, "one server keeps it (1 replicas)"),
+            (|c| c.max_age = 8_000_000_000, "its max_age is 8 s, and log_keep 9 s"),
+            (|c| c.max_bytes = 8, "its max_bytes is 8, and log_bytes 9"),
+            (|c| c.max_msgs = 1, "a limit of messages"),
+            (|c| c.max_msgs_per_subject = 1, "a limit of messages"),
+        ];
+        for (change, what) in told {
+            let mut config = good.clone();
+            change(&mut config);
+            let advice = config.advice(&stream, kept);
+            assert!(advice.len() == 1 && advice[0].contains(what), "{what}: {advice:?}");
+        }
+    }
 }
