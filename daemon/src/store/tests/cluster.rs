@@ -183,6 +183,17 @@ async fn only_the_copy_of_a_node_is_installed() {
         assert!(refused.is_err(), "{length} of {} bytes were taken", bytes.len());
         assert!(Store::is_unused(&history(&to)).unwrap());
     }
+    // One page of it is damaged, which the rest does not need.
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'";
+    let log = rusqlite::Connection::open(&whole).unwrap();
+    let root: i64 = log.query_row(root, [], |row| row.get(0)).unwrap();
+    let root = usize::try_from(root).unwrap();
+    let mut damaged = bytes;
+    damaged[(root - 1) * 4_096..root * 4_096].fill(0xff);
+    std::fs::write(&copy, damaged).unwrap();
+    let refused = Store::install(&history(&to), &copy, "chat2").unwrap_err();
+    assert!(matches!(refused, StoreError::DamagedCopy { .. }), "{refused}");
+    assert!(Store::is_unused(&history(&to)).unwrap());
     std::fs::write(&copy, vec![b'x'; 8_192]).unwrap();
     let refused = Store::install(&history(&to), &copy, "chat2").unwrap_err();
     assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
