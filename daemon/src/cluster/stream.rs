@@ -316,7 +316,8 @@ mod tests {
         let kept = Kept { age: Duration::from_secs(9), bytes: 9 };
         let good = Config::new(&stream, REPLICAS, kept);
         assert!(good.advice(&stream, kept).is_empty());
-        let told: [(fn(&mut Config), &str); 5] = [
+        type Change = fn(&mut Config);
+        let told: [(Change, &str); 5] = [
             (|c| c.num_replicas = 1, "one server keeps it (1 replicas)"),
             (|c| c.max_age = 8_000_000_000, "its max_age is 8 s, and log_keep 9 s"),
             (|c| c.max_bytes = 8, "its max_bytes is 8, and log_bytes 9"),

@@ -14,6 +14,8 @@ use tracing::{error, info, warn};
 pub(super) const RETENTION_EVERY: Duration = Duration::from_secs(5);
 /// The same while there is more to remove.
 const RETENTION_AGAIN: Duration = Duration::from_millis(20);
+/// With a log: the time until what was proposed has come back, and the next slice can be proposed.
+const RETENTION_PROPOSED: Duration = Duration::from_millis(250);
 /// Slices that are removed in a row while the history is above its size limit: a turn must not write more than is
 /// removed.
 const SLICES: usize = 8;
@@ -42,6 +44,7 @@ impl Hub {
                 + match removed {
                     Ok(true) if self.is_above_limit() => Duration::ZERO,
                     Ok(true) => RETENTION_AGAIN,
+                    Ok(false) if self.retains.is_some() => RETENTION_PROPOSED,
                     Ok(false) => {
                         self.store.free_cache_if_idle();
                         RETENTION_EVERY

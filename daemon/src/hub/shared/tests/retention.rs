@@ -2,6 +2,7 @@
 
 use super::nodes::Nodes;
 use super::say;
+use crate::hub::chores::RETENTION_EVERY;
 use crate::hub::turn::tests::history;
 use crate::settings::History;
 use std::time::Duration;
@@ -60,4 +61,23 @@ fn a_node_does_not_call_its_history_full_if_another_one_keeps_less() {
         ["number", "bytes", "elsewhere"].map(|reason| hub.removals(reason))
     };
     assert_eq!([counts(0), counts(1)], [[0, 0, 2], [2, 0, 0]]);
+}
+
+#[test]
+fn the_next_slice_is_proposed_as_soon_as_the_last_one_may_have_come_back() {
+    let one = || History { retain_messages: Some(1), ..history(None) };
+    let mut all = two([one(), one()], Timestamp::now().0);
+    let mut checks = |all: &mut Nodes| {
+        let hub = &mut all.nodes[0].hub;
+        let now = tokio::time::Instant::now();
+        hub.retention_at = now;
+        hub.chores();
+        hub.retention_at - now
+    };
+    assert!(checks(&mut all) < RETENTION_EVERY, "a slice is proposed");
+    all.settles();
+    while checks(&mut all) < RETENTION_EVERY {
+        all.settles();
+    }
+    assert_eq!(all.nodes[0].hub.metrics.hub.removals("number"), 2);
 }
