@@ -67,7 +67,7 @@ fn a_node_does_not_call_its_history_full_if_another_one_keeps_less() {
 fn the_next_slice_is_proposed_as_soon_as_the_last_one_may_have_come_back() {
     let one = || History { retain_messages: Some(1), ..history(None) };
     let mut all = two([one(), one()], Timestamp::now().0);
-    let mut checks = |all: &mut Nodes| {
+    let checks = |all: &mut Nodes| {
         let hub = &mut all.nodes[0].hub;
         let now = tokio::time::Instant::now();
         hub.retention_at = now;
