@@ -237,7 +237,8 @@ async def lossy(world, them, seconds, _rng):
 def main():
     parser = check_parser("daemon", "nats_server")
     add_seed(parser)
-    parser.add_argument("--seconds", type=float, default=25, help="of each cut; an election of NATS takes up to 10, and may have to be repeated")
+    parser.add_argument("--seconds", type=float, default=25,
+                        help="of each cut; an election of NATS takes up to 10, and may have to be repeated")
     parser.add_argument("--late", action="store_true", help="only the second cluster")
     arguments = parser.parse_args()
     os.makedirs("/run/netns", exist_ok=True)

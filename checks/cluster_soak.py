@@ -250,7 +250,8 @@ def judge(samples, before, after, world, minutes):
         first, second = (statistics.median(part) if part else 0 for part in (memory[:half], memory[half:]))
         print(f"{name}: anonymous memory {first:.0f} KiB (median of the first half), {second:.0f} KiB (of the second), "
               f"{max(memory, default=0)} KiB (most), {then[0]} KiB before the load, {now[0]} KiB after it; open files "
-              f"{then[1]} before, {max(one[1] for one in of)} at most, {now[1]} after; store {now[2] >> 10} KiB for about {messages} messages", flush=True)
+              f"{then[1]} before, {max(one[1] for one in of)} at most, {now[1]} after; store {now[2] >> 10} KiB for about "
+              f"{messages} messages", flush=True)
         if minutes >= JUDGED and second > first * 1.1 + CACHE:
             faults.append(f"{name}: memory grows from {first:.0f} to {second:.0f} KiB")
         if now[0] > then[0] + QUIET:
