@@ -56,12 +56,23 @@ impl std::str::FromStr for Colour {
     }
 }
 
+impl Colour {
+    /// The text on the wire. `buffer` holds it if it is no word: each message has a colour, and must not allocate for it.
+    pub fn encode(self, buffer: &mut [u8; 7]) -> &str {
+        let Self::Rgb(r, g, b) = self else {
+            return WORDS.iter().find(|(_, colour)| *colour == self).map_or("", |(word, _)| word);
+        };
+        let digit = |of: u8| char::from_digit(of.into(), 16).map_or(b'0', |digit| digit as u8);
+        let [r, g, b] = [r, g, b].map(|part| [digit(part >> 4), digit(part & 15)]);
+        *buffer = [b'#', r[0], r[1], g[0], g[1], b[0], b[1]];
+        // They are ASCII.
+        std::str::from_utf8(buffer).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Colour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rgb(r, g, b) => write!(f, "#{r:02x}{g:02x}{b:02x}"),
-            word => f.write_str(WORDS.iter().find(|(_, c)| c == word).map_or("", |(w, _)| w)),
-        }
+        f.write_str(self.encode(&mut [0; 7]))
     }
 }
 
@@ -86,6 +97,9 @@ mod tests {
     fn words_and_numbers() {
         for good in ["", "red", "green", "yellow", "blue", "fuchsia", "cyan", "#00ff7f"] {
             assert_eq!(good.parse::<Colour>().unwrap().to_string(), good);
+        }
+        for n in 0..=255 {
+            assert_eq!(Colour::Rgb(n, 255 - n, n).to_string(), format!("#{n:02x}{:02x}{n:02x}", 255 - n));
         }
         assert_eq!("#ABCDEF".parse::<Colour>().unwrap(), Colour::Rgb(0xab, 0xcd, 0xef));
         for bad in ["Red", "purple", "#fff", "#gggggg", "#+12345", "#1234567", " red", "#12345\u{e9}"] {

@@ -165,8 +165,18 @@ const DATA: &[u8] = br#""data":"#;
 /// A text as a JSON string, quotes included.
 #[must_use]
 pub fn json_text(text: &str) -> Box<str> {
-    // Writing a string into memory cannot fail.
-    serde_json::to_string(text).unwrap_or_default().into()
+    // Most texts have nothing to escape. Each message comes through here, so they are copied once, into as much memory as
+    // they need.
+    let must_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().fold(false, |any, byte| any | must_escape(byte)) {
+        // Writing a string into memory cannot fail.
+        return serde_json::to_string(text).unwrap_or_default().into();
+    }
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    json.push_str(text);
+    json.push('"');
+    json.into()
 }
 
 impl MsgLine<'_> {
@@ -245,6 +255,16 @@ pub fn notice(notice: &NoticeEvent<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_text_is_escaped_as_serde_escapes_it() {
+        for char in (0..=0x2ff).chain([0x2028, 0x2029, 0xfeff, 0x1f600]).filter_map(char::from_u32) {
+            for text in [char.to_string(), format!("a{char}b"), format!("{char}{char}\"")] {
+                assert_eq!(*json_text(&text), serde_json::to_string(&text).unwrap(), "{:x}", u32::from(char));
+            }
+        }
+        assert_eq!(&*json_text(""), "\"\"");
+    }
 
     proptest! {
         #[test]

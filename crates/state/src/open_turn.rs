@@ -207,7 +207,7 @@ impl State {
         let mut lines = Vec::with_capacity(said.iter().map(|s| s.json.len() + 200).sum());
         let mut own = Vec::with_capacity(said.len());
         let mut authors = Vec::with_capacity(said.len());
-        let (mut seq, mut prev) = (self.head, before);
+        let (mut seq, mut prev, mut colour) = (self.head, before, [0; 7]);
         for Said { at, session, id: name, author, user, color, to, json } in said.drain(..) {
             seq += 1;
             authors.push(author);
@@ -215,9 +215,8 @@ impl State {
                 (Some(room), _) => Spoken::In(room.as_str()),
                 (None, to) => Spoken::To(to.as_ref().map_or("", Name::as_str)),
             };
-            let color = color.to_string();
-            MsgLine { place, seq, prev, ts, user: user.as_str(), color: &color, msg_json: &json }
-                .write(&mut lines);
+            let color = color.encode(&mut colour);
+            MsgLine { place, seq, prev, ts, user: user.as_str(), color, msg_json: &json }.write(&mut lines);
             if let Some(name) = &name {
                 let sent = Sent { session, id: name.clone(), conversation: id, seq };
                 self.deduplication.add(sent.clone());

@@ -45,10 +45,7 @@ impl Hub {
                     Ok(true) if self.is_above_limit() => Duration::ZERO,
                     Ok(true) => RETENTION_AGAIN,
                     Ok(false) if self.retains.is_some() => RETENTION_PROPOSED,
-                    Ok(false) => {
-                        self.store.free_cache_if_idle();
-                        RETENTION_EVERY
-                    }
+                    Ok(false) => RETENTION_EVERY,
                     Err(why) => {
                         warn!(
                             event = "tidy_failed",
@@ -68,6 +65,7 @@ impl Hub {
         if now >= self.check_at {
             self.check_at = now + CHECK_EVERY;
             self.check_files();
+            self.store.free_cache_if_idle();
         }
         self.keep_place_if_due();
         if self.failing.as_ref().is_some_and(|(_, at)| now >= *at) {

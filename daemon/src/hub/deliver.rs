@@ -103,7 +103,7 @@ impl Hub {
             wakers.extend(self.outboxes.remove(&connection).and_then(|o| o.close(Closed::Lost)));
             shrink(&mut self.outboxes);
         }
-        wakers.into_iter().for_each(Waker::wake);
+        self.wakes.wake(wakers);
         if count.messages > 0 {
             self.metrics.hub.fanned_out(count.messages, count.copies, count.fell_behind, began.elapsed());
         }
@@ -116,7 +116,8 @@ impl Hub {
         }
         self.deferred_at = now + UNHURRIED;
         let outboxes = &self.outboxes;
-        self.deferred.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).for_each(Waker::wake);
+        let wakers = self.deferred.drain(..).filter_map(|id| outboxes.get(&id)?.wake()).collect();
+        self.wakes.wake(wakers);
     }
 
     fn with(&self, to: ConnectionId, act: impl FnOnce(&Outbox) -> Option<Waker>) -> Option<Waker> {

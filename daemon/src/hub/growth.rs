@@ -1,7 +1,8 @@
 //! Tests how the cost of a turn grows with the size of a room and of the history: nothing is timed. Counted are
-//! turns, woken connections, queued items, comparisons of the state, and instructions of SQLite's virtual machine.
-//! Four times the size must not cost more than four times as much (a tenth is allowed for rounding), and what does
-//! not depend on it must not grow.
+//! turns, woken connections, queued items, comparisons of the state, instructions of SQLite's virtual machine,
+//! allocations, and system calls that read or write a file.
+//! Four times the size must not cost more than four times as much (a tenth is allowed for rounding and the depth of
+//! trees), and what does not depend on it must not grow.
 
 use super::turn::tests::{hub_with, join, say};
 use super::waiting::Waiting;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use tcp_chat_state::{ConnectionId, steps};
+use tempfile::TempDir;
 
 /// The sizes that are compared.
 const SMALL: u64 = 50;
@@ -49,11 +51,23 @@ struct Cost {
     steps: u64,
     /// Instructions of SQLite's virtual machine.
     sql: u64,
+    /// Allocations of the hub's thread.
+    allocations: u64,
+    /// Its system calls that read or write a file.
+    syscalls: u64,
 }
 
-fn history(retain_messages: Option<u64>) -> History {
-    let max_bytes = MaxBytes::Unlimited;
-    History { path: None, durability: Durability::Crash, retain: None, retain_messages, max_bytes }
+/// A store in this folder.
+fn history(folder: &TempDir, retain_messages: Option<u64>) -> History {
+    let (path, max_bytes) = (Some(folder.path().join("chat.db")), MaxBytes::Unlimited);
+    History { path, durability: Durability::Crash, retain: None, retain_messages, max_bytes }
+}
+
+/// The system calls of this thread that read or write a file, since it began.
+fn syscalls() -> u64 {
+    let counters = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    let of = |line: &str| line.strip_prefix("syscr: ").or(line.strip_prefix("syscw: "))?.parse::<u64>().ok();
+    counters.lines().filter_map(of).sum()
 }
 
 /// Takes all items out of the outboxes, and waits for the next ones. Returns how many there were.
@@ -78,16 +92,20 @@ fn cost(hub: &mut Hub, outboxes: &[Arc<Outbox>], act: impl FnOnce(&mut Hub, &mut
     // How much of what is not talk fits into a turn depends on its time. Here it all fits.
     (0..30).for_each(|_| hub.heavy_pace.took(1, Duration::ZERO));
     hub.turn_time = Duration::from_secs(60);
-    let before = steps::so_far();
-    let mut waiting = Waiting::default();
-    let mut turns = act(hub, &mut waiting);
-    while !waiting.is_empty() || hub.has_work() {
-        hub.turn(&mut waiting);
-        turns += 1;
-    }
-    hub.wake_deferred(hub.deferred_at);
+    let (before, syscalls_before) = (steps::so_far(), syscalls());
+    let mut turns = 0;
+    let allocated = allocation_counter::measure(|| {
+        let mut waiting = Waiting::default();
+        turns = act(hub, &mut waiting);
+        while !waiting.is_empty() || hub.has_work() {
+            hub.turn(&mut waiting);
+            turns += 1;
+        }
+        hub.wake_deferred(hub.deferred_at);
+    });
     let (steps, wakes, sql) = (steps::so_far() - before, wakes.get(), sql.get());
-    Cost { turns, wakes, items: take_all(outboxes, Waker::noop()), steps, sql }
+    let (allocations, syscalls) = (allocated.count_total, syscalls() - syscalls_before);
+    Cost { turns, wakes, items: take_all(outboxes, Waker::noop()), steps, sql, allocations, syscalls }
 }
 
 /// The commands of so many connections, each with a batch of its own.
@@ -103,7 +121,8 @@ fn each(connections: u64, command: impl Fn() -> Command) -> impl FnOnce(&mut Hub
 #[test]
 fn fan_out_grows_with_the_members_and_wakes_each_of_them_once() {
     let said = |members| {
-        let (mut hub, outboxes) = hub_with(&history(None), members);
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hub, outboxes) = hub_with(&history(&folder, None), members);
         cost(&mut hub, &outboxes, each(16, || say(100)))
     };
     let (small, large) = (said(SMALL), said(LARGE));
@@ -113,13 +132,16 @@ fn fan_out_grows_with_the_members_and_wakes_each_of_them_once() {
     assert_eq!((small.items, large.items), (SMALL, LARGE), "{large:?}");
     assert!(large.steps <= 4 * small.steps, "{small:?}, {large:?}");
     assert!(large.sql <= small.sql + small.sql / 10, "the store: {small:?}, {large:?}");
+    assert!(large.allocations <= 4 * small.allocations, "{small:?}, {large:?}");
+    assert!(large.syscalls <= small.syscalls + small.syscalls / 10, "the store: {small:?}, {large:?}");
 }
 
 #[test]
 fn presence_grows_with_the_members_and_wakes_each_of_them_once() {
     const GUESTS: u64 = 8;
     let entered = |members| {
-        let (mut hub, outboxes) = hub_with(&history(None), members + GUESTS);
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hub, outboxes) = hub_with(&history(&folder, None), members + GUESTS);
         let (guests, there) = outboxes.split_at(GUESTS as usize);
         let joined = |hub: &mut Hub, from, to| {
             cost(hub, there, |_, waiting| {
@@ -140,6 +162,8 @@ fn presence_grows_with_the_members_and_wakes_each_of_them_once() {
         assert_eq!(large.items, 4 * small.items, "{what}: {small:?}, {large:?}");
         assert!(large.steps <= 4 * small.steps, "{what}: {small:?}, {large:?}");
         assert!(large.sql <= small.sql + small.sql / 10, "{what}: {small:?}, {large:?}");
+        assert!(large.allocations <= 4 * small.allocations, "{what}: {small:?}, {large:?}");
+        assert!(large.syscalls <= small.syscalls + small.syscalls / 10, "{what}: {small:?}, {large:?}");
     }
 }
 
@@ -147,7 +171,8 @@ fn presence_grows_with_the_members_and_wakes_each_of_them_once() {
 fn retention_grows_with_what_it_removes() {
     const KEPT: u64 = 10;
     let removed = |turns: u64| {
-        let (mut hub, outboxes) = hub_with(&history(Some(KEPT)), 4);
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hub, outboxes) = hub_with(&history(&folder, Some(KEPT)), 4);
         for _ in 0..turns {
             let mut waiting = Waiting::default();
             (0..4).for_each(|n| waiting.add(Entry::Commands(ConnectionId(n), vec![say(20)])));
@@ -168,4 +193,6 @@ fn retention_grows_with_what_it_removes() {
     assert!(large.turns <= 4 * small.turns, "{small:?}, {large:?}");
     assert!(large.sql <= 4 * small.sql + small.sql / 10, "{small:?}, {large:?}");
     assert!(large.steps <= 4 * small.steps, "{small:?}, {large:?}");
+    assert!(large.allocations <= 4 * small.allocations, "{small:?}, {large:?}");
+    assert!(large.syscalls <= 4 * small.syscalls + small.syscalls / 2, "{small:?}, {large:?}");
 }

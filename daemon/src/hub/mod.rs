@@ -18,6 +18,7 @@ mod past;
 mod shared;
 mod turn;
 mod waiting;
+mod wakes;
 
 pub use directory::Directory;
 pub use inbox::{Control, Entry, Health, HubGone, Inbox, PolicyRefused, inbox};
@@ -44,6 +45,7 @@ use tcp_chat_state::{ConnectionId, IdMap, Rules, Snapshot, State};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use waiting::Waiting;
+use wakes::Wakes;
 
 /// Time between two checks whether held connections have read their answers.
 const HELD: Duration = Duration::from_millis(20);
@@ -116,6 +118,7 @@ struct Hub {
     heavy_pace: Pace,
     banned_addresses: BannedAddresses,
     directory: Directory,
+    wakes: Wakes,
     /// What belongs to a log that several nodes share.
     shared: Shared,
     metrics: Arc<Metrics>,
@@ -143,6 +146,7 @@ pub fn spawn(
     let banned_addresses: BannedAddresses = Arc::new(ArcSwap::new(found.permissions.banned_ranges()));
     let mut hub = Hub::new(order, rules, store, found, directory, banned_addresses.clone(), metrics);
     hub.set_own_policy(own);
+    hub.wakes = Wakes::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("hub".into()).spawn(move || {
         let _ = sender.send(runtime.block_on(hub.run(entries)));
@@ -203,6 +207,7 @@ impl Hub {
             pace: Pace::default(),
             heavy_pace: Pace::default(),
             banned_addresses,
+            wakes: Wakes::default(),
             shared: Shared::default(),
             metrics,
         }

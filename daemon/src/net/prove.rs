@@ -145,6 +145,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// An empty batch with room for about the commands of so many bytes.
+    pub(super) fn of_bytes(bytes: usize) -> Self {
+        Self { commands: Vec::with_capacity(2 + bytes / 128), ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, parsed: Parsed) {
         match parsed {
             Parsed::Command(command) if self.rest.is_empty() => self.commands.push(command),

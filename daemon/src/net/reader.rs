@@ -231,7 +231,7 @@ impl ConnectionReader {
     fn batch(&mut self, bytes: &[u8], limits: &Limits) -> Batch {
         let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
         self.add_unreported(bytes.len());
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_bytes(bytes.len());
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
             if batch.is_empty() {

@@ -38,15 +38,7 @@ pub(super) struct Indexer {
 impl Indexer {
     /// Starts it. Trouble with the index is logged, and is no trouble for the log.
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, StoreError> {
-        let worker = Worker {
-            shared: Arc::clone(shared),
-            open: None,
-            has_opened: false,
-            removals: None,
-            redactions: None,
-            purges: Purges::new(Instant::now()),
-            told: false,
-        };
+        let worker = Worker::new(Arc::clone(shared));
         let thread =
             std::thread::Builder::new().name("search-index".into()).spawn(move || worker.run()).map_err(
                 |e| StoreError::io("start the thread of the search index for", &shared.log.path(), &e),
@@ -65,7 +57,7 @@ impl Drop for Indexer {
     }
 }
 
-struct Worker {
+pub(super) struct Worker {
     shared: Arc<Shared>,
     open: Option<Open>,
     /// An index was opened before.
@@ -96,6 +88,18 @@ impl Drop for Worker {
 }
 
 impl Worker {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            open: None,
+            has_opened: false,
+            removals: None,
+            redactions: None,
+            purges: Purges::new(Instant::now()),
+            told: false,
+        }
+    }
+
     fn run(mut self) {
         loop {
             let work = self.shared.work();
@@ -116,15 +120,16 @@ impl Worker {
                 Ok(false) => {
                     self.told = false;
                     self.shared.report(|p| p.failing = false);
-                    self.rest();
+                    self.rest(began.elapsed());
                 }
                 Err(e) => self.complain(&e, work),
             }
         }
     }
 
-    /// Sleeps until there is something to do, and a little longer, so that it is worth it.
-    fn rest(&self) {
+    /// Sleeps until there is something to do, and longer, so that it is worth it: each transaction has a cost of its own,
+    /// and what it adds is merged later.
+    fn rest(&self, worked: Duration) {
         let mark = self.open.as_ref().map_or(0, |open| open.mark());
         let (removals, redactions) = (self.removals, self.redactions);
         let is_work = |w: &Work| {
@@ -135,8 +140,9 @@ impl Worker {
             true => self.shared.wait_for(self.purges.rests(Instant::now()), is_work),
             false => self.shared.wait(is_work),
         }
+        let linger = LINGER.max(worked * GIVES_WAY).min(GIVES_WAY_AT_MOST);
         self.shared
-            .pause(LINGER, |w| w.stop || w.rebuild || w.gives_room || (w.waiting > 0 && w.head > mark));
+            .pause(linger, |w| w.stop || w.rebuild || w.gives_room || (w.waiting > 0 && w.head > mark));
     }
 
     /// While messages come in a stream, the chat has the processor first: the index takes a tenth
@@ -168,8 +174,9 @@ impl Worker {
         self.shared.pause(RETRY, |w| w.stop || w.gives_room != work.gives_room);
     }
 
-    /// Does a little of what there is to do. True: there is more.
-    fn step(&mut self, work: Work) -> Result<bool, StoreError> {
+    /// Does a little of what there is to do. True: there is more, and more messages than it has read at once. What comes
+    /// meanwhile is not more: it waits for more of them.
+    pub(super) fn step(&mut self, work: Work) -> Result<bool, StoreError> {
         let shared = &self.shared;
         let of_log = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);
         let of_index = |e: rusqlite::Error| StoreError::sqlite("write", &shared.index, &e);
@@ -223,7 +230,9 @@ impl Worker {
             open.index(&slice).map_err(|e| spoiled(shared, of_index(e)))?;
             let mark = open.mark();
             shared.report(|p| p.mark = mark);
-            return Ok(true);
+            if slice.is_full {
+                return Ok(true);
+            }
         }
         let may_shrink = has_room || open.has_room(&shared.index, Next::Shrinks);
         if may_shrink && self.removals != Some(work.removals) {

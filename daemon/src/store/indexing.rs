@@ -28,10 +28,12 @@ pub(super) struct Open {
 }
 
 /// What one transaction indexes.
-pub(super) struct RemovalSlice {
+pub(super) struct IndexSlice {
     pieces: Vec<Piece>,
     /// The number that the index has reached then.
     to: Seq,
+    /// There may be more messages after it.
+    pub(super) is_full: bool,
 }
 
 /// What the log still has.
@@ -107,7 +109,7 @@ impl Open {
     }
 
     /// Indexes some messages.
-    pub(super) fn index(&mut self, slice: &RemovalSlice) -> rusqlite::Result<()> {
+    pub(super) fn index(&mut self, slice: &IndexSlice) -> rusqlite::Result<()> {
         let mut batch = self.index.batch()?;
         for Piece { first, conversation, between, lines } in &slice.pieces {
             for (line, seq) in super::lines(lines, *first) {
@@ -156,7 +158,7 @@ impl Open {
 
     /// Reads the next messages. The log is let go before they are indexed: it can be tidied and
     /// its write-ahead log copied meanwhile.
-    pub(super) fn next_slice(&self) -> rusqlite::Result<Option<RemovalSlice>> {
+    pub(super) fn next_slice(&self) -> rusqlite::Result<Option<IndexSlice>> {
         let log = self.log.unchecked_transaction()?;
         let head = totals::read(&log)?.head;
         if self.mark() >= head {
@@ -168,11 +170,12 @@ impl Open {
              WHERE k.first > ?1 ORDER BY k.first",
         )?;
         let mut rows = chunks.query([int(self.mark())])?;
-        let (mut slice, mut bytes) = (RemovalSlice { pieces: Vec::new(), to: self.mark() }, 0);
+        let (mut slice, mut bytes) = (IndexSlice { pieces: Vec::new(), to: self.mark(), is_full: true }, 0);
         while bytes < SLICE_BYTES {
             let Some(row) = rows.next()? else {
                 // All of it was read: a number that has no message here was removed.
                 slice.to = head;
+                slice.is_full = false;
                 break;
             };
             let (a, b) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<i64>>(5)?);

@@ -8,7 +8,7 @@
 //!
 //! | modules | purpose |
 //! | --- | --- |
-//! | `writer`, `commit`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy`, `names`, `packed` | a turn as rows, in one transaction |
+//! | `writer`, `write_transaction`, `commit`, `rows`, `users`, `permissions`, `sweeps`, `request_ids`, `redactions`, `erasures`, `erased_rows`, `marks`, `policy`, `names`, `packed` | a turn as rows, in one transaction |
 //! | `snapshot`, `totals`, `log_id` | the state at a start |
 //! | `cluster`, `membership`, `outdated` | the node of a cluster whose store it is, its place in the log, and its replacement |
 //! | `readers`, `gap`, `history_page`, `search`, `searched_log` | reads of connections |
@@ -67,6 +67,7 @@ mod sweeps;
 mod tests;
 mod totals;
 mod users;
+mod write_transaction;
 mod writer;
 
 pub use backup::bytes_written as backup_bytes;

@@ -12,12 +12,13 @@ use super::open_files::OpenFiles;
 use super::request_ids::RequestIds;
 use super::shared::{AtStart, Shared};
 use super::totals::Totals;
+use super::write_transaction::WriteTransaction;
 use super::{
     Checked, Readers, StoreError, StoredNode, backup, cluster, file_checks, history_size, log_id, marks,
     membership, names, redactions, retention, rows, schema, search, snapshot, store_record,
 };
 use crate::settings::History;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -233,18 +234,18 @@ impl Store {
                 Some(files) if looks => Some((files, SpaceBefore::measure(log)?)),
                 _ => None,
             };
-            let turn = rusqlite::Transaction::new_unchecked(log, TransactionBehavior::Immediate)?;
-            let scattered = write(&turn, ids)?;
+            let turn = WriteTransaction::begin(log)?;
+            let scattered = write(log, ids)?;
             // Only what can be found and copied later may be acknowledged.
             checked = files.map_or(Ok(()), OpenFiles::check_names);
             if checked.is_ok()
                 && let Some((files, before)) = before
-                && !before.allows(&turn, files, headroom, scattered)?
+                && !before.allows(log, files, headroom, scattered)?
             {
                 checked = Err(StoreError::Full { store: shared.log.to_string() });
             }
             // If the commit fails, dropping the transaction rolls it back.
-            if checked.is_ok() { turn.commit() } else { turn.rollback() }
+            if checked.is_ok() { turn.commit() } else { Ok(()) }
         })?;
         checked
     }

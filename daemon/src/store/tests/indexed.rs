@@ -1,6 +1,7 @@
 //! The files of the search index: that it goes on after a restart, is made anew where it is bad, lets go of what was
 //! removed, and how large it gets. Run by the store's tests. What a search finds is in `search`.
 
+use super::super::index::Worker;
 use super::search::{find, look_for, said};
 use super::*;
 
@@ -60,6 +61,38 @@ fn only_messages_and_removals_wake_the_index() {
     assert_eq!(woken(), 1, "a login has no words");
     store.commit(&mut Writes { gone: vec![room(1)], ..Writes::default() }).unwrap();
     assert_eq!(woken(), 2);
+}
+
+#[test]
+fn an_index_that_has_caught_up_waits_for_more_messages_and_has_removed_what_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, ..) = open(&history(dir.path().join("chat.db")));
+    store.wait_for_index();
+    store.hold_index(true);
+    let shared = store.parts().1.clone();
+    let mut worker = Worker::new(shared.clone());
+    let mut step = || worker.step(shared.work()).unwrap();
+    let reached = || (shared.progress().borrow().mark, shared.progress().borrow().removals);
+    let mut model = Model::default();
+    store.commit(&mut Model::open(2)).unwrap();
+    store.commit(&mut model.say(&[(1, &[("ana", "hello")]), (2, &[("bo", "hello")])])).unwrap();
+    assert!(!step(), "all messages are in it");
+    assert_eq!(reached(), (2, Some(0)));
+    // Messages that come before each step do not keep it from removals.
+    store.commit(&mut Writes { gone: vec![room(2)], ..Writes::default() }).unwrap();
+    for _ in 0..3 {
+        store.commit(&mut model.say(&[(1, &[("ana", "more")])])).unwrap();
+        step();
+    }
+    assert_eq!(reached(), (5, Some(1)));
+    let long = "x".repeat(1_000);
+    for _ in 0..2 {
+        store.commit(&mut model.say(&[(1, &[("ana", long.as_str()); 600])])).unwrap();
+    }
+    assert!(step(), "it reads half a MiB at once");
+    assert_eq!(reached(), (605, Some(1)));
+    while step() {}
+    assert_eq!(reached(), (1_205, Some(1)));
 }
 
 #[tokio::test]
