@@ -66,7 +66,7 @@ fn the_relay_ends_a_while_after_the_last_tab() {
 #[test]
 fn an_open_tab_without_a_session_keeps_it_running() {
     let (home, mut daemon) = (Home::new(), Daemon::start());
-    let relay = Relay::start(&home, &daemon, &["--idle", "100ms"]);
+    let relay = Relay::start(&home, &daemon, &["--idle", "1s"]);
     let bearer = relay.bearer();
     // It needs no server either.
     daemon.kill();
@@ -74,7 +74,7 @@ fn an_open_tab_without_a_session_keeps_it_running() {
     let (tab, answer) = relay.handshake(&protocols, &relay.origin());
     assert_eq!(answer.status, 101, "{answer:?}");
     // Meanwhile another process without a tab ends after a longer time.
-    let other = Relay::start(&Home::new(), &daemon, &["--idle", "500ms"]);
+    let other = Relay::start(&Home::new(), &daemon, &["--idle", "2s"]);
     assert_eq!(other.client.ended().code, Some(0));
     assert_eq!(relay.described(&bearer)["server"], daemon.server(), "it has not ended");
     drop(tab);
