@@ -118,12 +118,11 @@ impl Index {
                 "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid < ?1 LIMIT ?2)",
             )?
             .execute([signed(oldest), REMOVED_AT_ONCE])?;
-        if removed > 0 {
+        let are_more = i64::try_from(removed) == Ok(REMOVED_AT_ONCE);
+        let gone = self.conversations.difference(conversations).next().copied();
+        let Some(gone) = gone.filter(|_| !are_more) else {
             turn.commit()?;
-            return Ok(true);
-        }
-        let Some(gone) = self.conversations.difference(conversations).next().copied() else {
-            return Ok(false);
+            return Ok(are_more);
         };
         let removed = turn
             .prepare_cached(

@@ -54,9 +54,10 @@ const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(60);
 const ADMIN_REQUESTS: usize = 16;
 /// Threads for blocking work: reads of the store, password checks, backups.
 const BLOCKING_THREADS: usize = 16;
-/// The tasks that a thread of the runtime runs for each look at the queue that all threads share. The hub wakes the recipients of
-/// messages through that queue. By default a busy thread takes one task of dozens from it, so recipients would wait for all
-/// connections that the thread itself has found readable.
+/// The tasks that a thread of the runtime runs for each look at the queue that all threads share. The task that wakes the
+/// recipients of messages comes through that queue (`hub/wakes.rs`). By default a busy thread takes one task of dozens from it,
+/// so recipients would wait for all connections that the thread itself has found readable. Those that the thread has found after
+/// it has woken the recipients run after them.
 const GLOBAL_QUEUE_INTERVAL: u32 = 1;
 
 /// Runs the daemon until it is stopped or cannot continue.

@@ -128,7 +128,8 @@ struct Hub {
 pub type BannedAddresses = Arc<ArcSwap<Vec<(ipnet::IpNet, Option<u64>)>>>;
 
 /// Starts the hub on its own thread, with the policy that counts and that of the configuration. The receiver gets how the hub
-/// ended; it is dropped without a value if the hub panicked.
+/// ended; it is dropped without a value if the hub panicked. Called in the runtime of the connections, for the task that wakes
+/// them.
 ///
 /// # Errors
 /// The thread or its runtime could not be created.

@@ -1,7 +1,7 @@
 //! Owns the wake-ups of connections after a turn. A wake from the hub's thread costs a system call if the threads of the
 //! connections are idle, and the woken thread then often runs before the hub has woken the next connection. So the hub
 //! wakes one task of their runtime, and that task wakes all connections of the turn. Called by the delivery. Never
-//! decides who is woken.
+//! decides which connections are woken.
 
 use std::task::Waker;
 use tokio::sync::mpsc;
@@ -14,9 +14,9 @@ const FEW: usize = 1;
 pub(super) struct Wakes(Option<mpsc::UnboundedSender<Vec<Waker>>>);
 
 impl Wakes {
-    /// Starts the task in the present runtime. It ends when this is dropped.
+    /// Starts the task in the present runtime, which must be that of the connections. It ends when this is dropped.
     pub(super) fn start() -> Self {
-        // Not bounded, because the hub must not wait. A connection that was not woken yet is in it once.
+        // Not bounded, because the hub must not wait. It grows only while connections run, and the task does not.
         let (sender, mut turns) = mpsc::unbounded_channel::<Vec<Waker>>();
         #[expect(clippy::disallowed_methods, reason = "it ends with the hub, and waking does not fail")]
         tokio::spawn(async move {

@@ -145,9 +145,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// An empty batch with room for about the commands of so many bytes.
-    pub(super) fn of_bytes(bytes: usize) -> Self {
-        Self { commands: Vec::with_capacity(2 + bytes / 128), ..Self::default() }
+    /// Makes room for the commands of so many bytes, if they are short messages.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.commands.reserve(2 + (bytes / 128).min(64));
     }
 
     pub(super) fn push(&mut self, parsed: Parsed) {

@@ -231,10 +231,11 @@ impl ConnectionReader {
     fn batch(&mut self, bytes: &[u8], limits: &Limits) -> Batch {
         let bounds = Bounds { msg_bytes: limits.msg_bytes, rooms: limits.rooms_per_session };
         self.add_unreported(bytes.len());
-        let mut batch = Batch::of_bytes(bytes.len());
+        let mut batch = Batch::default();
         let mut lines = self.decoder.feed(bytes);
         while let Some(line) = lines.next() {
             if batch.is_empty() {
+                batch.reserve(bytes.len());
                 batch.push(report(&mut self.unreported));
             }
             batch.push(parse::parse_line(line, limits.line_bytes, &bounds));

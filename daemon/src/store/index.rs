@@ -174,8 +174,8 @@ impl Worker {
         self.shared.pause(RETRY, |w| w.stop || w.gives_room != work.gives_room);
     }
 
-    /// Does a little of what there is to do. True: there is more, and more messages than it has read at once. What comes
-    /// meanwhile is not more: it waits for more of them.
+    /// Does a little of what there is to do. True: call it again. False: it has done all, and the index has all messages that
+    /// the log had when it was read.
     pub(super) fn step(&mut self, work: Work) -> Result<bool, StoreError> {
         let shared = &self.shared;
         let of_log = |e: rusqlite::Error| StoreError::sqlite("read", &shared.log, &e);

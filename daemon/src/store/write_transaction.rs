@@ -23,7 +23,7 @@ impl Drop for WriteTransaction<'_> {
     fn drop(&mut self) {
         // After a commit, and after some errors, SQLite has ended it already.
         if !self.0.is_autocommit() {
-            // If this fails, the connection is still in a transaction: the writer then opens another one.
+            // If this fails, the connection is still in a transaction: the writer then opens the file again.
             let _ = self.0.execute_batch("ROLLBACK");
         }
     }
