@@ -89,7 +89,7 @@ def _head(results):
     return f"""# Benchmarks
 
 tcp-chatd compared with four alternatives and with a bare relay, under the same load on the same machine, in alternating runs. `bench/compare`
-writes this page; no figure is typed by hand. To run it again (about 15 minutes, as root on Debian, which provides the
+writes this page; no figure is typed by hand. To run it again (about 20 minutes, as root on Debian, which provides the
 other servers):
 
 ```sh

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from .servers import LOAD_CPU, Server
 
-# The timeout of a load that hangs, in seconds. ngircd opens 10,000 connections in two minutes and more: for each it looks
-# at all that it has.
+# The timeout of a load that hangs, in seconds. ngircd needs two minutes for 10,000 connections.
 LONGEST = 480
 TICKS = os.sysconf("SC_CLK_TCK")
 # Messages in our store at the measured start.
